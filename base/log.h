@@ -1,0 +1,47 @@
+/*
+ * log.h - one line an event, to standard error or syslog
+ *
+ * An event has a stable dotted name, then key=value pairs; free text goes
+ * last, in why="...". Levels are for the operator, and are syslog's:
+ *
+ *   LOG_ERR      a viewer is hurt
+ *   LOG_WARNING  a viewer would have been, but for us
+ *   LOG_INFO     a state changed
+ *   LOG_DEBUG    the rest
+ *
+ * A line has at most LOG_LINE bytes and is written with one write(2);
+ * control characters and invalid UTF-8 in it are replaced, so that nobody
+ * outside can forge a line. URLs go through url_redact() (base/url.h)
+ * before they come here. Writing may block as standard error does; a full
+ * pipe loses lines instead (standard error is made non-blocking only when
+ * it is a pipe or socket of our own).
+ */
+#ifndef PLEXBRIDGE_BASE_LOG_H
+#define PLEXBRIDGE_BASE_LOG_H
+
+#include <stdbool.h>
+#include <syslog.h>
+
+#define LOG_LINE 2048
+
+enum log_dest { LOG_TO_STDERR, LOG_TO_SYSLOG };
+enum log_format { LOG_AS_LOGFMT, LOG_AS_JSON };
+
+/* Before it is called: standard error, logfmt, LOG_INFO. May be called again. program is borrowed for ever. */
+void log_init(const char *program, enum log_dest dest, enum log_format format, int level);
+
+/* Is a line of this level wanted? For work that only serves a debug line. */
+bool log_wants(int level);
+
+/*
+ * Write one event. fmt gives the pairs, "channel=%s status=%d why=\"%s\"";
+ * a value that may hold blanks is put in quotes by the caller.
+ * Keeps errno.
+ */
+void log_event(int level, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* "err", "warning", "info", "debug" to a level and back; -1 and NULL when unknown. */
+int log_level_parse(const char *name);
+const char *log_level_name(int level);
+
+#endif

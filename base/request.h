@@ -1,0 +1,53 @@
+/*
+ * request.h - one HTTP/1.0 or 1.1 request head, strictly (RFC 9112)
+ *
+ * Pure: bytes in, a struct out, no allocation. Used by the tuner port, the
+ * control socket and the origin. Input is hostile.
+ *
+ *   bounds   REQUEST_HEAD_MAX bytes, REQUEST_HEADERS_MAX header lines
+ *   refused  (400) bare CR, NUL and control characters, obs-fold, blanks
+ *            before the colon, a missing or double Host in HTTP/1.1, two
+ *            Content-Lengths, Transfer-Encoding together with a length, a
+ *            target that is not origin-form or absolute-form
+ */
+#ifndef PLEXBRIDGE_BASE_REQUEST_H
+#define PLEXBRIDGE_BASE_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define REQUEST_HEAD_MAX 8192
+#define REQUEST_HEADERS_MAX 64
+#define REQUEST_PATH_MAX 1024
+
+enum request_method { REQUEST_GET, REQUEST_HEAD, REQUEST_POST, REQUEST_OTHER };
+
+struct request {
+	enum request_method method;
+	int minor;                   /* HTTP/1.minor: 0 or 1 */
+	char path[REQUEST_PATH_MAX]; /* decoded, "//" collapsed, begins with '/', valid UTF-8, no NUL */
+	char query[REQUEST_PATH_MAX];/* as sent, without the '?', "" when none */
+	char host[256];              /* Host field as sent, "" when none */
+	char agent[256];             /* User-Agent, cut; printable */
+	uint64_t body_len;           /* Content-Length, 0 when none */
+	bool chunked;                /* a Transfer-Encoding was given */
+	bool upgrade;                /* an Upgrade field was given */
+	size_t head_len;             /* bytes of the head with its empty line */
+};
+
+/*
+ * Parse the head at the beginning of buf. 0 when it is whole;
+ * PB_AGAIN when more bytes are needed (len < REQUEST_HEAD_MAX); otherwise
+ * PB_EFORMAT, and *status is the answer owed: 400, 414, 431, or 505.
+ */
+int request_parse(struct request *out, const char *buf, size_t len, int *status);
+
+/*
+ * The value of a query parameter, percent-decoded ('+' stays '+'; the
+ * HDHomeRun favourite syntax needs it) into out[size]. false when it is not
+ * there, does not fit or is not decodable.
+ */
+bool request_param(const struct request *req, const char *name, char *out, size_t size);
+
+#endif
