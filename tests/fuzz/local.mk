@@ -1,0 +1,29 @@
+# A fuzz target is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, and a folder
+# tests/fuzz/corpus/NAME with at least one input. With --enable-fuzzers it is
+# linked with libFuzzer (./dev fuzz NAME); otherwise with driver.c, whose
+# main() runs it over the corpus, and make check does that. The pattern:
+#
+#	FUZZ_TARGETS += tests/fuzz/NAME
+#	tests_fuzz_NAME_SOURCES = tests/fuzz/NAME.c
+#	tests_fuzz_NAME_LDADD = libWHAT.a libbase.a $(FUZZ_LIBS)
+#	tests_fuzz_NAME_LDFLAGS = $(FUZZ_LDFLAGS)
+
+FUZZ_TARGETS =
+EXTRA_DIST += tests/fuzz/corpus
+
+if LIBFUZZER
+FUZZ_LIBS =
+FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+check_LIBRARIES = tests/fuzz/libdriver.a
+tests_fuzz_libdriver_a_SOURCES = tests/fuzz/driver.c
+FUZZ_LIBS = tests/fuzz/libdriver.a
+FUZZ_LDFLAGS = $(AM_LDFLAGS)
+TESTS += $(FUZZ_TARGETS)
+endif
+check_PROGRAMS += $(FUZZ_TARGETS)
+
+FUZZ_TARGETS += tests/fuzz/config
+tests_fuzz_config_SOURCES = tests/fuzz/config.c
+tests_fuzz_config_LDADD = libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(BSD_LIBS) $(FUZZ_LIBS)
+tests_fuzz_config_LDFLAGS = $(FUZZ_LDFLAGS)

@@ -1,0 +1,25 @@
+# A unit test is one program, tests/unit/NAME.c, with Check; it speaks TAP:
+# srunner_set_tap(sr, "-"), srunner_run_all(sr, CK_SILENT). The pattern:
+#
+#	UNIT_TESTS += tests/unit/NAME
+#	tests_unit_NAME_SOURCES = tests/unit/NAME.c
+#	tests_unit_NAME_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+#	tests_unit_NAME_LDADD = libWHAT.a libbase.a $(CHECK_LIBS)
+#
+# Without Check the programs are known to make but neither built nor run.
+
+UNIT_TESTS =
+if HAVE_CHECK
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+endif
+
+UNIT_TESTS += tests/unit/log
+tests_unit_log_SOURCES = tests/unit/log.c
+tests_unit_log_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_log_LDADD = libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/config
+tests_unit_config_SOURCES = tests/unit/config.c
+tests_unit_config_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_config_LDADD = libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
