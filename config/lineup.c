@@ -1,0 +1,158 @@
+/*
+ * lineup.c - order, search and comparison of channels
+ *
+ * The array is sorted once; at ten thousand channels a search is fourteen
+ * comparisons, and no hash has to be kept beside it.
+ */
+#include "config/lineup.h"
+
+#include <string.h>
+
+bool
+guide_number_valid(const char *text)
+{
+	size_t major = strspn(text, "0123456789");
+	size_t len = major;
+
+	if (major == 0)
+		return false;
+	if (text[len] == '.') {
+		size_t minor = strspn(text + len + 1, "0123456789");
+
+		if (minor == 0)
+			return false;
+		len += 1 + minor;
+	}
+	if (text[len] != '\0' || len >= GUIDE_NUMBER_MAX)
+		return false;
+	/* Zero, however written, is no channel to Plex (reference: "0" collapses). */
+	return strspn(text, "0.") != len;
+}
+
+/* Two runs of digits as numbers of any length; moves both pointers behind them. */
+static int
+compare_digits(const char **a, const char **b)
+{
+	size_t a_len, b_len;
+	int order;
+
+	*a += strspn(*a, "0");
+	*b += strspn(*b, "0");
+	a_len = strspn(*a, "0123456789");
+	b_len = strspn(*b, "0123456789");
+	order = a_len != b_len ? (a_len > b_len) - (a_len < b_len) : memcmp(*a, *b, a_len);
+	*a += a_len;
+	*b += b_len;
+	return order;
+}
+
+int
+guide_number_compare(const char *a, const char *b)
+{
+	const char *pa = a, *pb = b;
+	int order;
+
+	order = compare_digits(&pa, &pb);
+	if (order == 0 && *pa == '.' && *pb == '.') {
+		pa++;
+		pb++;
+		order = compare_digits(&pa, &pb);
+	}
+	if (order == 0) /* "5" before "5.0"; "5" and "05" are two, in any fixed order */
+		order = (*pa == '.') - (*pb == '.');
+	return order != 0 ? order : strcmp(a, b);
+}
+
+const struct channel *
+lineup_find(const struct lineup *lineup, const char *guide_number)
+{
+	size_t low = 0, high = lineup->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = guide_number_compare(guide_number, lineup->channels[middle].guide_number);
+
+		if (order == 0)
+			return &lineup->channels[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+long
+lineup_index(const struct lineup *lineup, const struct channel *channel)
+{
+	const struct channel *found = channel != NULL ? lineup_find(lineup, channel->guide_number) : NULL;
+
+	return found != NULL && found == channel ? found - lineup->channels : -1;
+}
+
+static bool
+same(const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return strcmp(a, b) == 0;
+}
+
+static bool
+same_list(const char **a, size_t a_count, const char **b, size_t b_count)
+{
+	if (a_count != b_count)
+		return false;
+	for (size_t i = 0; i < a_count; i++) {
+		if (!same(a[i], b[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool
+same_source(const struct channel *a, const struct channel *b)
+{
+	return a->testcard == b->testcard && same(a->url, b->url) && same(a->user_agent, b->user_agent) &&
+	    same(a->provider, b->provider) && same_list(a->backups, a->backup_count, b->backups, b->backup_count) &&
+	    same_list(a->headers, a->header_count, b->headers, b->header_count);
+}
+
+static bool
+same_words(const struct channel *a, const struct channel *b)
+{
+	return same(a->name, b->name) && same(a->logo, b->logo) && same(a->guide_id, b->guide_id) &&
+	    same(a->group, b->group);
+}
+
+void
+lineup_diff(const struct lineup *old, const struct lineup *new,
+    void (*fn)(void *user, enum lineup_change change, const struct channel *was, const struct channel *now), void *user)
+{
+	size_t i = 0, j = 0;
+
+	while (i < old->count || j < new->count) {
+		const struct channel *was = i < old->count ? &old->channels[i] : NULL;
+		const struct channel *now = j < new->count ? &new->channels[j] : NULL;
+		int order;
+
+		if (was == NULL || now == NULL)
+			order = was == NULL ? 1 : -1;
+		else
+			order = guide_number_compare(was->guide_number, now->guide_number);
+		if (order < 0) {
+			fn(user, LINEUP_REMOVED, was, NULL);
+			i++;
+		} else if (order > 0) {
+			fn(user, LINEUP_ADDED, NULL, now);
+			j++;
+		} else {
+			if (!same_source(was, now))
+				fn(user, LINEUP_CHANGED_SOURCE, was, now);
+			else if (!same_words(was, now))
+				fn(user, LINEUP_CHANGED_WORDS, was, now);
+			i++;
+			j++;
+		}
+	}
+}

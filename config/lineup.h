@@ -1,0 +1,76 @@
+/*
+ * lineup.h - all channels, in the order that viewers see
+ *
+ * A lineup is made by config_load() and does not change afterwards; a
+ * reload makes another one, and lineup_diff() says what became of each
+ * channel. Strings belong to whoever made the lineup and live as long.
+ *
+ *   guide_number   digits with at most one dot, "5" or "5.1", not "0";
+ *                  compared as text ("5.1" and "5.10" are two channels),
+ *                  sorted as two numbers (5.2 before 5.10)
+ *   optional       a string that was not given is NULL
+ *   URLs           http or https, checked; they may hold secrets: show
+ *                  them through url_redact() (base/url.h) only
+ */
+#ifndef PLEXBRIDGE_CONFIG_LINEUP_H
+#define PLEXBRIDGE_CONFIG_LINEUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define GUIDE_NUMBER_MAX 16 /* with its NUL */
+#define CHANNEL_NAME_MAX 128
+#define CHANNEL_BACKUPS 8
+#define CHANNEL_HEADERS 16
+#define LINEUP_MAX 20000 /* channels */
+
+struct channel {
+	char guide_number[GUIDE_NUMBER_MAX];
+	const char *name;        /* GuideName; UTF-8 */
+	const char *url;         /* NULL for the test card alone: its origin's address is known later */
+	const char **backups;    /* tried in this order when url fails */
+	const char **headers;    /* "Name: value", sent with every request to the source */
+	const char *user_agent;  /* NULL: [fetch] user_agent */
+	const char *logo;        /* a URL */
+	const char *guide_id;    /* the channel's id in the XMLTV guide */
+	const char *group;
+	const char *provider;    /* name of the [provider] whose slots it takes */
+	unsigned char backup_count, header_count;
+	bool testcard;           /* the built-in one */
+	unsigned line;           /* of the file, where it begins; 0: not from the file */
+};
+
+struct lineup {
+	struct channel *channels; /* sorted by guide_number_compare() */
+	size_t count;
+};
+
+/* Is it a GuideNumber, as above? */
+bool guide_number_valid(const char *text);
+
+/* Order of two GuideNumbers: negative, 0 (the same text), positive. */
+int guide_number_compare(const char *a, const char *b);
+
+/* The channel with this GuideNumber, NULL when there is none. Any text may be asked for. O(log n). */
+const struct channel *lineup_find(const struct lineup *lineup, const char *guide_number);
+
+/* Its position in the order, 0..count-1; -1 when it is not one of this lineup. */
+long lineup_index(const struct lineup *lineup, const struct channel *channel);
+
+/*
+ * A channel that is in only one of two lineups was added or removed. One
+ * that is in both but would be fetched differently (url, backups, headers,
+ * user_agent, provider) has a changed source; one that is only shown
+ * differently (name, logo, guide_id, group) has changed words.
+ */
+enum lineup_change { LINEUP_ADDED, LINEUP_REMOVED, LINEUP_CHANGED_SOURCE, LINEUP_CHANGED_WORDS };
+
+/*
+ * Call fn for every channel that differs, in their order. was is NULL for an
+ * added one, now for a removed one. Allocates nothing.
+ */
+void lineup_diff(const struct lineup *old, const struct lineup *new,
+    void (*fn)(void *user, enum lineup_change change, const struct channel *was, const struct channel *now),
+    void *user);
+
+#endif
