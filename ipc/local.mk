@@ -1,0 +1,2 @@
+noinst_LIBRARIES += libipc.a
+libipc_a_SOURCES = ipc/msg.h ipc/msg.c ipc/spool.h ipc/spool.c ipc/state.h ipc/state.c

@@ -1,0 +1,164 @@
+/*
+ * msg.h - all that supervisor and worker say to each other
+ *
+ * One message is one packet of a SOCK_SEQPACKET socket pair: a header, a
+ * plain struct of fixed length, and descriptors (SCM_RIGHTS). Both ends are
+ * the same build or speak MSG_VERSION; the first message both ways is HELLO.
+ *
+ *   MSG_x_    who says it: S supervisor, W worker
+ *   trust     the supervisor believes nothing of what a worker says before
+ *             it has bounded it; a worker trusts its supervisor
+ *   blocking  never: a full socket is PB_AGAIN, and the caller tries again
+ *             when the descriptor is writable; there is no queue here
+ *   strings   fixed arrays; msg_text() terminates and cleans what came in
+ *
+ *   message          from  fds            answer
+ *   HELLO            both  -              -
+ *   W_READY          W     -              S_TUNE, some day
+ *   S_TUNE           S     spool, state   W_MEDIA or W_FAILED
+ *   W_MEDIA          W     -              S_CLIENT for each that waits
+ *   W_FAILED         W     -              S_STOP
+ *   S_CLIENT         S     connection     W_CLIENT at its end
+ *   S_DROP           S     -              W_CLIENT (ended)
+ *   W_CLIENT         W     -              -
+ *   S_PING           S     -              - (a worker that hears nothing for 10 s exits)
+ *   S_STOP           S     -              it commits and exits 0
+ */
+#ifndef PLEXBRIDGE_IPC_MSG_H
+#define PLEXBRIDGE_IPC_MSG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/url.h"
+
+#define MSG_VERSION 1
+#define MSG_FDS_MAX 4
+#define MSG_DATA_MAX 32768
+#define MSG_HEADERS_MAX 4096
+#define MSG_REASON_MAX 160
+#define MSG_PING_S 2.0
+#define MSG_SILENCE_S 10.0
+
+enum msg_type {
+	MSG_HELLO = 1,
+	MSG_S_TUNE,
+	MSG_S_CLIENT,
+	MSG_S_DROP,
+	MSG_S_PING,
+	MSG_S_STOP,
+	MSG_W_READY,
+	MSG_W_MEDIA,
+	MSG_W_FAILED,
+	MSG_W_CLIENT,
+	MSG_COUNT
+};
+
+struct msg_hello {
+	uint32_t version;
+	uint32_t pid;
+	char build[40];
+};
+
+/* How to run a stream; durations and sizes as in plexbridge.ini. */
+struct msg_settings {
+	uint32_t reserve_ms;     /* 0: auto, 3 target durations */
+	uint32_t reserve_max_ms;
+	uint32_t window_ms;
+	uint32_t burst_ms;
+	uint32_t paused_ms;
+	uint32_t latency_ms;
+	uint32_t prefetch;       /* segments in flight or ready */
+	uint32_t connect_timeout_ms, try_timeout_ms, try_step_ms;
+	uint32_t tries;
+	uint32_t backoff_ms, backoff_max_ms;
+	uint32_t keepalive_ms;
+	uint32_t connections;    /* per host */
+	uint64_t spool_max;      /* bytes */
+	uint64_t worker_memory;  /* bytes */
+	uint8_t private_targets, append_query, spare[6];
+	char variant[32];        /* as written: best, 1080p, 8M */
+};
+
+struct msg_tune {
+	uint64_t stream; /* the supervisor's number for the stream */
+	struct msg_settings settings;
+	char guide_number[16];
+	char url[URL_MAX];
+	char user_agent[256];
+	uint32_t headers_len;
+	char headers[MSG_HEADERS_MAX]; /* "Name: value\0Name: value\0" */
+};
+
+struct msg_client {
+	uint64_t client;
+	uint32_t slot;
+	uint32_t head_len;
+	char head[512]; /* STATE_HEAD_MAX; the response head, to be sent before the body */
+};
+
+struct msg_drop {
+	uint64_t client;
+	uint32_t slot, spare;
+};
+
+struct msg_failed {
+	uint32_t code; /* 805, 806 or 807: the X-HDHomeRun-Error of the tunes that wait */
+	uint32_t spare;
+	char reason[MSG_REASON_MAX]; /* for the log; URLs in it are redacted */
+};
+
+enum msg_client_event {
+	CLIENT_EOF = 1,  /* it sent FIN: it may still read, but counts as gone when a tuner is needed */
+	CLIENT_GONE,     /* reset or broken: nothing more can be sent */
+	CLIENT_GHOST,    /* its host answers no more */
+	CLIENT_PAUSED,   /* it did not read for `paused` */
+	CLIENT_DROPPED,  /* done as S_DROP asked */
+	CLIENT_EVENTS
+};
+
+struct msg_client_report {
+	uint64_t client;
+	uint32_t slot;
+	uint32_t event; /* enum msg_client_event */
+	uint64_t sent;  /* body bytes */
+};
+
+struct msg_head {
+	uint32_t type;
+	uint32_t len; /* of what follows */
+};
+
+/* A message as it came. The data stay valid until the next msg_recv() into it. */
+struct msg {
+	uint32_t type;
+	size_t len;
+	size_t nfds;
+	int fds[MSG_FDS_MAX]; /* the receiver's to close, msg_close_fds() */
+	uint8_t data[MSG_DATA_MAX] __attribute__((aligned(8)));
+};
+
+/* A connected, non-blocking, close-on-exec pair. 0 or PB_ESYS. */
+int msg_pair(int fds[2]);
+
+/* Send one message; descriptors are borrowed. 0, PB_AGAIN, PB_ESYS (EPIPE: the other end is gone). */
+int msg_send(int fd, uint32_t type, const void *data, size_t len, const int *fds, size_t nfds);
+
+/*
+ * Receive one message. 0, PB_AGAIN, PB_NO (the other end is closed),
+ * PB_EPEER (too long, cut, no header, too many descriptors; those that came
+ * are closed), PB_ESYS.
+ */
+int msg_recv(int fd, struct msg *out);
+
+/* Close the descriptors of m that nobody took (set a taken one to -1). */
+void msg_close_fds(struct msg *m);
+
+/* Terminate s and replace what is not printable ASCII or UTF-8 by '?'. */
+void msg_text(char *s, size_t size);
+
+const char *msg_name(uint32_t type);
+const char *msg_client_event_name(uint32_t event);
+
+#endif
