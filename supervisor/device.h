@@ -1,0 +1,56 @@
+/*
+ * device.h - who this tuner is, for ever
+ *
+ * Media servers know a tuner by its DeviceID: two with the same one
+ * overwrite each other, and one whose id changes loses its channel map. So
+ * an id is made once, at random, kept in STATE_DIR/device.json, and never
+ * overwritten. All else that must be stable is computed from it.
+ */
+#ifndef PLEXBRIDGE_SUPERVISOR_DEVICE_H
+#define PLEXBRIDGE_SUPERVISOR_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DEVICE_ID_TEXT 9    /* 8 upper-case hex digits and a NUL */
+#define DEVICE_AUTH_TEXT 25 /* 24 characters of base64url */
+#define DEVICE_UUID_TEXT 37
+
+enum device_origin {
+	DEVICE_CONFIGURED, /* [tuner] device_id */
+	DEVICE_KEPT,       /* read from the state directory */
+	DEVICE_MADE,       /* new, and kept there now */
+	DEVICE_DERIVED,    /* from /etc/machine-id: the state directory can't be used */
+};
+
+struct device {
+	uint32_t id;
+	char id_text[DEVICE_ID_TEXT];     /* "105902DB" */
+	char auth[DEVICE_AUTH_TEXT];      /* DeviceAuth: constant, since nobody checks it against anything */
+	char uuid[DEVICE_UUID_TEXT];      /* of UPnP's UDN */
+	enum device_origin origin;
+};
+
+/*
+ * Fill *out. configured is the setting, 0 for auto. Never fails: what goes
+ * wrong is logged ("device.id", warning), and the id is still the same at
+ * the next start. A device.json that can't be understood is renamed to
+ * device.json.bad-N; an id that can still be seen in it is taken over.
+ * state_dir must exist. Blocks (a file of a few bytes, synced).
+ */
+void device_load(struct device *out, uint32_t configured, const char *state_dir);
+
+/* The same with another file for /etc/machine-id. */
+void device_load_from(struct device *out, uint32_t configured, const char *state_dir, const char *machine_id);
+
+/*
+ * May this be a tuner's id? Its check digit is right, it is not one of the
+ * wildcards 0 and FFFFFFFF, and not in a range that clients take for a
+ * device without HTTP. Otherwise *why (if not NULL) says what is wrong.
+ */
+bool device_id_valid(uint32_t id, const char **why);
+
+/* "DEVICE_KEPT" and so on for the log: "kept". */
+const char *device_origin_name(enum device_origin origin);
+
+#endif
