@@ -60,23 +60,17 @@ int
 state_map(int fd, struct state **out)
 {
 	struct state *state;
+	uint32_t head[3]; /* magic, layout, size */
 	struct stat st;
-	bool known;
 
-	if (fcntl(fd, F_GET_SEALS) != STATE_SEALS || fstat(fd, &st) == -1 || st.st_size < (off_t)offsetof(struct state, slots))
+	if (fcntl(fd, F_GET_SEALS) != STATE_SEALS || fstat(fd, &st) == -1 ||
+	    pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || head[0] != STATE_MAGIC)
 		return PB_EPEER;
-	if (st.st_size != (off_t)sizeof(*state))
+	if (head[1] != STATE_LAYOUT || head[2] != sizeof(*state) || st.st_size != (off_t)sizeof(*state))
 		return PB_NO;
 	state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (state == MAP_FAILED)
 		return PB_ESYS;
-	known = state->layout == STATE_LAYOUT && state->size == sizeof(*state);
-	if (state->magic != STATE_MAGIC || !known) {
-		int err = state->magic != STATE_MAGIC ? PB_EPEER : PB_NO;
-
-		munmap(state, sizeof(*state));
-		return err;
-	}
 	*out = state;
 	return 0;
 }

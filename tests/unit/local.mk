@@ -23,3 +23,13 @@ UNIT_TESTS += tests/unit/config
 tests_unit_config_SOURCES = tests/unit/config.c
 tests_unit_config_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_config_LDADD = libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/ipc
+tests_unit_ipc_SOURCES = tests/unit/ipc.c
+tests_unit_ipc_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_ipc_LDADD = libipc.a libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/pace
+tests_unit_pace_SOURCES = tests/unit/pace.c
+tests_unit_pace_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_pace_LDADD = libworker.a libipc.a libbase.a $(CHECK_LIBS)
