@@ -31,7 +31,8 @@ int url_parse(struct url_parts *out, const char *url);
 
 /*
  * Resolve ref (as written in a playlist, len bytes, not NUL-terminated)
- * against base (absolute) into out[size]: RFC 3986 5.2; excess ".." stops at
+ * against base (absolute; NULL when there is none, then only an absolute
+ * ref resolves) into out[size]: RFC 3986 5.2; excess ".." stops at
  * the root, the fragment is dropped, blanks and bytes above 0x7e are
  * percent-encoded, %xx is left alone, the scheme is made lower case.
  * A data: URI passes as it is. 0, PB_EFORMAT, PB_ELIMIT.
@@ -52,5 +53,15 @@ char *url_redact(char *out, size_t size, const char *url);
 
 /* Same path and file, whatever scheme, host and query: tokens and hosts change with each reload. */
 bool url_same_path(const char *a, const char *b);
+
+/* That path, inside url: at[len], not NUL-terminated; borrowed from url. May be empty. */
+struct url_path {
+	const char *at;
+	size_t len;
+};
+struct url_path url_path(const char *url);
+
+/* The value of the first query parameter of that name, as it stands in url: *value has *len bytes. */
+bool url_query_value(const char *url, const char *name, const char **value, size_t *len);
 
 #endif
