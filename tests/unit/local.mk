@@ -33,3 +33,23 @@ UNIT_TESTS += tests/unit/pace
 tests_unit_pace_SOURCES = tests/unit/pace.c
 tests_unit_pace_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_pace_LDADD = libworker.a libipc.a libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/url
+tests_unit_url_SOURCES = tests/unit/url.c
+tests_unit_url_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_url_LDADD = libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/playlist
+tests_unit_playlist_SOURCES = tests/unit/playlist.c
+tests_unit_playlist_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_playlist_LDADD = libworker.a libbase.a $(JANSSON_LIBS) $(CHECK_LIBS) -lm
+
+UNIT_TESTS += tests/unit/track
+tests_unit_track_SOURCES = tests/unit/track.c
+tests_unit_track_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_track_LDADD = libworker.a libbase.a $(JANSSON_LIBS) $(CHECK_LIBS) -lm
+
+UNIT_TESTS += tests/unit/client
+tests_unit_client_SOURCES = tests/unit/client.c
+tests_unit_client_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_client_LDADD = libworker.a libipc.a libbase.a $(EV_LIBS) $(CHECK_LIBS)

@@ -1,0 +1,409 @@
+/*
+ * client.c - every viewer gets the bytes of the spool, from a key frame on
+ *
+ * A small stream is written by hand: one packet per PID and tick, numbered
+ * so that a viewer's bytes tell where they came from.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/pb.h"
+#include "base/ts.h"
+#include "ipc/spool.h"
+#include "worker/client.h"
+
+#define TICK_MS 40
+#define TICK_BYTES (4 * TS_PACKET)
+#define HEAD "HTTP/1.1 200 OK\r\n\r\n"
+
+static struct ev_loop *loop;
+static struct state *state;
+static struct clients *clients;
+static int spool_fd, state_fd;
+static uint64_t ticks;
+static struct msg_client_report reports[64];
+static size_t nreports;
+
+static void
+on_event(void *arg, const struct msg_client_report *report)
+{
+	(void)arg;
+	ck_assert_uint_lt(nreports, NITEMS(reports));
+	reports[nreports++] = *report;
+}
+
+static void
+setup_with(uint32_t paused_ms)
+{
+	signal(SIGPIPE, SIG_IGN);
+	loop = ev_loop_new(EVFLAG_AUTO);
+	ck_assert_int_eq(spool_create(&spool_fd), 0);
+	ck_assert_int_eq(state_create(&state_fd, &state), 0);
+	ck_assert_int_eq(clients_new(&clients, loop, spool_fd, state, 400, paused_ms, on_event, NULL), 0);
+	ticks = 0;
+	nreports = 0;
+}
+
+static void
+setup(void)
+{
+	setup_with(600000);
+}
+
+static void
+teardown(void)
+{
+	clients_free(&clients);
+	state_unmap(&state);
+	close(spool_fd);
+	close(state_fd);
+	ev_loop_destroy(loop);
+}
+
+/* n ticks of 40 ms; a key frame every 200 ms; released at once. */
+static void
+stream(uint64_t n)
+{
+	static const uint16_t pids[] = { TS_PID_PAT, 0x1000, 0x100, 0x101 };
+	struct state_snapshot *draft = state_draft(state);
+
+	for (; n > 0; n--, ticks++) {
+		state_mark_put(state, draft, ticks * TICK_BYTES, (int64_t)ticks * TICK_MS * 27000, ticks % 5 == 0);
+		for (size_t i = 0; i < NITEMS(pids); i++) {
+			uint8_t p[TS_PACKET] = { TS_SYNC, (uint8_t)(pids[i] >> 8), (uint8_t)pids[i],
+				(uint8_t)(0x10 | (ticks & 15)) };
+
+			memcpy(p + 4, &ticks, sizeof(ticks));
+			ck_assert_int_eq(spool_write(spool_fd, ticks * TICK_BYTES + i * TS_PACKET, p, TS_PACKET), 0);
+		}
+	}
+	draft->head = ticks * TICK_BYTES;
+	state_commit(state);
+	atomic_store(&state->released, draft->head);
+	clients_service(clients);
+}
+
+/* A connected TCP pair: [0] the bridge's end, [1] the viewer's. */
+static void
+tcp_pair(int pair[2], int rcvbuf)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int sndbuf = 16384;
+
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&sin, len), 0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&sin, &len), 0);
+	pair[1] = socket(AF_INET, SOCK_STREAM, 0);
+	if (rcvbuf > 0)
+		ck_assert_int_eq(setsockopt(pair[1], SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)), 0);
+	ck_assert_int_eq(connect(pair[1], (struct sockaddr *)&sin, len), 0);
+	pair[0] = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	ck_assert_int_ge(pair[0], 0);
+	if (rcvbuf > 0)
+		ck_assert_int_eq(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)), 0);
+	close(listener);
+}
+
+static int
+add(uint64_t id, uint32_t slot, int fd)
+{
+	struct msg_client from = { .client = id, .slot = slot, .head_len = sizeof(HEAD) - 1, .head = HEAD };
+
+	return clients_add(clients, &from, fd);
+}
+
+/* Read until n bytes came or nothing more does, turning the loop meanwhile. */
+static size_t
+viewer_read(int fd, uint8_t *buf, size_t n)
+{
+	size_t got = 0;
+	int idle = 0;
+
+	while (got < n && idle < 50) {
+		ssize_t r;
+
+		ev_run(loop, EVRUN_NOWAIT);
+		r = recv(fd, buf + got, n - got, MSG_DONTWAIT);
+		if (r > 0) {
+			got += (size_t)r;
+			idle = 0;
+		} else if (r == 0) {
+			break;
+		} else {
+			struct pollfd more = { .fd = fd, .events = POLLIN };
+
+			idle += poll(&more, 1, 4) == 0;
+		}
+	}
+	return got;
+}
+
+static uint64_t
+tick_of(const uint8_t *packet)
+{
+	uint64_t tick;
+
+	memcpy(&tick, packet + 4, sizeof(tick));
+	return tick;
+}
+
+START_TEST(a_viewer_begins_at_a_key_frame_a_burst_back)
+{
+	static uint8_t buf[1 << 16];
+	size_t head = sizeof(HEAD) - 1, got;
+	int pair[2];
+
+	stream(100); /* keys at ticks 0, 5, ...; the newest mark at 3960 ms, burst 400 ms: the key at 3400 ms, tick 85 */
+	tcp_pair(pair, 0);
+	ck_assert_int_eq(add(7, 3, pair[0]), 0);
+	got = viewer_read(pair[1], buf, sizeof(buf));
+	ck_assert_mem_eq(buf, HEAD, head);
+	ck_assert_uint_eq(got, head + 15 * TICK_BYTES);
+	ck_assert_uint_eq(tick_of(buf + head), 85);
+	ck_assert_uint_eq(ts_pid(buf + head), TS_PID_PAT);
+	ck_assert_uint_eq(state->slots[3].base_offset, 85 * TICK_BYTES);
+	stream(5);
+	ck_assert_uint_eq(viewer_read(pair[1], buf, sizeof(buf)), 5 * TICK_BYTES);
+	ck_assert_uint_eq(tick_of(buf), 100);
+	close(pair[1]);
+}
+END_TEST
+
+/* What architecture.md builds adoption on: the place in the stream, from the kernel alone. */
+START_TEST(the_kernel_knows_where_a_viewer_is)
+{
+	static uint8_t buf[1 << 16];
+	struct state_slot *slot = &state->slots[0];
+	uint64_t written;
+	int pair[2];
+
+	stream(50);
+	tcp_pair(pair, 0);
+	ck_assert_int_eq(add(1, 0, pair[0]), 0);
+	for (int i = 0; i < 20; i++) {
+		stream(7);
+		(void)viewer_read(pair[1], buf, (size_t)i * 100);
+		ck_assert_int_eq(client_written(pair[0], &written), 0);
+		ck_assert_uint_eq(slot->base_offset + (written - slot->base_written), atomic_load(&slot->offset));
+	}
+	close(pair[1]);
+}
+END_TEST
+
+START_TEST(nothing_released_is_an_answer_not_a_connection)
+{
+	int pair[2];
+
+	tcp_pair(pair, 0);
+	ck_assert_int_eq(add(1, 0, pair[0]), PB_NO);
+	ck_assert_uint_eq(clients_count(clients), 0);
+	close(pair[1]);
+}
+END_TEST
+
+START_TEST(a_slot_that_is_taken_or_impossible_is_refused)
+{
+	int pair[2], other[2];
+
+	stream(10);
+	tcp_pair(pair, 0);
+	tcp_pair(other, 0);
+	ck_assert_int_eq(add(1, 5, pair[0]), 0);
+	ck_assert_int_eq(add(2, 5, other[0]), PB_EPEER);
+	close(other[1]);
+	tcp_pair(other, 0);
+	ck_assert_int_eq(add(3, STATE_SLOTS, other[0]), PB_EPEER);
+	ck_assert_uint_eq(clients_count(clients), 1);
+	close(pair[1]);
+	close(other[1]);
+}
+END_TEST
+
+/* A viewer that reads nothing while the window passes it by: finishes its packet, then skips, 0 counters wrong. */
+START_TEST(a_viewer_that_fell_behind_skips_to_a_key_frame)
+{
+	static uint8_t all[1 << 22];
+	struct state_slot *slot = &state->slots[0];
+	uint8_t cc[TS_PIDS];
+	size_t got, head = sizeof(HEAD) - 1;
+	uint64_t last, skipped = 0, tail;
+	int pair[2];
+
+	memset(cc, 0xff, sizeof(cc));
+	stream(10);
+	tcp_pair(pair, 4096);
+	ck_assert_int_eq(add(1, 0, pair[0]), 0);
+	for (int i = 0; i < 200; i++) {
+		stream(100);
+		ev_run(loop, EVRUN_NOWAIT);
+	}
+	tail = (ticks - 500) * TICK_BYTES;
+	ck_assert_uint_lt(atomic_load(&slot->offset), tail);
+	clients_before_tail(clients, tail);
+	atomic_store(&state->tail, tail);
+	got = viewer_read(pair[1], all, sizeof(all));
+	ck_assert_uint_eq(atomic_load(&slot->skips), 1);
+	ck_assert_uint_eq((got - head) % TS_PACKET, 0);
+	last = tick_of(all + head);
+	for (size_t at = head; at < got; at += TS_PACKET) {
+		const uint8_t *p = all + at;
+
+		ck_assert_int_eq(p[0], TS_SYNC);
+		if (ts_af_flags(p) & TS_AF_DISCONTINUITY) {
+			cc[ts_pid(p)] = ts_cc(p);
+			continue;
+		}
+		if (cc[ts_pid(p)] != 0xff)
+			ck_assert_int_eq(ts_cc(p), (cc[ts_pid(p)] + 1) & 15);
+		cc[ts_pid(p)] = ts_cc(p);
+		if (tick_of(p) > last + 1) {
+			skipped++;
+			ck_assert_uint_eq(tick_of(p) % 5, 0); /* a key frame */
+			ck_assert_uint_eq(ts_pid(p), TS_PID_PAT);
+		}
+		last = tick_of(p);
+	}
+	ck_assert_uint_eq(skipped, 1);
+	ck_assert_uint_eq(last, ticks - 1);
+	ck_assert_uint_eq(nreports, 0);
+	close(pair[1]);
+}
+END_TEST
+
+START_TEST(a_closed_viewer_is_reported_and_its_end_too)
+{
+	int pair[2];
+
+	stream(10);
+	tcp_pair(pair, 0);
+	ck_assert_int_eq(add(9, 2, pair[0]), 0);
+	close(pair[1]); /* with bytes unread: the bridge sees a reset, or an end and then a reset */
+	for (int i = 0; i < 100 && clients_count(clients) > 0; i++) {
+		stream(1);
+		ev_run(loop, EVRUN_NOWAIT);
+	}
+	ck_assert_uint_eq(clients_count(clients), 0);
+	ck_assert_uint_ge(nreports, 1);
+	ck_assert_uint_eq(reports[nreports - 1].event, CLIENT_GONE);
+	ck_assert_uint_eq(reports[nreports - 1].client, 9);
+	ck_assert_uint_eq(atomic_load(&state->slots[2].phase), SLOT_ENDED);
+}
+END_TEST
+
+START_TEST(a_half_closed_viewer_goes_on_reading)
+{
+	static uint8_t buf[1 << 16];
+	int pair[2];
+
+	stream(10);
+	tcp_pair(pair, 0);
+	ck_assert_int_eq(add(9, 2, pair[0]), 0);
+	shutdown(pair[1], SHUT_WR);
+	while (nreports == 0)
+		ev_run(loop, EVRUN_ONCE);
+	ck_assert_uint_eq(reports[0].event, CLIENT_EOF);
+	(void)viewer_read(pair[1], buf, sizeof(buf));
+	stream(10);
+	ck_assert_uint_eq(viewer_read(pair[1], buf, sizeof(buf)), 10 * TICK_BYTES);
+	ck_assert_uint_eq(clients_count(clients), 1);
+	close(pair[1]);
+}
+END_TEST
+
+START_TEST(a_drop_is_answered_also_for_one_that_is_gone)
+{
+	struct msg_drop drop = { .client = 9, .slot = 2 };
+	int pair[2];
+
+	stream(10);
+	tcp_pair(pair, 0);
+	ck_assert_int_eq(add(9, 2, pair[0]), 0);
+	clients_drop(clients, &drop);
+	clients_drop(clients, &drop);
+	ck_assert_uint_eq(nreports, 2);
+	ck_assert_uint_eq(reports[0].event, CLIENT_DROPPED);
+	ck_assert_uint_eq(reports[1].event, CLIENT_DROPPED);
+	ck_assert_uint_eq(clients_count(clients), 0);
+	close(pair[1]);
+}
+END_TEST
+
+START_TEST(one_that_reads_nothing_is_paused_then_given_up)
+{
+	int pair[2];
+
+	clients_free(&clients);
+	ck_assert_int_eq(clients_new(&clients, loop, spool_fd, state, 400, 2500, on_event, NULL), 0);
+	stream(10);
+	tcp_pair(pair, 4096);
+	ck_assert_int_eq(add(1, 0, pair[0]), 0);
+	stream(1000);
+	while (nreports == 0)
+		ev_run(loop, EVRUN_ONCE);
+	ck_assert_uint_eq(reports[0].event, CLIENT_PAUSED);
+	close(pair[1]);
+}
+END_TEST
+
+START_TEST(three_hundred_viewers_each_get_all)
+{
+	static int pairs[300][2];
+	static uint8_t buf[1 << 16];
+
+	stream(10);
+	for (uint32_t i = 0; i < NITEMS(pairs); i++) {
+		tcp_pair(pairs[i], 0);
+		ck_assert_int_eq(add(i + 1, i, pairs[i][0]), 0);
+	}
+	stream(10);
+	for (size_t i = 0; i < NITEMS(pairs); i++) {
+		size_t got = viewer_read(pairs[i][1], buf, sizeof(HEAD) - 1 + 20 * TICK_BYTES);
+
+		ck_assert_uint_eq((got - (sizeof(HEAD) - 1)) % TICK_BYTES, 0);
+		ck_assert_uint_eq(tick_of(buf + got - TS_PACKET), 19);
+	}
+	clients_free(&clients);
+	for (size_t i = 0; i < NITEMS(pairs); i++)
+		close(pairs[i][1]);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("client");
+	TCase *tc = tcase_create("client");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 20);
+	tcase_add_test(tc, a_viewer_begins_at_a_key_frame_a_burst_back);
+	tcase_add_test(tc, the_kernel_knows_where_a_viewer_is);
+	tcase_add_test(tc, nothing_released_is_an_answer_not_a_connection);
+	tcase_add_test(tc, a_slot_that_is_taken_or_impossible_is_refused);
+	tcase_add_test(tc, a_viewer_that_fell_behind_skips_to_a_key_frame);
+	tcase_add_test(tc, a_closed_viewer_is_reported_and_its_end_too);
+	tcase_add_test(tc, a_half_closed_viewer_goes_on_reading);
+	tcase_add_test(tc, a_drop_is_answered_also_for_one_that_is_gone);
+	tcase_add_test(tc, one_that_reads_nothing_is_paused_then_given_up);
+	tcase_add_test(tc, three_hundred_viewers_each_get_all);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_set_tap(sr, "-");
+	srunner_run_all(sr, CK_SILENT);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
