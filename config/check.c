@@ -1,0 +1,144 @@
+/*
+ * check.c - contradictions, duplicates, and the test card's place
+ */
+#include "config/check.h"
+#include "base/pb.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned
+line_of(const struct loading *l, const char *section, const char *key)
+{
+	return l->lines[setting_find(section, key) - settings];
+}
+
+/* Tell that one duration or size is above another. The message is the line's that came last. */
+static void
+above(struct loading *l, const char *section, const char *less, const char *more, const char *what)
+{
+	unsigned a = line_of(l, section, less), b = line_of(l, section, more);
+
+	loading_wrong(l, PB_MAX(a, b), "%s: is more than %s: %s", less, more, what);
+}
+
+static void
+check_settings(struct loading *l)
+{
+	const struct config *c = l->config;
+
+	if (c->stream.reserve_ms > c->stream.reserve_max_ms)
+		above(l, "stream", "reserve", "reserve_max", "raise reserve_max");
+	if (c->fetch.backoff_ms > c->fetch.backoff_max_ms)
+		above(l, "fetch", "backoff", "backoff_max", "raise backoff_max");
+	if (c->server.memory_bytes != 0 && c->server.memory_bytes < c->stream.spool_max_bytes)
+		loading_wrong(l, PB_MAX(line_of(l, "server", "memory"), line_of(l, "stream", "spool_max")),
+		    "memory: is less than one stream's spool_max: raise memory or lower spool_max");
+	if (strcmp(c->server.user, c->server.worker_user) == 0)
+		loading_wrong(l, PB_MAX(line_of(l, "server", "user"), line_of(l, "server", "worker_user")),
+		    "worker_user: is the same as user: workers need a user of their own");
+}
+
+static int
+compare_channels(const void *a, const void *b)
+{
+	const struct channel *x = a, *y = b;
+	int order = guide_number_compare(x->guide_number, y->guide_number);
+
+	/* The test card has no line, and comes after the channel that it collides with. */
+	return order != 0 ? order : (x->line - 1 > y->line - 1) - (x->line - 1 < y->line - 1);
+}
+
+static void
+add_testcard(struct loading *l)
+{
+	struct config *c = l->config;
+	struct lineup *lineup = &c->lineup;
+	struct channel *channels, *card;
+
+	if (c->testcard.enabled == TESTCARD_NO)
+		return;
+	if (c->testcard.enabled == TESTCARD_AUTO && (lineup->count > 0 || c->provider_count > 0))
+		return;
+	channels = reallocarray(lineup->channels, lineup->count + 1, sizeof(*channels));
+	if (channels == NULL) {
+		l->nomem = true;
+		return;
+	}
+	lineup->channels = channels;
+	card = &channels[lineup->count++];
+	memset(card, 0, sizeof(*card));
+	memcpy(card->guide_number, c->testcard.number, strlen(c->testcard.number) + 1);
+	card->name = "Test Card";
+	card->testcard = true;
+}
+
+static void
+check_channel(struct loading *l, const struct channel *channel, const struct channel *before)
+{
+	const struct config *c = l->config;
+	bool known = channel->provider == NULL;
+
+	if (before != NULL && strcmp(before->guide_number, channel->guide_number) == 0) {
+		if (channel->testcard)
+			loading_wrong(l, line_of(l, "testcard", "number"), "number: %s is also the channel of line %u",
+			    channel->guide_number, before->line);
+		else
+			loading_wrong(l, channel->line, "channel %s: is also the channel of line %u: give it another number",
+			    channel->guide_number, before->line);
+	}
+	if (channel->testcard)
+		return;
+	for (size_t i = 0; !known && i < c->provider_count; i++)
+		known = strcmp(c->providers[i].name, channel->provider) == 0;
+	if (!known)
+		loading_wrong(l, channel->line, "channel %s: provider: there is no [provider %.64s]", channel->guide_number,
+		    channel->provider);
+}
+
+static void
+check_provider(struct loading *l, const struct provider *p)
+{
+	if (p->playlist != NULL && p->xtream != NULL)
+		loading_wrong(l, p->line, "provider %s: playlist, xtream: one of them, not both", p->name);
+	if (p->xtream != NULL && (p->username == NULL || p->password == NULL))
+		loading_wrong(l, p->line, "provider %s: xtream: username and password are needed with it", p->name);
+}
+
+static int
+compare_errors(const void *a, const void *b)
+{
+	const struct config_error *x = a, *y = b;
+
+	return (x->line > y->line) - (x->line < y->line);
+}
+
+/* Errors of one line stay in the order they were found in: few enough for a sort that is simple and stable. */
+static void
+sort_errors(struct config_errors *errs)
+{
+	for (size_t i = 1; i < errs->count; i++) {
+		struct config_error e = errs->at[i];
+		size_t j = i;
+
+		for (; j > 0 && compare_errors(&errs->at[j - 1], &e) > 0; j--)
+			errs->at[j] = errs->at[j - 1];
+		errs->at[j] = e;
+	}
+}
+
+void
+loading_check(struct loading *l)
+{
+	struct lineup *lineup = &l->config->lineup;
+
+	check_settings(l);
+	for (size_t i = 0; i < l->config->provider_count; i++)
+		check_provider(l, &l->config->providers[i]);
+	add_testcard(l);
+	if (lineup->count > 0)
+		qsort(lineup->channels, lineup->count, sizeof(*lineup->channels), compare_channels);
+	for (size_t i = 0; i < lineup->count; i++)
+		check_channel(l, &lineup->channels[i], i > 0 ? &lineup->channels[i - 1] : NULL);
+	sort_errors(l->errs);
+}

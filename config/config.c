@@ -1,0 +1,521 @@
+/*
+ * config.c - a file, and what the command line says, to one struct config
+ *
+ * Everything that is wrong is told, so a section that can't be used is
+ * still read: its lines have mistakes of their own. What was wrong leaves
+ * nothing behind: the whole config is dropped.
+ */
+#include "config/config.h"
+#include "base/pb.h"
+#include "config/check.h"
+#include "config/ini.h"
+#include "config/options.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MESSAGE_MAX 512
+#define PROVIDER_NAME_MAX 63
+
+/* Where in the file we are. */
+struct place {
+	struct loading loading;
+	const char *section;            /* of the table; NULL: unknown, or none yet */
+	bool unknown;                   /* a section that was told to be wrong */
+	unsigned line;                  /* where it began */
+	void *base;                     /* what its rows write into */
+	unsigned seen[SETTINGS_MAX];    /* the line of each row in this section */
+	struct channel_draft channel;
+	struct provider provider;
+	size_t channels_size, providers_size;
+};
+
+void
+loading_wrong(struct loading *l, unsigned line, const char *fmt, ...)
+{
+	struct config_errors *errs = l->errs;
+	char what[MESSAGE_MAX], text[MESSAGE_MAX + 256];
+	struct config_error *at;
+	va_list ap;
+
+	errs->total++;
+	if (errs->count == CONFIG_ERRORS_MAX)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	if (line == LINE_OVERRIDE)
+		snprintf(text, sizeof(text), "-o: %s", what);
+	else if (line == 0)
+		snprintf(text, sizeof(text), "%s: %s", l->file, what);
+	else
+		snprintf(text, sizeof(text), "%s:%u: %s", l->file, line, what);
+	at = reallocarray(errs->at, errs->count + 1, sizeof(*at));
+	if (at == NULL) {
+		errs->nomem = true;
+		return;
+	}
+	errs->at = at;
+	at[errs->count].line = line;
+	at[errs->count].text = strdup(text);
+	if (at[errs->count].text == NULL)
+		errs->nomem = true;
+	else
+		errs->count++;
+}
+
+void
+config_errors_clear(struct config_errors *errs)
+{
+	for (size_t i = 0; i < errs->count; i++)
+		free(errs->at[i].text);
+	free(errs->at);
+	memset(errs, 0, sizeof(*errs));
+}
+
+void
+config_free(struct config **config)
+{
+	int saved = errno;
+
+	if (*config != NULL) {
+		arena_clear(&(*config)->arena);
+		free((*config)->lineup.channels);
+		free((*config)->providers);
+		free(*config);
+		*config = NULL;
+	}
+	errno = saved;
+}
+
+/* How many letters differ, with a bound: 3 is "something else". */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t row[INI_KEY_MAX + 1], a_len = strlen(a), b_len = strlen(b);
+
+	if (a_len > INI_KEY_MAX || b_len > INI_KEY_MAX)
+		return 3;
+	for (size_t j = 0; j <= b_len; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a_len; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= b_len; j++) {
+			size_t above = row[j];
+			size_t change = diagonal + (a[i - 1] != b[j - 1]);
+
+			row[j] = PB_MIN(change, PB_MIN(above, row[j - 1]) + 1);
+			diagonal = above;
+		}
+	}
+	return row[b_len];
+}
+
+/* Say what an unknown key may have been meant to be. */
+static void
+unknown_key(struct loading *l, unsigned line, const char *section, const char *key)
+{
+	const struct setting *nearest = NULL, *elsewhere = NULL;
+	size_t least = 3;
+
+	for (const struct setting *s = settings; s->section != NULL; s++) {
+		bool here = strcmp(s->section, section) == 0;
+		size_t d = here ? distance(key, s->key) : 3;
+
+		if (d < least && d < strlen(key)) {
+			nearest = s;
+			least = d;
+		}
+		if (!here && elsewhere == NULL && strcmp(s->key, key) == 0)
+			elsewhere = s;
+	}
+	if (nearest != NULL)
+		loading_wrong(l, line, "%s: no such setting in [%s]; is %s meant?", key, section, nearest->key);
+	else if (elsewhere != NULL)
+		loading_wrong(l, line, "%s: no such setting in [%s]; it belongs to [%s]", key, section, elsewhere->section);
+	else
+		loading_wrong(l, line, "%s: no such setting in [%s]", key, section);
+}
+
+static void
+unknown_section(struct loading *l, unsigned line, const char *name)
+{
+	const char *nearest = NULL;
+	size_t least = 3;
+
+	for (const struct setting *s = settings; s->section != NULL; s++) {
+		size_t d = distance(name, s->section);
+
+		if (d < least && d < strlen(name)) {
+			nearest = s->section;
+			least = d;
+		}
+	}
+	if (nearest != NULL)
+		loading_wrong(l, line, "[%.64s]: no such section; is [%s] meant?", name, nearest);
+	else
+		loading_wrong(l, line,
+		    "[%.64s]: no such section; there are server, tuner, discovery, stream, fetch, testcard, "
+		    "provider NAME and channel NUMBER",
+		    name);
+}
+
+/* Room for one more of count things of size bytes; doubles. NULL when there is no memory. */
+static void *
+grow(void *array, size_t count, size_t *room, size_t size)
+{
+	void *larger;
+
+	if (count < *room)
+		return array;
+	larger = reallocarray(array, *room == 0 ? 16 : *room * 2, size);
+	if (larger != NULL)
+		*room = *room == 0 ? 16 : *room * 2;
+	return larger;
+}
+
+static void
+end_channel(struct place *p)
+{
+	struct config *c = p->loading.config;
+	struct channel *channel = &p->channel.channel;
+	struct channel *channels;
+	const char *backups[CHANNEL_BACKUPS];
+	unsigned char count = 0;
+
+	if (channel->name == NULL && p->seen[setting_find("channel", "name") - settings] == 0)
+		loading_wrong(&p->loading, p->line, "channel %s: it has no name", channel->guide_number);
+	if (channel->url == NULL && p->seen[setting_find("channel", "url") - settings] == 0)
+		loading_wrong(&p->loading, p->line, "channel %s: it has no url", channel->guide_number);
+	for (size_t i = 0; i < NITEMS(backups); i++) {
+		if (p->channel.backup[i] != NULL)
+			backups[count++] = p->channel.backup[i];
+	}
+	if (count > 0) {
+		channel->backups = arena_alloc(&c->arena, count * sizeof(*backups));
+		if (channel->backups == NULL) {
+			p->loading.nomem = true;
+			return;
+		}
+		memcpy(channel->backups, backups, count * sizeof(*backups));
+		channel->backup_count = count;
+	}
+	channel->headers = p->channel.headers.items;
+	channel->header_count = (unsigned char)p->channel.headers.count;
+	if (c->lineup.count == LINEUP_MAX) {
+		loading_wrong(&p->loading, p->line, "channel %s: there are more than %d channels", channel->guide_number,
+		    LINEUP_MAX);
+		return;
+	}
+	channels = grow(c->lineup.channels, c->lineup.count, &p->channels_size, sizeof(*channels));
+	if (channels == NULL) {
+		p->loading.nomem = true;
+		return;
+	}
+	c->lineup.channels = channels;
+	channels[c->lineup.count++] = *channel;
+}
+
+static void
+end_provider(struct place *p)
+{
+	struct config *c = p->loading.config;
+	struct provider *providers;
+
+	for (size_t i = 0; i < c->provider_count; i++) {
+		if (strcmp(c->providers[i].name, p->provider.name) == 0) {
+			loading_wrong(&p->loading, p->line, "provider %s: is also the provider of line %u: give it another name",
+			    p->provider.name, c->providers[i].line);
+			return;
+		}
+	}
+	if (c->provider_count == CONFIG_PROVIDERS_MAX) {
+		loading_wrong(&p->loading, p->line, "provider %s: there are more than %d providers", p->provider.name,
+		    CONFIG_PROVIDERS_MAX);
+		return;
+	}
+	providers = grow(c->providers, c->provider_count, &p->providers_size, sizeof(*providers));
+	if (providers == NULL) {
+		p->loading.nomem = true;
+		return;
+	}
+	c->providers = providers;
+	providers[c->provider_count++] = p->provider;
+}
+
+/* What was collected of a channel or provider becomes one. */
+static void
+end_section(struct place *p)
+{
+	if (p->base == &p->channel)
+		end_channel(p);
+	else if (p->base == &p->provider)
+		end_provider(p);
+	p->section = NULL;
+	p->base = NULL;
+}
+
+static void
+begin_channel(struct place *p, const char *number)
+{
+	memset(&p->channel, 0, sizeof(p->channel));
+	p->channel.channel.line = p->line;
+	if (!guide_number_valid(number)) {
+		loading_wrong(&p->loading, p->line,
+		    "[channel %.32s]: a number is digits with at most one dot, like 5 or 5.1, not 0, and has at most %d "
+		    "characters",
+		    number, GUIDE_NUMBER_MAX - 1);
+		p->unknown = true;
+		return;
+	}
+	memcpy(p->channel.channel.guide_number, number, strlen(number) + 1);
+	p->base = &p->channel;
+}
+
+static void
+begin_provider(struct place *p, const char *name)
+{
+	struct config *c = p->loading.config;
+
+	memset(&p->provider, 0, sizeof(p->provider));
+	p->provider.line = p->line;
+	if (name[0] == '\0' || strlen(name) > PROVIDER_NAME_MAX) {
+		loading_wrong(&p->loading, p->line, "[provider]: it needs a name of at most %d bytes, like [provider home]",
+		    PROVIDER_NAME_MAX);
+		p->unknown = true;
+		return;
+	}
+	p->provider.name = arena_text(&c->arena, name, strlen(name));
+	if (p->provider.name == NULL || setting_defaults("provider", &p->provider, &c->arena) != 0)
+		p->loading.nomem = true;
+	p->base = &p->provider;
+}
+
+static void
+on_section(void *user, unsigned line, const char *name)
+{
+	struct place *p = user;
+	const struct setting *first;
+	const char *label = NULL;
+
+	end_section(p);
+	memset(p->seen, 0, sizeof(p->seen));
+	p->line = line;
+	p->unknown = true;
+	if (name == NULL) /* was told already */
+		return;
+	/* strchr() finds the NUL too: [channel] without a number is told so. */
+	if (strncmp(name, "channel", 7) == 0 && strchr(" \t", name[7]) != NULL)
+		label = name + 7;
+	else if (strncmp(name, "provider", 8) == 0 && strchr(" \t", name[8]) != NULL)
+		label = name + 8;
+	if (label != NULL) {
+		p->unknown = false;
+		label += strspn(label, " \t");
+		p->section = name[0] == 'c' ? "channel" : "provider";
+		if (name[0] == 'c')
+			begin_channel(p, label);
+		else
+			begin_provider(p, label);
+		return;
+	}
+	first = setting_section(name);
+	if (first == NULL) {
+		unknown_section(&p->loading, line, name);
+		return;
+	}
+	p->unknown = false;
+	p->section = first->section;
+	p->base = p->loading.config;
+}
+
+static void
+on_setting(void *user, unsigned line, const char *key, const char *value)
+{
+	struct place *p = user;
+	struct loading *l = &p->loading;
+	const struct setting *setting;
+	char why[MESSAGE_MAX];
+	void *base = p->base;
+	unsigned *seen;
+	int err;
+
+	if (p->section == NULL) {
+		if (!p->unknown) {
+			loading_wrong(l, line, "%s: stands before any [section]", key);
+			p->unknown = true; /* once is enough */
+		}
+		return;
+	}
+	setting = setting_find(p->section, key);
+	if (setting == NULL) {
+		unknown_key(l, line, p->section, key);
+		return;
+	}
+	/* A [server] may be there twice, its settings may not. */
+	seen = base == l->config ? &l->lines[setting - settings] : &p->seen[setting - settings];
+	if (*seen != 0 && setting->type != OPT_HEADERS) {
+		loading_wrong(l, line, "%s: is given in line %u already", key, *seen);
+		return;
+	}
+	*seen = line;
+	if (base == NULL) /* a bad number or name: the lines are read for their own mistakes */
+		base = p->section[0] == 'c' ? (void *)&p->channel : (void *)&p->provider;
+	err = setting_set(setting, base, &l->config->arena, value, why, sizeof(why));
+	if (err == PB_ENOMEM)
+		l->nomem = true;
+	else if (err != 0)
+		loading_wrong(l, line, "%s: %s", key, why);
+}
+
+static void
+on_wrong(void *user, unsigned line, const char *why)
+{
+	struct place *p = user;
+
+	loading_wrong(&p->loading, line, "%s", why);
+}
+
+/* "section.key=value", over what the file says. */
+static void
+override(struct loading *l, const char *text)
+{
+	size_t section_len = strcspn(text, ".=");
+	const char *key = text + section_len + 1;
+	size_t key_len = text[section_len] == '.' ? strcspn(key, "=") : 0;
+	char section[INI_KEY_MAX], name[INI_KEY_MAX], why[MESSAGE_MAX];
+	const struct setting *setting;
+	int err;
+
+	if (text[section_len] != '.' || key[key_len] != '=' || section_len >= sizeof(section) || key_len >= sizeof(name)) {
+		loading_wrong(l, LINE_OVERRIDE, "%.64s: section.key=value would be right", text);
+		return;
+	}
+	memcpy(section, text, section_len);
+	section[section_len] = '\0';
+	memcpy(name, key, key_len);
+	name[key_len] = '\0';
+	if (strncmp(section, "channel", 7) == 0 || strncmp(section, "provider", 8) == 0) {
+		loading_wrong(l, LINE_OVERRIDE, "%s: channels and providers can't be given with -o", section);
+		return;
+	}
+	if (setting_section(section) == NULL) {
+		unknown_section(l, LINE_OVERRIDE, section);
+		return;
+	}
+	setting = setting_find(section, name);
+	if (setting == NULL) {
+		unknown_key(l, LINE_OVERRIDE, section, name);
+		return;
+	}
+	l->lines[setting - settings] = LINE_OVERRIDE;
+	err = setting_set(setting, l->config, &l->config->arena, key + key_len + 1, why, sizeof(why));
+	if (err == PB_ENOMEM)
+		l->nomem = true;
+	else if (err != 0)
+		loading_wrong(l, LINE_OVERRIDE, "%s.%s: %s", section, name, why);
+}
+
+static int
+defaults(struct config *c)
+{
+	static const char *const sections[] = { "server", "tuner", "discovery", "stream", "fetch", "testcard" };
+
+	for (size_t i = 0; i < NITEMS(sections); i++) {
+		if (setting_defaults(sections[i], c, &c->arena) != 0)
+			return PB_ENOMEM;
+	}
+	return 0;
+}
+
+int
+config_read(struct config **out, FILE *file, const char *name, const char *const *overrides, size_t override_count,
+    struct config_errors *errs)
+{
+	struct config *config = calloc(1, sizeof(*config));
+	struct place *p = calloc(1, sizeof(*p));
+	const struct ini_events events = { p, on_section, on_setting, on_wrong };
+	int err = PB_ENOMEM;
+
+	memset(errs, 0, sizeof(*errs));
+	if (config == NULL || p == NULL || defaults(config) != 0)
+		goto done;
+	p->loading.config = config;
+	p->loading.errs = errs;
+	p->loading.file = name;
+	if (file != NULL) {
+		config->path = arena_text(&config->arena, name, strlen(name));
+		if (config->path == NULL)
+			goto done;
+		if (ini_read(file, &events) != 0)
+			loading_wrong(&p->loading, 0, "can't be read: %s", strerror(errno));
+		end_section(p);
+	}
+	for (size_t i = 0; i < override_count; i++)
+		override(&p->loading, overrides[i]);
+	loading_check(&p->loading);
+	if (p->loading.nomem || errs->nomem)
+		goto done;
+	err = errs->total > 0 ? PB_EFORMAT : 0;
+	if (err == 0) {
+		*out = config;
+		config = NULL;
+	}
+done:
+	free(p);
+	config_free(&config);
+	return err;
+}
+
+int
+config_load(struct config **out, const char *path, const char *const *overrides, size_t override_count,
+    struct config_errors *errs)
+{
+	const char *name = path != NULL ? path : CONFIG_PATH;
+	FILE *file = fopen(name, "re");
+	int err;
+
+	if (file == NULL && (path != NULL || (errno != ENOENT && errno != ENOTDIR))) {
+		struct loading none = { .errs = errs, .file = name };
+
+		memset(errs, 0, sizeof(*errs));
+		loading_wrong(&none, 0, "can't be opened: %s", strerror(errno));
+		return errs->nomem ? PB_ENOMEM : PB_EFORMAT;
+	}
+	err = config_read(out, file, name, overrides, override_count, errs);
+	if (file != NULL)
+		fclose(file);
+	return err;
+}
+
+size_t
+config_needs_restart(const struct config *old, const struct config *new, const char **out, size_t max)
+{
+	static char names[SETTINGS_MAX][2 * INI_KEY_MAX];
+	size_t count = 0;
+
+	for (const struct setting *s = settings; s->section != NULL; s++) {
+		char *was, *now;
+
+		if (s->effect != ON_RESTART)
+			continue;
+		was = setting_text(s, old, false);
+		now = setting_text(s, new, false);
+		if (was != NULL && now != NULL && strcmp(was, now) != 0) {
+			if (count < max) {
+				char *name = names[s - settings];
+
+				snprintf(name, sizeof(names[0]), "%s.%s", s->section, s->key);
+				out[count] = name;
+			}
+			count++;
+		}
+		free(was);
+		free(now);
+	}
+	return count;
+}
