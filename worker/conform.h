@@ -1,0 +1,151 @@
+/*
+ * conform.h - TS in -> ONE continuous TS out
+ *
+ * Segments of any source go in as they arrive; what comes out is one stream
+ * that a decoder never has to look at twice: PIDs, PMT, counters and clock
+ * are ours from the first packet to the last. The video and one audio are
+ * taken apart into whole access units and packed anew, so nothing odd in a
+ * source's packets can reach a viewer. Every cut (ad break, failover, time
+ * jump, new time base) is one splice, made in one place.
+ *
+ *   clock      output 90 kHz (DTS, PTS) and 27 MHz (PCR), unwrapped in this
+ *              header, wrapped in the packets; it never steps back
+ *   purity     no I/O, no clock, no globals; the answer depends on the
+ *              bytes and the calls, not on how the bytes are chunked
+ *   trust      bytes are hostile; a snapshot is checked before it is used
+ *   blocking   never
+ *   memory     bounded: an access unit 8 MiB, start-up 16 MiB, and given
+ *              back when it was large; small while a stream runs
+ *
+ * The order of calls: new, [load], then for each segment begin, feed...,
+ * end, with take after any of them. PIDs: PMT 0x1000, video 0x100, audio
+ * 0x101, program 1.
+ *
+ * Not here: what to do while nothing comes (filler), when bytes may leave
+ * (worker/pace.h).
+ */
+#ifndef PLEXBRIDGE_WORKER_CONFORM_H
+#define PLEXBRIDGE_WORKER_CONFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "worker/tsmux.h"
+
+#define CONFORM_PES_MAX (8u << 20)
+#define CONFORM_START_MAX (16u << 20)
+#define CONFORM_SNAPSHOT_MAX 4000
+#define CONFORM_FIRST_DTS_90K 126000 /* so that the first PCR is at 0.7 s */
+
+struct conform;
+
+struct conform_options {
+	char audio_lang[4];        /* ISO 639, "" for the first audio */
+	int64_t first_dts_90k;     /* 0: CONFORM_FIRST_DTS_90K; up to 2^40 */
+};
+
+/* A new segment, or a new connection to an endless one. */
+struct conform_input {
+	uint64_t msn;         /* its number; the same one again only after a load */
+	uint32_t source;      /* another number is another source: a splice */
+	uint32_t duration_ms; /* what the playlist says, 0 when nobody does */
+	bool discontinuity;   /* upstream says that times or formats jump here */
+	bool continues;       /* endless plain TS: a connection, not a segment */
+};
+
+/* What conform has made; borrowed until the next call. */
+struct conform_output {
+	const uint8_t *data;
+	size_t len; /* a multiple of 188; ends between access units */
+	const struct conform_mark *marks; /* tsmux.h: one for each PCR, one for each key frame */
+	size_t nmarks;
+};
+
+struct conform_stats {
+	uint64_t packets;
+	uint64_t duplicates;
+	uint64_t tei;
+	uint64_t scrambled;
+	uint64_t unlisted;    /* packets of streams that are not carried */
+	uint64_t bad_header;  /* adaptation field or PES header broken */
+	uint64_t cc_losses;
+	uint64_t resync_bytes;
+	uint64_t psi_errors;
+	uint64_t units[ROLES]; /* access units that went out */
+	uint64_t damaged;      /* access units dropped: incomplete or too big */
+	uint64_t early;        /* ...waiting for a key frame, or before it */
+	uint64_t late;         /* ...too late for the clock, or times that fit nowhere */
+	uint64_t repeats;      /* ...sent already */
+	uint64_t keys;
+	uint64_t splices;      /* joints made behind the first */
+	uint64_t time_repairs; /* DTS or PTS that had to be put right */
+	uint64_t pcr_repairs;  /* PCR put in between access units */
+	int64_t key_interval_90k; /* between the last two key frames, 0 before */
+	const char *video;     /* names as es_name(), "none" when not carried */
+	const char *audio;
+};
+
+/*
+ * What another process needs to go on from the end of what conform_take()
+ * has given so far. Plain and of fixed size; private inside, but for the
+ * first fields, which say where to go on.
+ */
+struct conform_snapshot {
+	uint64_t magic;
+	uint64_t msn;       /* the segment in hand, or the last one */
+	uint32_t in_segment; /* 1: feed msn again from its start; 0: it is done */
+	uint32_t started;   /* 1: a stream runs */
+	uint8_t inside[3968];
+};
+_Static_assert(sizeof(struct conform_snapshot) <= CONFORM_SNAPSHOT_MAX, "a snapshot must fit the stream's state");
+
+/*
+ * Make one; gives *out, conform_free() ends it. options may be NULL and is
+ * copied. 0, PB_ENOMEM.
+ */
+int conform_new(struct conform **out, const struct conform_options *options);
+void conform_free(struct conform **c);
+
+/*
+ * A segment begins. Without an end before it, the one before was cut: its
+ * whole access units go out, its tail is dropped.
+ */
+void conform_begin(struct conform *c, const struct conform_input *in);
+
+/*
+ * Take its bytes, any number at a time. 0; PB_EFORMAT: this is no TS;
+ * PB_ENOSUP: understood, not carried (conform_reason() says why, nothing of
+ * this segment goes out any more); PB_ELIMIT; PB_ENOMEM. After an error the
+ * rest of the segment may be fed or not; begin the next one as usual.
+ */
+int conform_feed(struct conform *c, const void *buf, size_t len);
+
+/*
+ * The segment is over. truncated: bytes are missing at its end, so a
+ * picture whose length is not told is not believed to be whole. 0 when any
+ * of it was carried, else as conform_feed().
+ */
+int conform_end(struct conform *c, bool truncated);
+
+/* Is there output? Gives it, once. Calls to begin, feed and end take it back. */
+bool conform_take(struct conform *c, struct conform_output *out);
+
+/* Describe where the stream stands behind all that conform_take() gave. Take first. */
+void conform_save(const struct conform *c, struct conform_snapshot *to);
+
+/*
+ * Go on from a snapshot, in a conform that was just made. Then begin the
+ * segment that it names (or the next): access units that went out already
+ * are dropped, by time, and the stream goes on with the very same bytes.
+ * 0; PB_EFORMAT when it is not a snapshot of this version, or not sane.
+ */
+int conform_load(struct conform *c, const struct conform_snapshot *from);
+
+/* Borrowed for as long as c lives. */
+const struct conform_stats *conform_stats(struct conform *c);
+
+/* Why the last error, or why nothing came yet; for the operator. Never NULL. */
+const char *conform_reason(const struct conform *c);
+
+#endif
