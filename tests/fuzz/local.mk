@@ -6,19 +6,19 @@
 #	FUZZ_TARGETS += tests/fuzz/NAME
 #	tests_fuzz_NAME_SOURCES = tests/fuzz/NAME.c
 #	tests_fuzz_NAME_LDADD = libWHAT.a libbase.a $(FUZZ_LIBS)
-#	tests_fuzz_NAME_LDFLAGS = $(FUZZ_LDFLAGS)
+#	tests_fuzz_NAME_LDFLAGS = $(FUZZ_LINK)
 
 FUZZ_TARGETS =
 EXTRA_DIST += tests/fuzz/corpus
 
 if LIBFUZZER
 FUZZ_LIBS =
-FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 else
 check_LIBRARIES = tests/fuzz/libdriver.a
 tests_fuzz_libdriver_a_SOURCES = tests/fuzz/driver.c
 FUZZ_LIBS = tests/fuzz/libdriver.a
-FUZZ_LDFLAGS = $(AM_LDFLAGS)
+FUZZ_LINK = $(AM_LDFLAGS)
 TESTS += $(FUZZ_TARGETS)
 endif
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -26,4 +26,4 @@ check_PROGRAMS += $(FUZZ_TARGETS)
 FUZZ_TARGETS += tests/fuzz/config
 tests_fuzz_config_SOURCES = tests/fuzz/config.c
 tests_fuzz_config_LDADD = libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(BSD_LIBS) $(FUZZ_LIBS)
-tests_fuzz_config_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_config_LDFLAGS = $(FUZZ_LINK)
