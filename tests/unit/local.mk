@@ -53,3 +53,13 @@ UNIT_TESTS += tests/unit/client
 tests_unit_client_SOURCES = tests/unit/client.c
 tests_unit_client_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_client_LDADD = libworker.a libipc.a libbase.a $(EV_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/tuner
+tests_unit_tuner_SOURCES = tests/unit/tuner.c
+tests_unit_tuner_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_tuner_LDADD = libsupervisor.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/device
+tests_unit_device_SOURCES = tests/unit/device.c
+tests_unit_device_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_device_LDADD = libsupervisor.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
