@@ -13,3 +13,27 @@ libsupervisor_a_SOURCES = \
 	supervisor/text.h supervisor/text.c \
 	supervisor/tuner.h supervisor/tuner.c \
 	supervisor/urls.c
+
+# Streams, workers, clients, and what the operator sees of them.
+libsupervisor_a_SOURCES += \
+	supervisor/child.h supervisor/child.c \
+	supervisor/choose.h supervisor/choose.c \
+	supervisor/client.h supervisor/client.c \
+	supervisor/control.h supervisor/control.c \
+	supervisor/front.h supervisor/front.c \
+	supervisor/health.h supervisor/health.c \
+	supervisor/memory.h supervisor/memory.c \
+	supervisor/privs.h supervisor/privs.c \
+	supervisor/status.h supervisor/status.c \
+	supervisor/stream.h supervisor/stream.c \
+	supervisor/supervisor.h supervisor/supervisor.c \
+	supervisor/testcard.h supervisor/testcard.c \
+	supervisor/turn.h supervisor/turn.c \
+	supervisor/worker.h supervisor/worker.c \
+	supervisor/workers.h supervisor/workers.c
+
+sbin_PROGRAMS += plexbridged
+plexbridged_SOURCES = supervisor/main.c
+plexbridged_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(BSD_CFLAGS)
+plexbridged_LDADD = libsupervisor.a libconfig.a libipc.a libbase.a \
+	$(EV_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(BSD_LIBS)

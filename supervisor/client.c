@@ -1,0 +1,305 @@
+/*
+ * client.c - waiting, served, ended: who holds the connection when
+ */
+#include "supervisor/client.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/pb.h"
+#include "supervisor/stream.h"
+#include "supervisor/tuner.h"
+
+_Static_assert(TUNER_STREAM_HEAD <= sizeof(((struct msg_client *)0)->head), "a head fits its message");
+
+static struct ev_loop *
+loop_of(const struct client *c)
+{
+	return c->stream->streams->loop;
+}
+
+static const struct state_slot *
+slot_of(const struct client *c)
+{
+	return c->slot != CLIENT_NO_SLOT && c->stream->state != NULL ? &c->stream->state->slots[c->slot] : NULL;
+}
+
+const char *
+client_phase_name(enum client_phase phase)
+{
+	static const char *const names[CLIENT_PHASES] = { "waiting", "starting", "playing", "ending" };
+
+	return names[phase];
+}
+
+uint64_t
+client_bytes(const struct client *c)
+{
+	const struct state_slot *slot = c->phase == CLIENT_SERVED ? slot_of(c) : NULL;
+
+	return slot != NULL ? atomic_load_explicit(&slot->sent, memory_order_relaxed) : 0;
+}
+
+bool
+client_paused(const struct client *c)
+{
+	const struct state_slot *slot = c->phase == CLIENT_SERVED ? slot_of(c) : NULL;
+
+	return slot != NULL && atomic_load_explicit(&slot->paused, memory_order_relaxed) != 0;
+}
+
+static void
+owe(struct client *c)
+{
+	if (!c->owed)
+		TAILQ_INSERT_TAIL(&c->stream->owed, c, owed_link);
+	c->owed = true;
+}
+
+static void
+paid(struct client *c)
+{
+	if (c->owed)
+		TAILQ_REMOVE(&c->stream->owed, c, owed_link);
+	c->owed = false;
+}
+
+static void
+quiet(struct client *c)
+{
+	ev_io_stop(loop_of(c), &c->watch);
+	ev_timer_stop(loop_of(c), &c->deadline);
+}
+
+static void
+client_free(struct client *c)
+{
+	struct stream *stream = c->stream;
+
+	pb_assert(c->conn.fd == -1);
+	quiet(c);
+	paid(c);
+	if (c->slot != CLIENT_NO_SLOT)
+		stream_slot_free(stream, c->slot);
+	TAILQ_REMOVE(&stream->clients, c, link);
+	free(c);
+	stream_client_left(stream);
+}
+
+static void
+log_close(const struct client *c, int level, const char *why, uint64_t bytes)
+{
+	log_event(level, "client.close", "channel=%s client=%" PRIu64 " peer=%s seconds=%.1f bytes=%" PRIu64 " why=\"%s\"",
+	    c->stream->guide_number, c->number, c->address, ev_now(loop_of(c)) - c->since, bytes, why);
+}
+
+void
+client_refuse(struct client *c, int error, const char *why)
+{
+	pb_assert(c->phase == CLIENT_WAITING);
+	log_event(LOG_WARNING, "client.refused", "channel=%s client=%" PRIu64 " peer=%s code=%d after_ms=%.0f why=\"%s\"",
+	    c->stream->guide_number, c->number, c->address, error, (ev_now(loop_of(c)) - c->since) * 1e3, why);
+	quiet(c);
+	http_return(c->stream->streams->http, &c->conn, tuner_error_status(error), tuner_error_head(error));
+	client_free(c);
+}
+
+/* Ended with so many bytes sent; `told`: the worker has no copy any more. */
+static void
+end(struct client *c, const char *why, uint64_t bytes, bool told)
+{
+	struct stream *stream = c->stream;
+
+	log_close(c, LOG_INFO, why, bytes);
+	quiet(c);
+	/* close() alone sends nothing while the worker holds its copy. */
+	(void)shutdown(c->conn.fd, SHUT_RDWR);
+	close(c->conn.fd);
+	c->conn.fd = -1;
+	if (c->phase != CLIENT_SERVED || told || stream->worker == NULL || stream->state_now == STREAM_ENDING) {
+		client_free(c);
+		return;
+	}
+	c->phase = CLIENT_DROPPING;
+	owe(c);
+	stream_pay(stream);
+	/* Freed when the worker says that it has dropped it; the stream may linger from now on. */
+	stream_client_left(stream);
+}
+
+void
+client_end(struct client *c, const char *why)
+{
+	if (c->phase == CLIENT_DROPPING) {
+		/* Its stream ends: nobody will say it any more. */
+		if (c->stream->worker == NULL || c->stream->state_now == STREAM_ENDING)
+			client_free(c);
+		return;
+	}
+	end(c, why, client_bytes(c), false);
+}
+
+/* A waiting client sends nothing that counts; but its end does. */
+static void
+on_watch(struct ev_loop *loop, ev_io *watch, int revents)
+{
+	struct client *c = watch->data;
+	char drain[1024];
+	ssize_t n = recv(c->conn.fd, drain, sizeof(drain), MSG_DONTWAIT);
+
+	(void)revents;
+	if (n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	if (n == -1) {
+		client_end(c, "client-gone");
+		return;
+	}
+	/* It may have closed one way only, and read still. It would be readable for ever. */
+	c->eof = c->mute = true;
+	ev_io_stop(loop, watch);
+	client_look(c);
+}
+
+void
+client_look(struct client *c)
+{
+	struct pollfd p = { .fd = c->conn.fd, .events = 0 };
+
+	if (c->phase == CLIENT_WAITING && c->mute && poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)))
+		client_end(c, "client-gone");
+}
+
+static void
+on_deadline(struct ev_loop *loop, ev_timer *watch, int revents)
+{
+	struct client *c = watch->data;
+
+	(void)loop;
+	(void)revents;
+	if (c->phase == CLIENT_WAITING)
+		client_refuse(c, TUNER_NO_VIDEO, "no media within tune_timeout");
+	else
+		client_end(c, "duration");
+}
+
+struct client *
+client_new(struct stream *stream, uint64_t number, struct http_taken *conn, const char *agent, uint32_t duration_s)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->stream = stream;
+	c->number = number;
+	c->phase = CLIENT_WAITING;
+	c->conn = *conn;
+	conn->fd = -1;
+	c->slot = CLIENT_NO_SLOT;
+	c->duration_s = duration_s;
+	c->since = ev_now(loop_of(c));
+	addr_ip(&c->conn.peer, c->address);
+	snprintf(c->agent, sizeof(c->agent), "%s", agent);
+	msg_text(c->agent, sizeof(c->agent));
+	ev_io_init(&c->watch, on_watch, c->conn.fd, EV_READ);
+	ev_timer_init(&c->deadline, on_deadline, stream->streams->config->stream.tune_timeout_ms / 1e3, 0.0);
+	c->watch.data = c->deadline.data = c;
+	ev_io_start(loop_of(c), &c->watch);
+	ev_timer_start(loop_of(c), &c->deadline);
+	TAILQ_INSERT_TAIL(&stream->clients, c, link);
+	return c;
+}
+
+void
+client_media(struct client *c)
+{
+	pb_assert(c->phase == CLIENT_WAITING);
+	c->slot = stream_slot_take(c->stream, c);
+	if (c->slot == CLIENT_NO_SLOT) {
+		client_refuse(c, TUNER_SYSTEM_BUSY, "too many clients of this channel");
+		return;
+	}
+	quiet(c);
+	c->phase = CLIENT_OWED;
+	owe(c);
+}
+
+void
+client_wait_again(struct client *c)
+{
+	double left = c->stream->streams->config->stream.tune_timeout_ms / 1e3 - (ev_now(loop_of(c)) - c->since);
+
+	pb_assert(c->phase == CLIENT_OWED);
+	paid(c);
+	stream_slot_free(c->stream, c->slot);
+	c->slot = CLIENT_NO_SLOT;
+	c->phase = CLIENT_WAITING;
+	if (!c->mute)
+		ev_io_start(loop_of(c), &c->watch);
+	ev_timer_set(&c->deadline, PB_MAX(left, 0.0), 0.0);
+	ev_timer_start(loop_of(c), &c->deadline);
+}
+
+static int
+send_client(struct client *c)
+{
+	struct msg_client msg = { .client = c->number, .slot = c->slot };
+	int err;
+
+	msg.head_len = (uint32_t)tuner_stream_head(msg.head, c->stream->tuner, time(NULL));
+	err = worker_send(c->stream->worker, MSG_S_CLIENT, &msg, sizeof(msg), &c->conn.fd, 1);
+	if (err != 0)
+		return err;
+	c->phase = CLIENT_SERVED;
+	c->served_at = ev_now(loop_of(c));
+	log_event(LOG_INFO, "client.open",
+	    "channel=%s client=%" PRIu64 " peer=%s tuner=%d after_ms=%.0f agent=\"%s\"", c->stream->guide_number, c->number,
+	    c->address, c->stream->tuner, (c->served_at - c->since) * 1e3, c->agent);
+	if (c->duration_s != 0) {
+		ev_timer_set(&c->deadline, c->duration_s, 0.0);
+		ev_timer_start(loop_of(c), &c->deadline);
+	}
+	return 0;
+}
+
+int
+client_pay(struct client *c)
+{
+	struct msg_drop drop = { .client = c->number, .slot = c->slot };
+	int err;
+
+	pb_assert(c->owed);
+	if (c->phase == CLIENT_OWED)
+		err = send_client(c);
+	else
+		err = worker_send(c->stream->worker, MSG_S_DROP, &drop, sizeof(drop), NULL, 0);
+	if (err == 0)
+		paid(c);
+	return err;
+}
+
+void
+client_reported(struct client *c, const struct msg_client_report *report)
+{
+	if (c->phase == CLIENT_DROPPING) {
+		/* DROPPED, or its own end that crossed ours: either way it has no copy any more. */
+		if (report->event != CLIENT_EOF)
+			client_free(c);
+		return;
+	}
+	if (c->phase != CLIENT_SERVED)
+		return;
+	if (report->event == CLIENT_EOF) {
+		c->eof = true;
+		stream_client_left(c->stream);
+		return;
+	}
+	end(c, msg_client_event_name(report->event), report->sent, true);
+}

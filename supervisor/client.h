@@ -1,0 +1,91 @@
+/*
+ * client.h - one viewer's connection, from its tune to its end
+ *
+ * A client waits until its stream has media; not a byte goes out before. Then
+ * the worker is given a copy of its connection and a slot in the stream's
+ * state, and sends. The supervisor keeps its own copy to the end, for the
+ * connection must outlive any worker: so an end is shutdown(2) first, then
+ * close, then the worker is told to drop its copy, then the slot is free.
+ *
+ *   waiting -> owed -> served -> dropping -> (gone)
+ *
+ *   owner     the stream; a client frees itself at its end
+ *   blocking  never
+ */
+#ifndef PLEXBRIDGE_SUPERVISOR_CLIENT_H
+#define PLEXBRIDGE_SUPERVISOR_CLIENT_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "ipc/msg.h"
+#include "supervisor/addr.h"
+#include "supervisor/http.h"
+
+#define CLIENT_NO_SLOT UINT32_MAX
+
+enum client_phase {
+	CLIENT_WAITING,  /* for media; its connection is ours alone */
+	CLIENT_OWED,     /* has a slot; the worker has yet to be told */
+	CLIENT_SERVED,   /* by the worker */
+	CLIENT_DROPPING, /* ended for us; the worker has yet to say that it dropped it */
+	CLIENT_PHASES
+};
+
+struct stream;
+
+struct client {
+	TAILQ_ENTRY(client) link;      /* of the stream's clients */
+	TAILQ_ENTRY(client) owed_link; /* of those of whom the worker must be told something */
+	bool owed;
+	struct stream *stream;
+	uint64_t number; /* never used twice */
+	enum client_phase phase;
+	struct http_taken conn; /* fd -1 when dropping */
+	uint32_t slot;
+	uint32_t duration_s; /* 0: no end */
+	bool eof;            /* it closed its side: gone, as soon as somebody needs the tuner */
+	bool mute;           /* waiting and eof: nothing more to be heard, only looked at */
+	ev_tstamp since, served_at;
+	ev_io watch;         /* while waiting */
+	ev_timer deadline;   /* waiting: tune_timeout; served: duration */
+	char address[ADDR_TEXT];
+	char agent[128];
+};
+
+/* Take conn->fd for a tune. NULL: no memory, and conn is untouched. */
+struct client *client_new(struct stream *stream, uint64_t number, struct http_taken *conn, const char *agent,
+    uint32_t duration_s);
+
+/* There is media: take a slot, owe the worker its message. */
+void client_media(struct client *client);
+
+/* Its worker died before it was told of it: not a byte went out, so it waits again. */
+void client_wait_again(struct client *client);
+
+/* It waits still and will not be served: answer 503 with this X-HDHomeRun-Error. Frees it. */
+void client_refuse(struct client *client, int error, const char *why);
+
+/* End it: why= of its log line. Frees it, now or when the worker has dropped it. */
+void client_end(struct client *client, const char *why);
+
+/* Tell the worker what it is owed. 0, PB_AGAIN, PB_EPEER. */
+int client_pay(struct client *client);
+
+/* The worker's word on it; the report is checked against it here. May free it. */
+void client_reported(struct client *client, const struct msg_client_report *report);
+
+/* Does it read? false for one that acknowledges only (its slot says so). */
+bool client_paused(const struct client *client);
+
+/* Look whether the connection of a mute one is broken; may free it. */
+void client_look(struct client *client);
+
+/* Body bytes sent, as its slot says; bounded by nothing but 64 bits: for people only. */
+uint64_t client_bytes(const struct client *client);
+
+const char *client_phase_name(enum client_phase phase);
+
+#endif

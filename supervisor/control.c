@@ -1,0 +1,113 @@
+/*
+ * control.c - a table of paths
+ */
+#include "supervisor/control.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/pb.h"
+#include "supervisor/health.h"
+#include "supervisor/status.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/text.h"
+
+#define RESTART_MAX 64
+
+static struct blob *
+on_status(struct supervisor *sup, int *status)
+{
+	(void)status;
+	return status_json(sup);
+}
+
+static struct blob *
+on_channels(struct supervisor *sup, int *status)
+{
+	(void)status;
+	return status_channels(sup);
+}
+
+static struct blob *
+on_dump(struct supervisor *sup, int *status)
+{
+	(void)status;
+	return status_dump(sup);
+}
+
+static struct blob *
+on_health(struct supervisor *sup, int *status)
+{
+	return health_json(sup, status);
+}
+
+static struct blob *
+on_config(struct supervisor *sup, int *status)
+{
+	char *text = config_dump(sup->config);
+	struct blob *blob = text != NULL ? blob_new(text, strlen(text)) : NULL;
+
+	(void)status;
+	free(text);
+	return blob;
+}
+
+static struct blob *
+on_reload(struct supervisor *sup, int *status)
+{
+	struct config_errors errs = { 0 };
+	const char *restart[RESTART_MAX];
+	size_t restarts = 0;
+	struct text text = { 0 };
+	int err = supervisor_reload(sup, &errs, restart, NITEMS(restart), &restarts);
+
+	*status = err == 0 ? 200 : err == PB_EFORMAT ? 409 : 503;
+	text_addf(&text, "{\"ok\":%s,\"errors\":[", err == 0 ? "true" : "false");
+	for (size_t i = 0; i < errs.count; i++) {
+		text_add(&text, i > 0 ? "," : "");
+		text_add_json(&text, errs.at[i].text);
+	}
+	text_addf(&text, "],\"errors_total\":%zu,\"restart\":[", errs.total);
+	for (size_t i = 0; i < PB_MIN(restarts, NITEMS(restart)); i++) {
+		text_add(&text, i > 0 ? "," : "");
+		text_add_json(&text, restart[i]);
+	}
+	text_add(&text, "]}\n");
+	config_errors_clear(&errs);
+	return text_blob(&text);
+}
+
+static const struct {
+	const char *path;
+	enum request_method method;
+	struct blob *(*answer)(struct supervisor *sup, int *status);
+} paths[] = {
+	{ "/api/status", REQUEST_GET, on_status },
+	{ "/api/channels", REQUEST_GET, on_channels },
+	{ "/api/config", REQUEST_GET, on_config },
+	{ "/api/health", REQUEST_GET, on_health },
+	{ "/api/dump", REQUEST_GET, on_dump },
+	{ "/api/reload", REQUEST_POST, on_reload },
+};
+
+void
+control_handle(void *arg, struct http_conn *conn, const struct request *req)
+{
+	enum request_method method = req->method == REQUEST_HEAD ? REQUEST_GET : req->method;
+	struct blob *blob;
+	int status = 200;
+
+	for (size_t i = 0; i < NITEMS(paths); i++) {
+		if (strcmp(paths[i].path, req->path) != 0)
+			continue;
+		if (paths[i].method != method) {
+			http_reply(conn, 405, NULL, paths[i].method == REQUEST_POST ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n",
+			    NULL, 0);
+			return;
+		}
+		blob = paths[i].answer(arg, &status);
+		http_reply_blob(conn, status, "application/json", NULL, blob);
+		return;
+	}
+	http_reply(conn, 404, NULL, NULL, NULL, 0);
+}

@@ -1,0 +1,386 @@
+/*
+ * status.c - one function an object, top down
+ *
+ * A state that a worker writes into is read field by field, once each, and
+ * what comes of it goes nowhere but into a document for people.
+ */
+#include "supervisor/status.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/pb.h"
+#include "base/url.h"
+#include "supervisor/health.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/text.h"
+#include "ipc/spool.h"
+
+#define MS_MAX (86400ULL * 1000)
+
+/* A text that may hold what is no UTF-8; such bytes are shown as '?'. */
+static json_t *
+text_value(const char *s)
+{
+	json_t *value = json_string(s);
+	char clean[512];
+	size_t i;
+
+	if (value != NULL)
+		return value;
+	for (i = 0; s[i] != '\0' && i < sizeof(clean) - 1; i++)
+		clean[i] = (unsigned char)s[i] < 0x80 ? s[i] : '?';
+	clean[i] = '\0';
+	return json_string(clean);
+}
+
+static json_t *
+number(uint64_t v)
+{
+	return json_integer((json_int_t)PB_MIN(v, (uint64_t)INT64_MAX));
+}
+
+static uint64_t
+figure(const _Atomic uint64_t *v)
+{
+	return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+static uint32_t
+figure32(const _Atomic uint32_t *v)
+{
+	return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+static double
+tenths(double v)
+{
+	return (double)(int64_t)(v * 10.0 + 0.5) / 10.0;
+}
+
+static const char *
+quality_name(uint32_t quality)
+{
+	static const char *const names[] = { "normal", "degraded", "outage" };
+
+	return quality < NITEMS(names) ? names[quality] : "unknown";
+}
+
+static json_t *
+client_object(const struct client *c)
+{
+	const struct stream *s = c->stream;
+	json_t *o = json_object();
+	double behind_s = 0;
+
+	if (c->phase == CLIENT_SERVED && s->state != NULL) {
+		const struct state_slot *slot = &s->state->slots[c->slot];
+		struct state_view view;
+
+		state_view(s->state, &view);
+		behind_s = (double)PB_MIN(state_span_ms(s->state, figure(&slot->offset), view.released), MS_MAX) / 1e3;
+	}
+	json_object_set_new(o, "id", number(c->number));
+	json_object_set_new(o, "address", text_value(c->address));
+	json_object_set_new(o, "agent", text_value(c->agent));
+	json_object_set_new(o, "seconds", json_real(tenths(ev_now(s->streams->loop) - c->since)));
+	json_object_set_new(o, "bytes", number(client_bytes(c)));
+	json_object_set_new(o, "behind_live_s", json_real(tenths(behind_s)));
+	json_object_set_new(o, "state",
+	    json_string(client_paused(c) ? "paused" : c->eof ? "half-closed" : client_phase_name(c->phase)));
+	return o;
+}
+
+static json_t *
+worker_object(const struct worker *w)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "pid", json_integer(w->pid));
+	json_object_set_new(o, "state", json_string(worker_state_name(w->state)));
+	json_object_set_new(o, "uptime_s", json_real(tenths(ev_now(w->loop) - w->born)));
+	return o;
+}
+
+static json_t *
+upstream_object(const struct stream *s)
+{
+	json_t *o = json_object();
+	const struct state_figures *f;
+	char reason[STATE_REASON_MAX];
+
+	json_object_set_new(o, "url", text_value(s->url));
+	if (s->state == NULL)
+		return o;
+	f = &s->state->figures;
+	memcpy(reason, s->state->reason, sizeof(reason));
+	msg_text(reason, sizeof(reason));
+	json_object_set_new(o, "source", number(figure32(&f->source)));
+	json_object_set_new(o, "bytes", number(figure(&f->upstream_bytes)));
+	json_object_set_new(o, "requests", number(figure(&f->requests)));
+	json_object_set_new(o, "errors", number(figure(&f->errors)));
+	json_object_set_new(o, "retries", number(figure(&f->retries)));
+	json_object_set_new(o, "http_status", number(figure32(&f->http_status)));
+	json_object_set_new(o, "latency_ms", number(figure32(&f->latency_ms)));
+	json_object_set_new(o, "throughput_kbps", number(figure32(&f->throughput_kbps)));
+	json_object_set_new(o, "media_kbps", number(figure32(&f->media_kbps)));
+	json_object_set_new(o, "bandwidth_kbps", number(figure32(&f->bandwidth_kbps)));
+	json_object_set_new(o, "segments", number(figure(&f->segments)));
+	json_object_set_new(o, "segments_lost", number(figure(&f->segments_lost)));
+	json_object_set_new(o, "splices", number(figure(&f->splices)));
+	json_object_set_new(o, "underruns", number(figure(&f->underruns)));
+	json_object_set_new(o, "target_s", json_real((double)figure32(&f->target_ms) / 1e3));
+	json_object_set_new(o, "quality", json_string(quality_name(figure32(&f->quality))));
+	json_object_set_new(o, "width", number(figure32(&f->width)));
+	json_object_set_new(o, "height", number(figure32(&f->height)));
+	json_object_set_new(o, "reason", text_value(reason));
+	return o;
+}
+
+static json_t *
+stream_object(const struct stream *s)
+{
+	json_t *o = json_object(), *clients = json_array(), *worker = json_null();
+	struct state_view view = { 0 };
+	const struct client *c;
+
+	if (s->state != NULL)
+		state_view(s->state, &view);
+	TAILQ_FOREACH (c, &s->clients, link)
+		if (c->phase != CLIENT_DROPPING)
+			json_array_append_new(clients, client_object(c));
+	if (s->worker != NULL) {
+		worker = worker_object(s->worker);
+		json_object_set_new(worker, "restarts", json_integer(s->restarts));
+	}
+	json_object_set_new(o, "channel", json_string(s->guide_number));
+	json_object_set_new(o, "name", text_value(s->name));
+	json_object_set_new(o, "id", number(s->number));
+	json_object_set_new(o, "tuner", json_integer(s->tuner));
+	json_object_set_new(o, "state", json_string(stream_state_name(s)));
+	json_object_set_new(o, "seconds", json_real(tenths(ev_now(s->streams->loop) - s->born)));
+	json_object_set_new(o, "clients", clients);
+	json_object_set_new(o, "worker", worker);
+	json_object_set_new(o, "reserve_s", json_real(tenths((double)PB_MIN(view.reserve_ms, MS_MAX) / 1e3)));
+	json_object_set_new(o, "window_s", json_real(tenths((double)PB_MIN(view.behind_ms, MS_MAX) / 1e3)));
+	json_object_set_new(o, "bytes", number(view.head));
+	json_object_set_new(o, "memory", number(s->spool_fd != -1 ? spool_memory(s->spool_fd) : 0));
+	json_object_set_new(o, "upstream", upstream_object(s));
+	return o;
+}
+
+static json_t *
+listeners_array(const struct supervisor *sup)
+{
+	const struct config_addrs *listen = &sup->config->server.listen;
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < listen->count; i++) {
+		struct addr addr;
+		char text[ADDR_TEXT];
+
+		addr_set(&addr, &listen->at[i].sa.any, listen->at[i].len);
+		json_array_append_new(a, json_string(addr_text(&addr, text)));
+	}
+	return a;
+}
+
+static json_t *
+supervisor_object(const struct supervisor *sup)
+{
+	json_t *o = json_object(), *tuners = json_object(), *memory = json_object();
+	int busy = 0;
+
+	for (int i = 0; i < sup->config->tuner.tuner_count; i++)
+		busy += streams_on_tuner(&sup->streams, i) != NULL;
+	json_object_set_new(tuners, "count", json_integer(sup->config->tuner.tuner_count));
+	json_object_set_new(tuners, "busy", json_integer(busy));
+	json_object_set_new(memory, "spools", number(streams_memory(&sup->streams)));
+	json_object_set_new(memory, "limit", number(sup->streams.memory_limit));
+	json_object_set_new(o, "pid", json_integer(getpid()));
+	json_object_set_new(o, "version", json_string(PACKAGE_VERSION));
+	json_object_set_new(o, "commit", json_string(PB_COMMIT));
+	json_object_set_new(o, "name", text_value(sup->config->tuner.name));
+	json_object_set_new(o, "device_id", json_string(sup->device.id_text));
+	json_object_set_new(o, "uptime_s", json_real(tenths(ev_now(sup->loop) - sup->started)));
+	json_object_set_new(o, "loop_turn_ms_max", json_real(tenths(sup->turn.max_ms)));
+	json_object_set_new(o, "listeners", listeners_array(sup));
+	json_object_set_new(o, "tuners", tuners);
+	json_object_set_new(o, "memory", memory);
+	return o;
+}
+
+static json_t *
+status_object(const struct supervisor *sup)
+{
+	json_t *o = json_object(), *streams = json_array(), *channels = json_object();
+	const struct worker *spare = workers_spare(&sup->workers);
+	const struct stream *s;
+
+	TAILQ_FOREACH (s, &sup->streams.all, link)
+		json_array_append_new(streams, stream_object(s));
+	json_object_set_new(channels, "count", number(sup->config->lineup.count));
+	json_object_set_new(o, "supervisor", supervisor_object(sup));
+	json_object_set_new(o, "spare", spare != NULL ? worker_object(spare) : json_null());
+	json_object_set_new(o, "streams", streams);
+	json_object_set_new(o, "channels", channels);
+	return o;
+}
+
+/* Takes the object. */
+static struct blob *
+blob_of(json_t *o)
+{
+	char *s = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
+	struct blob *blob = s != NULL ? blob_new(s, strlen(s)) : NULL;
+
+	free(s);
+	json_decref(o);
+	return blob;
+}
+
+struct blob *
+status_json(const struct supervisor *sup)
+{
+	return blob_of(status_object(sup));
+}
+
+static json_t *
+http_object(const struct http_server *server)
+{
+	struct http_stats st;
+	json_t *o = json_object();
+
+	http_stats(server, &st);
+	json_object_set_new(o, "open", number(st.open));
+	json_object_set_new(o, "waiting", number(st.waiting));
+	json_object_set_new(o, "lingering", number(st.lingering));
+	json_object_set_new(o, "accepted", number(st.accepted));
+	json_object_set_new(o, "answered", number(st.answered));
+	json_object_set_new(o, "taken", number(st.taken));
+	json_object_set_new(o, "refused", number(st.refused));
+	json_object_set_new(o, "malformed", number(st.malformed));
+	json_object_set_new(o, "late", number(st.late));
+	json_object_set_new(o, "dropped", number(st.dropped));
+	return o;
+}
+
+static json_t *
+workers_object(const struct workers *pool)
+{
+	json_t *o = json_object(), *all = json_array();
+	const struct worker *w;
+
+	LIST_FOREACH (w, &pool->all, link) {
+		json_t *one = worker_object(w);
+
+		json_object_set_new(one, "channel", json_string(w->channel));
+		json_array_append_new(all, one);
+	}
+	json_object_set_new(o, "all", all);
+	json_object_set_new(o, "starts", number(pool->starts));
+	json_object_set_new(o, "deaths", number(pool->deaths));
+	json_object_set_new(o, "failures", json_integer(pool->failures));
+	json_object_set_new(o, "refused", json_boolean(pool->refused));
+	return o;
+}
+
+struct blob *
+status_dump(const struct supervisor *sup)
+{
+	json_t *o = status_object(sup), *tunes = json_object(), *turns = json_object(), *config = NULL;
+	char *text = config_dump(sup->config);
+
+	if (text != NULL)
+		config = json_loads(text, 0, NULL);
+	free(text);
+	json_object_set_new(tunes, "begun", number(sup->streams.tunes));
+	json_object_set_new(tunes, "joined", number(sup->streams.joins));
+	json_object_set_new(tunes, "refused", number(sup->streams.refused));
+	json_object_set_new(tunes, "failed", number(sup->streams.failed));
+	json_object_set_new(turns, "count", number(sup->turn.turns));
+	json_object_set_new(turns, "too_long", number(sup->turn.long_turns));
+	json_object_set_new(o, "tunes", tunes);
+	json_object_set_new(o, "turns", turns);
+	json_object_set_new(o, "workers", workers_object(&sup->workers));
+	json_object_set_new(o, "tuner_port", http_object(sup->http));
+	json_object_set_new(o, "control_socket", http_object(sup->control));
+	if (config != NULL)
+		json_object_set_new(o, "config", config);
+	return blob_of(o);
+}
+
+/* Ten thousand objects at once would be many megabytes: a channel at a time. */
+struct blob *
+status_channels(const struct supervisor *sup)
+{
+	const struct lineup *lineup = &sup->config->lineup;
+	struct text text = { 0 };
+	char shown[STREAM_URL_SHOWN];
+
+	text_add(&text, "{\"channels\":[");
+	for (size_t i = 0; i < lineup->count; i++) {
+		const struct channel *ch = &lineup->channels[i];
+		const struct stream *s, *on = NULL;
+
+		TAILQ_FOREACH (s, &sup->streams.all, link)
+			if (s->state_now != STREAM_ENDING && strcmp(s->guide_number, ch->guide_number) == 0)
+				on = s;
+		text_add(&text, i > 0 ? ",\n" : "\n");
+		text_addf(&text, "{\"channel\":\"%s\",\"name\":", ch->guide_number);
+		text_add_json(&text, ch->name != NULL ? ch->name : "");
+		text_add(&text, ",\"group\":");
+		text_add_json(&text, ch->group != NULL ? ch->group : "");
+		text_add(&text, ",\"provider\":");
+		text_add_json(&text, ch->provider != NULL ? ch->provider : "");
+		text_addf(&text, ",\"backups\":%u,\"url\":", ch->backup_count);
+		text_add_json(&text, ch->url != NULL ? url_redact(shown, sizeof(shown), ch->url) : "");
+		text_addf(&text, ",\"tuner\":%d,\"state\":\"%s\"}", on != NULL ? on->tuner : -1,
+		    on != NULL ? stream_state_name(on) : "idle");
+	}
+	text_add(&text, "\n]}\n");
+	return text_blob(&text);
+}
+
+static void
+log_stream(const struct stream *s)
+{
+	struct state_view view = { 0 };
+	const struct client *c;
+
+	if (s->state != NULL)
+		state_view(s->state, &view);
+	log_event(LOG_INFO, "dump.stream",
+	    "channel=%s stream=%" PRIu64 " tuner=%d state=%s pid=%d restarts=%u head=%" PRIu64 " released=%" PRIu64
+	    " tail=%" PRIu64 " reserve_ms=%" PRIu64 " url=\"%s\"",
+	    s->guide_number, s->number, s->tuner, stream_state_name(s), s->worker != NULL ? (int)s->worker->pid : 0,
+	    s->restarts, view.head, view.released, view.tail, view.reserve_ms, s->url);
+	TAILQ_FOREACH (c, &s->clients, link)
+		log_event(LOG_INFO, "dump.client",
+		    "channel=%s client=%" PRIu64 " peer=%s state=%s seconds=%.1f bytes=%" PRIu64 " agent=\"%s\"",
+		    s->guide_number, c->number, c->address, client_phase_name(c->phase), ev_now(s->streams->loop) - c->since,
+		    client_bytes(c), c->agent);
+}
+
+void
+status_log(const struct supervisor *sup)
+{
+	const char *reasons[HEALTH_REASONS_MAX];
+	const struct stream *s;
+	const struct worker *w;
+	size_t n = health_reasons(sup, reasons);
+
+	log_event(LOG_INFO, "dump.supervisor", "uptime_s=%.0f streams=%zu turn_ms_max=%.1f memory=%" PRIu64 " why=\"%s\"",
+	    ev_now(sup->loop) - sup->started, sup->streams.count, sup->turn.max_ms, streams_memory(&sup->streams),
+	    n > 0 ? reasons[0] : "healthy");
+	TAILQ_FOREACH (s, &sup->streams.all, link)
+		log_stream(s);
+	LIST_FOREACH (w, &sup->workers.all, link)
+		log_event(LOG_INFO, "dump.worker", "pid=%d channel=%s state=%s seconds=%.1f", (int)w->pid, w->channel,
+		    worker_state_name(w->state), ev_now(sup->loop) - w->born);
+}

@@ -1,0 +1,361 @@
+/*
+ * supervisor.c - from bound sockets to the last child's death
+ *
+ * In this order: limits and users are checked, ports are bound, folders are
+ * made, root is given up, and only then is anything read that is not ours.
+ * Until the ports are bound nothing exists that would have to be undone.
+ */
+#include "supervisor/supervisor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/pb.h"
+#include "supervisor/control.h"
+#include "supervisor/front.h"
+#include "supervisor/memory.h"
+#include "supervisor/status.h"
+
+#define RESTART_SHOWN 16
+
+static void
+worker_settings(struct workers_settings *out, const struct config *config)
+{
+	*out = (struct workers_settings){
+		.log_level = config->server.log_level,
+		.log_json = config->server.log_format == LOG_AS_JSON,
+		.watchdog_ms = config->stream.watchdog_ms,
+		.worker_memory = config->stream.worker_memory_bytes,
+	};
+}
+
+static uint64_t
+memory_limit(const struct config *config)
+{
+	return config->server.memory_bytes != 0 ? config->server.memory_bytes : memory_available("") / 2;
+}
+
+static void
+testcard_as(struct supervisor *sup, const struct config *config)
+{
+	bool wanted = false;
+	int err;
+
+	for (size_t i = 0; i < config->lineup.count; i++)
+		wanted |= config->lineup.channels[i].testcard;
+	if (!wanted) {
+		testcard_stop(&sup->testcard);
+		sup->streams.testcard_url = NULL;
+		return;
+	}
+	err = testcard_start(&sup->testcard);
+	if (err != 0)
+		log_event(LOG_ERR, "testcard.start", "why=\"%s: %s\"", sup->testcard.program,
+		    err == PB_NO ? "no such program" : strerror(errno));
+	sup->streams.testcard_url = sup->testcard.fd != -1 ? sup->testcard.url : NULL;
+}
+
+/*
+ * The start
+ */
+
+static int
+refuse(int status, const char *why)
+{
+	log_event(LOG_ERR, "start.failed", "exit=%d why=\"%s\"", status, why);
+	return status;
+}
+
+static int
+check_machine(struct supervisor *sup)
+{
+	const struct config_server *server = &sup->config->server;
+	const char *why = "";
+	char program[PATH_MAX], text[PATH_MAX + 64];
+
+	if (privs_limits(&why) != 0 || privs_resolve(&sup->privs, server->user, server->worker_user, &why) != 0)
+		return refuse(PB_EXIT_PERMANENT, why);
+	if (!child_program(program, sizeof(program), "plexbridge-worker")) {
+		snprintf(text, sizeof(text), "%s: no such program, nor beside plexbridged", program);
+		return refuse(PB_EXIT_PERMANENT, text);
+	}
+	return 0;
+}
+
+/* What has another use of the port, or the address not yet there, may be otherwise later. */
+static int
+bind_status(int err)
+{
+	return err == EACCES || err == EPERM || err == EAFNOSUPPORT ? PB_EXIT_PERMANENT : PB_EXIT_TEMPORARY;
+}
+
+static int
+bind_tuner(struct supervisor *sup, int fds[CONFIG_LISTEN_MAX])
+{
+	char why[256];
+
+	if (listen_bind(&sup->config->server.listen, fds, why, sizeof(why)) != 0) {
+		int status = bind_status(errno);
+
+		return refuse(status, why);
+	}
+	return 0;
+}
+
+static int
+bind_control(struct supervisor *sup, int *fd)
+{
+	const char *path = sup->config->server.control;
+	const char *slash = strrchr(path, '/');
+	char folder[sizeof(sup->control_path)], why[256];
+
+	if (strlen(path) >= sizeof(sup->control_path)) {
+		snprintf(why, sizeof(why), "control: the path has more than %zu bytes", sizeof(sup->control_path) - 1);
+		return refuse(PB_EXIT_PERMANENT, why);
+	}
+	if (slash != NULL && slash != path) {
+		snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+		if (privs_mkdir(&sup->privs, folder, 0755) != 0) {
+			snprintf(why, sizeof(why), "control: %s: %s", folder, strerror(errno));
+			return refuse(PB_EXIT_PERMANENT, why);
+		}
+	}
+	if (listen_bind_unix(path, 0660, sup->privs.control_gid, fd, why, sizeof(why)) != 0) {
+		int status = errno == EADDRINUSE ? PB_EXIT_TEMPORARY : PB_EXIT_PERMANENT;
+
+		return refuse(status, why);
+	}
+	memcpy(sup->control_path, path, strlen(path) + 1);
+	return 0;
+}
+
+/* All that needs root. The folder of the state may fail: device.c says what it means, and goes on. */
+static int
+bind_all(struct supervisor *sup, int fds[CONFIG_LISTEN_MAX], int *control_fd)
+{
+	const struct config_server *server = &sup->config->server;
+	int status = bind_tuner(sup, fds);
+
+	if (status == 0)
+		status = bind_control(sup, control_fd);
+	if (status != 0)
+		return status;
+	if (privs_mkdir(&sup->privs, server->state_dir, 0750) != 0)
+		log_event(LOG_WARNING, "start.state_dir", "path=\"%s\" why=\"%s\"", server->state_dir, strerror(errno));
+	if (privs_drop(&sup->privs) != 0)
+		return refuse(PB_EXIT_PERMANENT, "can't give up root");
+	return 0;
+}
+
+static int
+serve(struct supervisor *sup, const int *fds, int control_fd)
+{
+	const struct http_options tuner = { .name = "tuner", .tuner = true };
+	const struct http_options control = { .name = "control", .conns_max = 64, .heads_max = 32 };
+
+	if (http_new(&sup->http, sup->loop, &tuner, front_handle, sup) != 0 ||
+	    http_new(&sup->control, sup->loop, &control, control_handle, sup) != 0)
+		return refuse(PB_EXIT_TEMPORARY, "no memory");
+	http_allow(sup->http, &sup->config->server.allow);
+	sup->streams.http = sup->http;
+	if (listen_start(&sup->listen, sup->loop, fds, sup->config->server.listen.count, http_accepted, sup->http) != 0 ||
+	    listen_start(&sup->control_listen, sup->loop, &control_fd, 1, http_accepted, sup->control) != 0)
+		return refuse(PB_EXIT_TEMPORARY, "can't listen");
+	return 0;
+}
+
+/*
+ * The end
+ */
+
+static void
+on_late(struct ev_loop *loop, ev_timer *watch, int revents)
+{
+	(void)watch;
+	(void)revents;
+	log_event(LOG_ERR, "stop.late", "why=\"a process of ours is not dead yet; going without it\"");
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+on_turn(struct ev_loop *loop, ev_check *watch, int revents)
+{
+	const struct supervisor *sup = watch->data;
+
+	(void)revents;
+	if (sup->stopping && LIST_EMPTY(&sup->workers.all) && sup->testcard.child.pid == 0)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+stop(struct supervisor *sup, const char *why)
+{
+	if (sup->stopping)
+		return;
+	log_event(LOG_INFO, "stop", "streams=%zu why=\"%s\"", sup->streams.count, why);
+	sup->stopping = true;
+	listen_free(&sup->listen);
+	listen_free(&sup->control_listen);
+	streams_close(&sup->streams, "stop");
+	workers_close(&sup->workers);
+	testcard_stop(&sup->testcard);
+	ev_timer_init(&sup->late, on_late, SUPERVISOR_STOP_S, 0.0);
+	ev_timer_start(sup->loop, &sup->late);
+	/* Perhaps there is nobody to wait for: have a turn. */
+	ev_feed_event(sup->loop, &sup->done, EV_CHECK);
+}
+
+static void
+on_stop(struct ev_loop *loop, ev_signal *watch, int revents)
+{
+	(void)loop;
+	(void)revents;
+	stop(watch->data, watch->signum == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+/*
+ * Changes
+ */
+
+int
+supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char **restart, size_t max,
+    size_t *restarts)
+{
+	struct config *old = sup->config, *new = NULL;
+	struct workers_settings settings;
+	int err = config_load(&new, sup->options.path, sup->options.overrides, sup->options.override_count, errs);
+
+	*restarts = 0;
+	if (err != 0) {
+		for (size_t i = 0; i < errs->count; i++)
+			log_event(LOG_ERR, "reload.error", "why=\"%s\"", errs->at[i].text);
+		log_event(LOG_ERR, "reload.refused", "errors=%zu why=\"%s; what was in force stays in force\"", errs->total,
+		    pb_strerror(err));
+		return err;
+	}
+	*restarts = config_needs_restart(old, new, restart, max);
+	for (size_t i = 0; i < PB_MIN(*restarts, max); i++)
+		log_event(LOG_WARNING, "reload.restart", "setting=%s why=\"takes effect at a restart only\"", restart[i]);
+	/* What is bound stays bound, whatever the file says by now. */
+	new->server.listen = old->server.listen;
+	log_init("plexbridged", new->server.log, new->server.log_format, new->server.log_level);
+	worker_settings(&settings, new);
+	sup->config = new;
+	sup->streams.memory_limit = memory_limit(new);
+	http_allow(sup->http, &new->server.allow);
+	tuner_cache_clear(&sup->cache);
+	testcard_as(sup, new);
+	streams_reload(&sup->streams, new);
+	workers_reload(&sup->workers, &settings);
+	config_free(&old);
+	log_event(LOG_INFO, "reload", "channels=%zu", new->lineup.count);
+	return 0;
+}
+
+static void
+on_hup(struct ev_loop *loop, ev_signal *watch, int revents)
+{
+	struct supervisor *sup = watch->data;
+	struct config_errors errs = { 0 };
+	const char *restart[RESTART_SHOWN];
+	size_t restarts;
+
+	(void)loop;
+	(void)revents;
+	if (!sup->stopping)
+		(void)supervisor_reload(sup, &errs, restart, NITEMS(restart), &restarts);
+	config_errors_clear(&errs);
+}
+
+static void
+on_usr1(struct ev_loop *loop, ev_signal *watch, int revents)
+{
+	(void)loop;
+	(void)revents;
+	status_log(watch->data);
+}
+
+static void
+catch(struct supervisor *sup, ev_signal *watch, int sig, void (*fn)(struct ev_loop *, ev_signal *, int))
+{
+	ev_signal_init(watch, fn, sig);
+	watch->data = sup;
+	ev_signal_start(sup->loop, watch);
+}
+
+static int
+begin(struct supervisor *sup)
+{
+	struct workers_settings settings;
+
+	worker_settings(&settings, sup->config);
+	turn_start(&sup->turn, sup->loop);
+	ev_check_init(&sup->done, on_turn);
+	sup->done.data = sup;
+	ev_check_start(sup->loop, &sup->done);
+	catch(sup, &sup->hup, SIGHUP, on_hup);
+	catch(sup, &sup->term, SIGTERM, on_stop);
+	catch(sup, &sup->intr, SIGINT, on_stop);
+	catch(sup, &sup->usr1, SIGUSR1, on_usr1);
+	sup->started = ev_now(sup->loop);
+	streams_init(&sup->streams, sup->loop, &sup->workers, sup->config);
+	sup->streams.memory_limit = memory_limit(sup->config);
+	testcard_init(&sup->testcard, sup->loop, &sup->privs);
+	testcard_as(sup, sup->config);
+	return workers_init(&sup->workers, sup->loop, &sup->privs, &settings);
+}
+
+static void
+end(struct supervisor *sup)
+{
+	listen_free(&sup->listen);
+	listen_free(&sup->control_listen);
+	http_free(&sup->http);
+	http_free(&sup->control);
+	tuner_cache_clear(&sup->cache);
+	if (sup->control_path[0] != '\0')
+		(void)unlink(sup->control_path);
+	config_free(&sup->config);
+}
+
+int
+supervisor_run(struct supervisor *sup, struct config *config, const struct supervisor_options *options)
+{
+	int fds[CONFIG_LISTEN_MAX];
+	int control_fd = -1;
+	int status;
+
+	memset(sup, 0, sizeof(*sup));
+	sup->options = *options;
+	sup->config = config;
+	(void)signal(SIGPIPE, SIG_IGN);
+	status = check_machine(sup);
+	if (status == 0)
+		status = bind_all(sup, fds, &control_fd);
+	if (status == 0) {
+		device_load(&sup->device, config->tuner.device_id, config->server.state_dir);
+		sup->loop = ev_default_loop(EVFLAG_AUTO);
+		if (sup->loop == NULL)
+			status = refuse(PB_EXIT_TEMPORARY, "no event loop");
+	}
+	if (status == 0)
+		status = serve(sup, fds, control_fd);
+	if (status == 0) {
+		if (begin(sup) != 0)
+			status = refuse(PB_EXIT_PERMANENT, "plexbridge-worker is gone");
+		else {
+			log_event(LOG_INFO, "start", "version=%s commit=%s channels=%zu tuners=%d device=%s", PACKAGE_VERSION,
+			    PB_COMMIT, config->lineup.count, config->tuner.tuner_count, sup->device.id_text);
+			ev_run(sup->loop, 0);
+			log_event(LOG_INFO, "end", "exit=0");
+		}
+	}
+	end(sup);
+	return status;
+}

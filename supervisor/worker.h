@@ -1,0 +1,96 @@
+/*
+ * worker.h - one plexbridge-worker: its process, its channel, its state
+ *
+ *   starting -> warm -> tuned -> live -> stopping -> dead
+ *
+ * A worker is started by the pool (workers.h) and belongs to it until a
+ * stream takes it; from then on the stream hears what it says. What a worker
+ * sends is hostile input: worker.c's table says what may be said, when, and
+ * how long, and whoever breaks it is killed. A worker frees itself after
+ * its owner was told that it died; nobody may keep the pointer.
+ *
+ *   queue     there is none: what can't be sent now (PB_AGAIN) is owed by
+ *             whoever wanted it sent, who is called (`writable`) when it may
+ *             be tried again
+ *   blocking  never
+ */
+#ifndef PLEXBRIDGE_SUPERVISOR_WORKER_H
+#define PLEXBRIDGE_SUPERVISOR_WORKER_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "ipc/msg.h"
+#include "ipc/state.h"
+#include "supervisor/child.h"
+
+#define WORKER_STOP_S 2.0   /* from STOP to SIGKILL */
+#define WORKER_START_S 10.0 /* from exec to READY */
+
+enum worker_state { W_STARTING, W_WARM, W_TUNED, W_LIVE, W_STOPPING, W_DEAD, W_STATES };
+
+struct worker;
+struct workers;
+
+/* What a stream hears of its worker. `died` is the last: the process is waited for. */
+struct worker_calls {
+	void (*media)(struct worker *worker);
+	void (*failed)(struct worker *worker, unsigned code, const char *reason);
+	void (*client)(struct worker *worker, const struct msg_client_report *report);
+	void (*writable)(struct worker *worker);
+	void (*died)(struct worker *worker, int status);
+};
+
+struct worker {
+	LIST_ENTRY(worker) link; /* of the pool's */
+	struct workers *pool;
+	struct ev_loop *loop;
+	enum worker_state state;
+	ev_tstamp since; /* in this state */
+	ev_tstamp born;
+	struct child child;
+	pid_t pid; /* for people: child.pid is 0 once it is dead */
+	int fd;    /* of the channel; -1: hung up */
+	bool greeted, distrusted, asked, stop_owed, killed; /* asked: by us, to stop */
+	ev_io readable, writable;
+	ev_timer retry;    /* for a send that no writable socket announces */
+	ev_timer deadline; /* READY while starting, SIGKILL while stopping */
+
+	/* When a stream has it. */
+	const struct worker_calls *calls; /* NULL: it's nobody's */
+	void *user;
+	const struct state *heart; /* borrowed from the stream; its heartbeat counts, when not NULL */
+	int64_t watched_ns;        /* CLOCK_MONOTONIC: no silence before this counts */
+	const char *channel;       /* GuideNumber, for the log; borrowed; "-" when nobody's */
+};
+
+/* Start one. NULL with errno when it can't be. */
+struct worker *worker_start(struct workers *pool);
+
+/*
+ * Send a message; descriptors are borrowed. 0; PB_AGAIN: owed, `writable`
+ * will be called; PB_EPEER: it has hung up, `died` will follow.
+ */
+int worker_send(struct worker *worker, uint32_t type, const void *data, size_t len, const int *fds, size_t nfds);
+
+/* A warm worker begins a stream: watch its heartbeat from now on. */
+void worker_tuned(struct worker *worker, const struct state *heart);
+
+/* Ask it to end, SIGKILL after WORKER_STOP_S. `died` follows. May be called again. */
+void worker_stop(struct worker *worker);
+
+/* End it now. `died` follows. */
+void worker_kill(struct worker *worker, const char *why);
+
+/* Is its heart older than watchdog_ms at now_ns? */
+bool worker_hangs(const struct worker *worker, int64_t now_ns, uint32_t watchdog_ms);
+
+const char *worker_state_name(enum worker_state state);
+
+/* CLOCK_MONOTONIC, as heartbeats are counted. */
+int64_t monotonic_ns(void);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * workers.h - the pool: one warm spare at all times, and an eye on all
+ *
+ * A spare is a worker that is started, ready, and nobody's. Taking it
+ * starts the next one. One that fails before it was ever ready is started
+ * again with backoff; one that says "will fail again" (exit 100) is not
+ * before the next reload; one that was good is replaced at once. A budget
+ * bounds the starts of a second, whatever happens.
+ *
+ *   watchdog  a tuned worker whose heartbeat is older than `watchdog` is
+ *             killed; when our own ticks had a gap of over half of that
+ *             (a paused machine), all watchdogs begin anew instead
+ *   blocking  never
+ */
+#ifndef PLEXBRIDGE_SUPERVISOR_WORKERS_H
+#define PLEXBRIDGE_SUPERVISOR_WORKERS_H
+
+#include <ev.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "supervisor/child.h"
+#include "supervisor/worker.h"
+
+#define WORKERS_STARTS_PER_S 64
+#define WORKERS_BACKOFF_S 0.1     /* after the first failure; doubles */
+#define WORKERS_BACKOFF_MAX_S 30.0
+#define WORKERS_REPLACED_S 1.0
+
+struct workers {
+	struct ev_loop *loop;
+	char program[PATH_MAX];
+	struct child_limits limits;
+	int log_level;
+	bool log_json;
+	uint32_t watchdog_ms;
+
+	/* Called when a spare is there to be taken. */
+	void (*on_spare)(void *user);
+	void *user;
+
+	LIST_HEAD(, worker) all; /* not waited for yet */
+	size_t waiting;          /* streams that wait for a worker */
+	bool closing;
+	bool refused;            /* one exited 100: nothing is started before a reload */
+	unsigned failures;       /* in a row, of workers that never became ready */
+	ev_tstamp not_before;    /* backoff: no start earlier */
+	ev_tstamp taken_at;      /* when a stream last took a spare */
+	ev_tstamp window;        /* the second that is counted */
+	unsigned window_starts;
+	uint64_t starts, deaths; /* ever; deaths: not asked for */
+	int64_t ticked_ns;
+	ev_timer start, tick, ping;
+};
+
+/* Settings that a reload may change; new workers get them. worker_memory in bytes. */
+struct workers_settings {
+	int log_level;
+	bool log_json;
+	uint32_t watchdog_ms;
+	uint64_t worker_memory;
+};
+
+/* Find the program, set up, start the first spare. PB_NO: there is no such program (pool->program says where). */
+int workers_init(struct workers *pool, struct ev_loop *loop, const struct privs *privs,
+    const struct workers_settings *settings);
+
+/* Other settings; a refusal (exit 100) is forgotten. */
+void workers_reload(struct workers *pool, const struct workers_settings *settings);
+
+/* A warm worker, given to a stream (set calls, user and channel at once), or NULL: on_spare will be called. */
+struct worker *workers_take(struct workers *pool);
+
+/* So many streams wait for a worker: that many spares are started besides the one. */
+void workers_waiting(struct workers *pool, size_t streams);
+
+/* The spare as it is, NULL when there is none. A warm one before a starting one. */
+const struct worker *workers_spare(const struct workers *pool);
+
+/* Is a spare ready? Also while the one that was just taken is being replaced (WORKERS_REPLACED_S). */
+bool workers_ready(const struct workers *pool);
+
+/* Start nothing any more, ask all to stop; pool->all empties as they are waited for. */
+void workers_close(struct workers *pool);
+
+/* For worker.c: one became warm; one is dead (ready: it once was); start what is missing. */
+void workers_warm(struct workers *pool, struct worker *worker);
+void workers_lost(struct workers *pool, const struct worker *worker, int status, bool ready);
+void workers_fill(struct workers *pool);
+
+#endif
