@@ -68,6 +68,7 @@ struct msg_settings {
 	uint32_t window_ms;
 	uint32_t burst_ms;
 	uint32_t paused_ms;
+	uint32_t tune_timeout_ms; /* 0: 15 s */
 	uint32_t latency_ms;
 	uint32_t prefetch;       /* segments in flight or ready */
 	uint32_t connect_timeout_ms, try_timeout_ms, try_step_ms;

@@ -96,7 +96,7 @@ struct state_snapshot {
 	int64_t anchor_pcr_27m;
 	int64_t rate_ppm;
 	uint32_t conform_len;
-	uint8_t conform[STATE_CONFORM_MAX];
+	_Alignas(8) uint8_t conform[STATE_CONFORM_MAX];
 };
 
 enum state_quality { QUALITY_NORMAL = 0, QUALITY_DEGRADED, QUALITY_OUTAGE };

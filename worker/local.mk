@@ -7,3 +7,9 @@ libworker_a_SOURCES += worker/m3u8.h worker/m3u8.c worker/playlist.h worker/play
 	worker/inspect.h worker/inspect.c
 libworker_a_SOURCES += worker/conform.h worker/conform.c worker/tsmux.h worker/tsmux.c \
 	worker/framing.h worker/framing.c worker/psi.h worker/psi.c worker/es.h worker/es.c
+libworker_a_SOURCES += worker/resolve.h worker/resolve.c worker/fetch.h worker/fetch.c \
+	worker/transfer.h worker/transfer.c worker/reply.h worker/reply.c worker/body.h worker/body.c \
+	worker/decrypt.h worker/decrypt.c
+libworker_a_SOURCES += worker/pace.h worker/pace.c worker/client.h worker/client.c worker/link.h worker/link.c \
+	worker/output.h worker/output.c worker/writer.h worker/writer.c worker/source.h worker/source.c \
+	worker/prefetch.h worker/prefetch.c worker/line.h worker/line.c worker/quality.h worker/quality.c

@@ -128,7 +128,7 @@ pace_release(struct pace *pace, const struct state *state, uint64_t marks, uint6
 	} else {
 		pace->dry = false;
 	}
-	position = pace_position(pace, now_ns);
+	position = pace->position_27m = pace_position(pace, now_ns);
 	while (pace->next < marks && mark_pcr(state, pace->next) <= position)
 		pace->next++;
 	if (pace->next < marks)

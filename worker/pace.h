@@ -33,7 +33,8 @@ struct pace {
 	int64_t burst_27m;
 	int64_t rate_ppm;
 	uint64_t next;          /* the first mark not yet released */
-	int64_t reserve_27m;    /* now: head - position released */
+	int64_t position_27m;   /* as of the last release */
+	int64_t reserve_27m;    /* head - position, as of the last release; never negative */
 	int64_t smooth_27m;     /* its slow average */
 	int64_t target_27m;     /* what it should be; 0 until known */
 	int64_t last_ns;

@@ -1,0 +1,727 @@
+/*
+ * source.c - open, follow, and go back to the beginning when that helps
+ *
+ * The channel's own URL is the only one that is good for ever. Variant and
+ * effective URLs (after redirects) carry tokens and name nodes: they are
+ * used while they work, and given up for the one before them when they
+ * don't (reference/hls.md 2).
+ */
+#include "worker/source.h"
+
+#include <bsd/string.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/pb.h"
+#include "base/ts.h"
+#include "worker/playlist.h"
+#include "worker/track.h"
+#include "worker/variant.h"
+
+#define TUNE_TIMEOUT_MS 15000
+#define REOPEN_FLOOR_S 0.5   /* between two tries of the channel's URL */
+#define REOPEN_MAX_S 10.
+#define EXCLUDE_S 60.        /* how long a variant that failed loses to the others (hls.md 3) */
+#define CONFIRM_S 0.3
+#define BAD_TUNE_TRIES 3     /* bodies that are no playlist, before a tune is given up */
+#define SNIFF_BYTES (5 * TS_PACKET)
+#define RESERVE_TARGETS 3    /* reserve = auto */
+#define REQUEST_MIN_S 3.
+
+enum source_what { OPENING, FOLLOWING, STREAMING, ENDED };
+
+struct source {
+	struct ev_loop *loop;
+	struct fetch_pool *pool;
+	const struct msg_tune *tune;
+	struct state_figures *figures;
+	struct state *state;
+	const struct source_ops *ops;
+	void *arg;
+	enum source_what what;
+	struct variant_limit limit;
+
+	struct fetch *fetch;
+	ev_timer timer;           /* the next load, or the next try to open */
+	ev_tstamp load_start;
+	ev_tstamp tune_deadline;
+	bool has_media;
+	unsigned open_failures;   /* in a row */
+	unsigned bad_bodies;      /* in a row, before media */
+
+	struct playlist master;   /* kind PLAYLIST_INVALID: there is none */
+	bool *excluded;           /* per variant of master */
+	ev_tstamp excluded_at;
+	int variant;              /* the one that is followed, -1: the channel's URL is the media playlist */
+	char media_url[URL_MAX];  /* as the master names it, or the channel's URL */
+	char now_url[URL_MAX];    /* what is loaded: media_url, or where it led to */
+
+	struct playlist list;     /* whose segments are still to be handed out */
+	struct track_news news;
+	size_t next;              /* index in list of the next one */
+	struct track track;
+	bool vod;
+	bool discontinuity;       /* in front of the next segment, whatever it says */
+	bool announced;           /* start() was called */
+
+	bool streaming;           /* stream_begin() was called */
+	uint8_t *sniffed;         /* the body of a first request that may be either */
+	size_t sniffed_len, sniffed_room;
+	enum { SNIFF_OPEN, SNIFF_TEXT, SNIFF_TS } sniff;
+	char effective[URL_MAX];  /* of the request under way */
+};
+
+static void load(struct source *s);
+static void open_channel(struct source *s);
+static void source_timer(struct ev_loop *, ev_timer *, int);
+
+int
+source_new(struct source **out, struct ev_loop *loop, struct fetch_pool *pool, const struct msg_tune *tune,
+    struct state *state, const struct source_ops *ops, void *arg)
+{
+	struct source *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return PB_ENOMEM;
+	s->loop = loop;
+	s->pool = pool;
+	s->tune = tune;
+	s->state = state;
+	s->figures = &state->figures;
+	s->ops = ops;
+	s->arg = arg;
+	s->variant = -1;
+	if (variant_limit_parse(&s->limit, tune->settings.variant) != 0)
+		s->limit.kind = VARIANT_BEST; /* config/ has checked it; by hand, main.c has */
+	ev_init(&s->timer, source_timer);
+	s->timer.data = s;
+	track_init(&s->track);
+	*out = s;
+	return 0;
+}
+
+static void
+drop_sniffed(struct source *s)
+{
+	free(s->sniffed);
+	s->sniffed = NULL;
+	s->sniffed_len = s->sniffed_room = 0;
+}
+
+static void
+drop_master(struct source *s)
+{
+	playlist_clear(&s->master);
+	free(s->excluded);
+	s->excluded = NULL;
+	s->variant = -1;
+}
+
+void
+source_free(struct source **source)
+{
+	struct source *s = *source;
+
+	if (s == NULL)
+		return;
+	fetch_cancel(&s->fetch);
+	ev_timer_stop(s->loop, &s->timer);
+	playlist_clear(&s->list);
+	drop_master(s);
+	drop_sniffed(s);
+	track_clear(&s->track);
+	free(s);
+	*source = NULL;
+}
+
+static void
+say(struct source *s, int level, const char *event, const char *why)
+{
+	log_event(level, event, "channel=%s why=\"%s\"", s->tune->guide_number, why);
+	strlcpy(s->state->reason, why, sizeof(s->state->reason));
+}
+
+/* Before media a failure ends it; afterwards nothing does. */
+static void
+fail(struct source *s, uint32_t code, const char *reason)
+{
+	s->what = ENDED;
+	fetch_cancel(&s->fetch);
+	ev_timer_stop(s->loop, &s->timer);
+	strlcpy(s->state->reason, reason, sizeof(s->state->reason));
+	s->ops->failed(s->arg, code, reason);
+}
+
+static void
+wait_s(struct source *s, double seconds)
+{
+	ev_timer_stop(s->loop, &s->timer);
+	ev_timer_set(&s->timer, seconds, 0.);
+	ev_timer_start(s->loop, &s->timer);
+}
+
+/* The stream goes on trying: from the channel's own URL, slower each time. */
+static void
+open_later(struct source *s)
+{
+	double delay = REOPEN_FLOOR_S;
+
+	for (unsigned n = s->open_failures; n > 1 && delay < REOPEN_MAX_S; n--)
+		delay *= 2;
+	fetch_cancel(&s->fetch);
+	s->what = OPENING;
+	wait_s(s, PB_MIN(delay, REOPEN_MAX_S) * (0.8 + 0.4 * drand48()));
+}
+
+/* Was this tune refused because the account has no more streams (hls.md 7)? */
+static bool
+is_limit(int status)
+{
+	return status == 429 || status == 458 || status == 509;
+}
+
+/* The channel's URL itself failed. */
+static void
+open_failed(struct source *s, uint32_t code, const char *reason)
+{
+	s->open_failures++;
+	if (!s->has_media) {
+		fail(s, code, reason);
+		return;
+	}
+	say(s, LOG_WARNING, "source.open-failed", reason);
+	open_later(s);
+}
+
+void
+source_reopen(struct source *s, const char *why)
+{
+	if (s->what == ENDED || (s->what == OPENING && s->open_failures > 0))
+		return;
+	say(s, LOG_WARNING, "source.reopen", why);
+	s->open_failures = PB_MAX(s->open_failures, 1u);
+	if (s->what == FOLLOWING && s->track.started)
+		track_restart(&s->track);
+	open_later(s);
+}
+
+/* Does anybody have to be tried before the best is? After EXCLUDE_S all are good again. */
+static bool
+follow_variant(struct source *s)
+{
+	const char *why = NULL;
+	int chosen;
+
+	if (s->excluded != NULL && ev_now(s->loop) - s->excluded_at > EXCLUDE_S)
+		memset(s->excluded, 0, s->master.variant_count * sizeof(*s->excluded));
+	chosen = playlist_choose_variant(&s->master, &s->limit, s->excluded, &why);
+	if (chosen < 0) {
+		open_failed(s, 806, why != NULL ? why : pb_strerror(chosen));
+		return false;
+	}
+	if (playlist_resolve(&s->master, s->master.variants[chosen].uri, s->media_url, sizeof(s->media_url)) != 0) {
+		s->excluded[chosen] = true;
+		s->excluded_at = ev_now(s->loop);
+		return follow_variant(s);
+	}
+	s->variant = chosen;
+	strlcpy(s->now_url, s->media_url, sizeof(s->now_url));
+	atomic_store(&s->figures->width, s->master.variants[chosen].width);
+	atomic_store(&s->figures->height, s->master.variants[chosen].height);
+	atomic_store(&s->figures->bandwidth_kbps, (uint32_t)(s->master.variants[chosen].bandwidth / 1000));
+	s->what = FOLLOWING;
+	load(s);
+	return true;
+}
+
+void
+source_refuse(struct source *s, uint32_t code, const char *why)
+{
+	if (s->what == ENDED)
+		return;
+	fetch_cancel(&s->fetch);
+	playlist_clear(&s->list);
+	if (s->variant >= 0) {
+		say(s, LOG_WARNING, "source.variant-refused", why);
+		s->excluded[s->variant] = true;
+		s->excluded_at = ev_now(s->loop);
+		s->variant = -1;
+		for (size_t i = 0; i < s->master.variant_count; i++)
+			if (!s->excluded[i]) {
+				if (s->track.started)
+					track_restart(&s->track);
+				(void)follow_variant(s);
+				return;
+			}
+	}
+	open_failed(s, code, why);
+}
+
+/* A master: keep it, and follow the best that can be carried. */
+static void
+on_master(struct source *s, struct playlist *pl)
+{
+	drop_master(s);
+	s->master = *pl;
+	memset(pl, 0, sizeof(*pl));
+	s->excluded = calloc(s->master.variant_count + 1, sizeof(*s->excluded));
+	if (s->excluded == NULL) {
+		open_failed(s, 806, "out of memory");
+		return;
+	}
+	(void)follow_variant(s);
+}
+
+static int
+hand_out(struct source *s, size_t i)
+{
+	const struct playlist_segment *seg = &s->list.segments[i];
+	char url[URL_MAX], key_url[URL_MAX];
+	struct source_segment out = {
+		.epoch = s->news.epoch,
+		.msn = seg->msn,
+		.serial = s->news.serial + (i - s->news.first),
+		.duration_ms = seg->duration_ms,
+		.discontinuity = track_discontinuity(&s->news, &s->list, i) || s->discontinuity,
+		.has_range = seg->has_range,
+		.offset = seg->offset,
+		.length = seg->length,
+		.url = url,
+	};
+
+	if (seg->gap || playlist_resolve(&s->list, seg->uri, url, sizeof(url)) != 0) {
+		/* Never asked for: what follows it begins anew. */
+		s->discontinuity = true;
+		return 0;
+	}
+	if (s->tune->settings.append_query)
+		(void)url_append_query(url, sizeof(url), s->list.base);
+	if (seg->key >= 0) {
+		const struct playlist_key *key = &s->list.keys[seg->key];
+
+		if (key->uri == NULL || playlist_resolve(&s->list, key->uri, key_url, sizeof(key_url)) != 0)
+			return PB_EFORMAT;
+		(void)playlist_iv(&s->list, i, out.iv);
+		out.key_url = key_url;
+	}
+	s->discontinuity = false;
+	return s->ops->segment(s->arg, &out);
+}
+
+static void
+schedule_reload(struct source *s, const struct track_news *news)
+{
+	int64_t now_ms = (int64_t)(ev_now(s->loop) * 1e3), start_ms = (int64_t)(s->load_start * 1e3);
+	uint32_t ms = track_next_reload_ms(&s->track, news, now_ms, start_ms, s->ops->reserve_ms(s->arg),
+	    2 * drand48() - 1);
+
+	wait_s(s, ms / 1e3);
+}
+
+void
+source_feed(struct source *s)
+{
+	int err;
+
+	if (s->what != FOLLOWING || s->list.kind != PLAYLIST_MEDIA)
+		return;
+	while (s->next < s->news.first + s->news.count) {
+		if (!s->ops->room(s->arg))
+			return;
+		err = hand_out(s, s->next++);
+		if (err != 0) {
+			source_reopen(s, "a segment of the playlist has no usable address or key");
+			return;
+		}
+		if (s->what != FOLLOWING || s->list.kind != PLAYLIST_MEDIA)
+			return;
+	}
+	playlist_clear(&s->list);
+	if (s->vod) {
+		s->what = ENDED;
+		s->ops->ended(s->arg);
+	} else if (s->fetch == NULL) {
+		schedule_reload(s, &s->news);
+	}
+}
+
+static void
+announce(struct source *s)
+{
+	uint32_t reserve_ms = s->tune->settings.reserve_ms;
+
+	if (s->announced)
+		return;
+	s->announced = true;
+	if (reserve_ms == 0)
+		reserve_ms = PB_MIN(RESERVE_TARGETS * s->list.target_ms, s->tune->settings.reserve_max_ms);
+	s->ops->start(s->arg, s->vod ? UINT32_MAX : (uint32_t)PB_MIN(s->news.behind_ms, UINT32_MAX), reserve_ms);
+}
+
+static int
+follow(struct source *s, const struct playlist *pl)
+{
+	uint32_t reserve_ms = s->tune->settings.reserve_ms;
+
+	if (s->track.started)
+		return track_update(&s->track, pl, &s->news);
+	if (reserve_ms == 0)
+		reserve_ms = PB_MIN(RESERVE_TARGETS * pl->target_ms, s->tune->settings.reserve_max_ms);
+	s->vod = pl->endlist;
+	return track_start(&s->track, pl, s->tune->settings.burst_ms, reserve_ms, &s->news);
+}
+
+/* A media playlist, new or reloaded. Takes what is in *pl. */
+static void
+on_media(struct source *s, struct playlist *pl)
+{
+	if (pl->unsupported != 0) {
+		source_refuse(s, 806, playlist_unsupported_text(pl));
+		return;
+	}
+	if (s->what == OPENING) {
+		/* The channel's URL is the media playlist itself. */
+		drop_master(s);
+		strlcpy(s->media_url, s->tune->url, sizeof(s->media_url));
+		s->what = FOLLOWING;
+	}
+	strlcpy(s->now_url, s->effective, sizeof(s->now_url));
+	atomic_store(&s->figures->target_ms, pl->target_ms);
+	if (follow(s, pl) != 0) {
+		schedule_reload(s, NULL);
+		return;
+	}
+	if (s->news.what == TRACK_NEW || s->news.what == TRACK_UNCHANGED)
+		s->open_failures = s->bad_bodies = 0;
+	if (s->news.lost > 0 || s->news.restart)
+		log_event(LOG_WARNING, "playlist.jump", "channel=%s lost=%llu restart=%d", s->tune->guide_number,
+		    (unsigned long long)s->news.lost, s->news.restart);
+	if (s->news.resolve) {
+		source_reopen(s, "the playlist is no longer one");
+	} else if (s->news.what == TRACK_NEW) {
+		playlist_clear(&s->list);
+		s->list = *pl;
+		memset(pl, 0, sizeof(*pl));
+		s->next = s->news.first;
+		announce(s);
+		source_feed(s);
+	} else if (s->news.what == TRACK_CONFIRM) {
+		wait_s(s, CONFIRM_S);
+	} else {
+		schedule_reload(s, &s->news);
+	}
+}
+
+/* A body that is no playlist at all. */
+static void
+on_bad_body(struct source *s, const struct playlist *pl)
+{
+	char why[sizeof(pl->reason) + 32];
+
+	snprintf(why, sizeof(why), "not a playlist: %s", pl->reason);
+	if (!s->has_media) {
+		if (++s->bad_bodies >= BAD_TUNE_TRIES) {
+			fail(s, 806, why);
+			return;
+		}
+		say(s, LOG_INFO, "playlist.bad", why);
+		s->what = OPENING;
+		wait_s(s, REOPEN_FLOOR_S);
+		return;
+	}
+	say(s, LOG_WARNING, "playlist.bad", why);
+	if (s->what == FOLLOWING && s->track.started && track_update(&s->track, pl, &s->news) == 0 && !s->news.resolve)
+		schedule_reload(s, NULL);
+	else
+		source_reopen(s, why);
+}
+
+/* All of a body that should be a playlist. */
+static void
+on_body(struct source *s, const void *body, size_t len, bool cut)
+{
+	struct playlist pl;
+	struct playlist_context context = {
+		.base_url = s->effective,
+		.master = s->master.kind == PLAYLIST_MASTER ? &s->master : NULL,
+		.cut = cut,
+	};
+	int err = playlist_parse_in(&pl, &context, body, len);
+
+	if (err != 0)
+		on_bad_body(s, &pl);
+	else if (pl.kind == PLAYLIST_MEDIA)
+		on_media(s, &pl);
+	else if (s->what == OPENING)
+		on_master(s, &pl);
+	else
+		source_reopen(s, "a master playlist where a media playlist was");
+	playlist_clear(&pl);
+}
+
+static bool
+looks_like_ts(const uint8_t *buf, size_t len)
+{
+	int stride;
+
+	return ts_find_sync(buf, PB_MIN(len, (size_t)65536), 5, false, &stride) >= 0;
+}
+
+/* What a failed request means for the URL that was asked. */
+static void
+request_failed(struct source *s, const struct fetch_result *r)
+{
+	uint32_t code = is_limit(r->http_status) ? 805 : 806;
+
+	if (s->what == OPENING) {
+		open_failed(s, code, r->reason);
+		return;
+	}
+	if (strcmp(s->now_url, s->media_url) != 0 && r->err == PB_NO) {
+		/* Where it once led to is dead: ask the one that leads there. */
+		say(s, LOG_INFO, "playlist.expired", r->reason);
+		strlcpy(s->now_url, s->media_url, sizeof(s->now_url));
+		wait_s(s, REOPEN_FLOOR_S / 2);
+		return;
+	}
+	if (!s->has_media && s->variant >= 0) {
+		source_refuse(s, code, r->reason);
+		return;
+	}
+	if (!s->has_media) {
+		fail(s, code, r->reason);
+		return;
+	}
+	say(s, LOG_WARNING, "playlist.failed", r->reason);
+	if (track_failed(&s->track) || r->err == PB_NO)
+		source_reopen(s, r->reason);
+	else
+		schedule_reload(s, NULL);
+}
+
+static void
+remember(struct source *s, const struct fetch_result *r)
+{
+	if (r->http_status != 0)
+		atomic_store(&s->figures->http_status, (uint32_t)r->http_status);
+	if (r->url != NULL)
+		strlcpy(s->effective, r->url, sizeof(s->effective));
+}
+
+static void
+playlist_done(void *arg, const struct fetch_result *r)
+{
+	struct source *s = arg;
+
+	s->fetch = NULL;
+	remember(s, r);
+	if (r->err == PB_ELIMIT && s->what == OPENING) {
+		/* No playlist is so long; an endless stream under a playlist's name is met in the wild. */
+		s->sniff = SNIFF_TS;
+		open_channel(s);
+	} else if (r->err != 0) {
+		request_failed(s, r);
+	} else {
+		on_body(s, r->body, r->body_len, false);
+	}
+}
+
+/* How long an answer may be waited for: as long as nobody misses it. */
+static ev_tstamp
+deadline(struct source *s)
+{
+	if (!s->has_media)
+		return s->tune_deadline;
+	return ev_now(s->loop) + PB_MAX(REQUEST_MIN_S, s->ops->reserve_ms(s->arg) / 1e3 - 1);
+}
+
+static void
+load(struct source *s)
+{
+	struct fetch_options options = {
+		.kind = FETCH_PLAYLIST,
+		.url = s->now_url,
+		.deadline = deadline(s),
+		.channel_url = s->variant < 0 && strcmp(s->now_url, s->tune->url) == 0,
+		.arg = s,
+		.on_done = playlist_done,
+	};
+	int err;
+
+	s->load_start = ev_now(s->loop);
+	fetch_cancel(&s->fetch);
+	err = fetch_start(s->pool, &options, &s->fetch);
+	if (err != 0)
+		source_refuse(s, 806, "the playlist's address can't be asked");
+}
+
+static void
+stream_head(void *arg, const struct fetch_head *head)
+{
+	struct source *s = arg;
+
+	strlcpy(s->effective, head->url, sizeof(s->effective));
+	atomic_store(&s->figures->http_status, (uint32_t)head->status);
+}
+
+/* Keep the beginning until it tells what it is. */
+static int
+sniff_more(struct source *s, const void *buf, size_t len)
+{
+	size_t need = s->sniffed_len + len;
+
+	if (need > PLAYLIST_BODY_MAX)
+		return PB_ELIMIT;
+	if (need > s->sniffed_room) {
+		size_t room = PB_MAX(need, s->sniffed_room * 2);
+		uint8_t *grown = realloc(s->sniffed, room);
+
+		if (grown == NULL)
+			return PB_ENOMEM;
+		s->sniffed = grown;
+		s->sniffed_room = room;
+	}
+	memcpy(s->sniffed + s->sniffed_len, buf, len);
+	s->sniffed_len = need;
+	return 0;
+}
+
+static void
+begin_streaming(struct source *s)
+{
+	s->what = STREAMING;
+	s->open_failures = 0;
+	s->streaming = true;
+	if (!s->announced) {
+		s->announced = true;
+		/* Nobody says how much more there is: what comes faster than it plays is the reserve. */
+		s->ops->start(s->arg, UINT32_MAX, s->tune->settings.reserve_ms);
+	}
+	s->ops->stream_begin(s->arg);
+}
+
+static int
+stream_data(void *arg, const void *buf, size_t len)
+{
+	struct source *s = arg;
+	int err;
+
+	if (s->streaming)
+		return s->ops->stream_data(s->arg, buf, len);
+	err = sniff_more(s, buf, len);
+	if (err != 0)
+		return err;
+	if (s->sniff == SNIFF_OPEN && s->sniffed_len >= SNIFF_BYTES)
+		s->sniff = looks_like_ts(s->sniffed, s->sniffed_len) ? SNIFF_TS : SNIFF_OPEN;
+	if (s->sniff != SNIFF_TS)
+		return 0;
+	begin_streaming(s);
+	err = s->ops->stream_data(s->arg, s->sniffed, s->sniffed_len);
+	drop_sniffed(s);
+	/* What was kept can't come again: the first bytes always have room. */
+	return err == PB_AGAIN ? 0 : err;
+}
+
+static void
+stream_done(void *arg, const struct fetch_result *r)
+{
+	struct source *s = arg;
+	bool streamed = s->streaming;
+
+	s->fetch = NULL;
+	remember(s, r);
+	if (streamed) {
+		s->streaming = false;
+		s->what = OPENING;
+		s->ops->stream_end(s->arg);
+		if (s->what == ENDED)
+			return;
+		s->sniff = SNIFF_OPEN;
+		s->open_failures++;
+		if (s->has_media || s->open_failures < BAD_TUNE_TRIES) {
+			say(s, LOG_WARNING, "source.stream-ended", r->err == 0 ? "the source closed the connection" : r->reason);
+			open_later(s);
+		} else {
+			fail(s, 807, r->err == 0 ? "the source closed the connection before a picture came" : r->reason);
+		}
+		return;
+	}
+	if (r->err != 0 && s->sniffed_len == 0)
+		request_failed(s, r);
+	else
+		on_body(s, s->sniffed != NULL ? s->sniffed : (const uint8_t *)"", s->sniffed_len, r->err != 0);
+	drop_sniffed(s);
+}
+
+/* Does the name say that it is a playlist? Then it may come compressed. */
+static bool
+named_playlist(const char *url)
+{
+	size_t len = strcspn(url, "?#");
+
+	return (len >= 5 && strncasecmp(url + len - 5, ".m3u8", 5) == 0) ||
+	    (len >= 4 && strncasecmp(url + len - 4, ".m3u", 4) == 0);
+}
+
+static void
+open_channel(struct source *s)
+{
+	bool text = named_playlist(s->tune->url) && s->sniff != SNIFF_TS;
+	struct fetch_options options = {
+		.kind = text ? FETCH_PLAYLIST : FETCH_STREAM,
+		.url = s->tune->url,
+		.deadline = s->has_media ? 0. : s->tune_deadline,
+		.channel_url = true,
+		.arg = s,
+		.on_head = text ? NULL : stream_head,
+		.on_data = text ? NULL : stream_data,
+		.on_done = text ? playlist_done : stream_done,
+	};
+	int err;
+
+	fetch_cancel(&s->fetch);
+	drop_sniffed(s);
+	s->sniff = SNIFF_OPEN;
+	s->what = OPENING;
+	s->load_start = ev_now(s->loop);
+	err = fetch_start(s->pool, &options, &s->fetch);
+	if (err != 0)
+		open_failed(s, 806, err == PB_ENOMEM ? "out of memory" : "the channel's address can't be asked");
+}
+
+void
+source_open(struct source *s)
+{
+	uint32_t ms = s->tune->settings.tune_timeout_ms;
+
+	s->tune_deadline = ev_now(s->loop) + (ms != 0 ? ms : TUNE_TIMEOUT_MS) / 1e3;
+	open_channel(s);
+}
+
+static void
+source_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct source *s = w->data;
+
+	(void)loop;
+	(void)revents;
+	if (s->what == OPENING)
+		open_channel(s);
+	else if (s->what == FOLLOWING)
+		load(s);
+}
+
+void
+source_resume(struct source *s)
+{
+	if (s->what == STREAMING && s->fetch != NULL)
+		fetch_resume(s->fetch);
+}
+
+void
+source_has_media(struct source *s)
+{
+	s->has_media = true;
+}

@@ -1,0 +1,87 @@
+/*
+ * source.h - which URL now: master, variant, media playlist, or plain TS
+ *
+ * Opens the channel's URL, finds out what it is, follows a live playlist by
+ * reloading it, and says which segments to play next. A source that is plain
+ * TS over HTTP is one endless segment, handed on as it comes.
+ *
+ *   before media   a failure that is certain is told through `failed`, once,
+ *                  with the code that the waiting tunes are answered
+ *   after media    nothing is certain: it goes on trying, back to the
+ *                  channel's own URL when tokens or nodes are dead
+ *   blocking       never
+ *   logs           what it decided, with the channel; URLs redacted
+ */
+#ifndef PLEXBRIDGE_WORKER_SOURCE_H
+#define PLEXBRIDGE_WORKER_SOURCE_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc/msg.h"
+#include "ipc/state.h"
+#include "worker/fetch.h"
+
+struct source;
+
+/* One segment to play. Strings are borrowed for the call. */
+struct source_segment {
+	uint64_t epoch, msn;
+	uint64_t serial; /* counts up, never repeats */
+	uint32_t duration_ms;
+	bool discontinuity; /* the clock or the format may jump in front of it */
+	bool has_range;
+	uint64_t offset, length;
+	const char *url;
+	const char *key_url; /* NULL: not encrypted */
+	uint8_t iv[16];
+};
+
+struct source_ops {
+	/* May another segment be taken? */
+	bool (*room)(void *arg);
+	/* Take it (copy it). 0, or PB_ENOMEM. */
+	int (*segment)(void *arg, const struct source_segment *segment);
+	/* Plain TS begins (again): all that follows is one segment until stream_end. */
+	void (*stream_begin)(void *arg);
+	/* As fetch's on_data: 0, PB_AGAIN (source_resume() later), or an error that ends this try. */
+	int (*stream_data)(void *arg, const void *buf, size_t len);
+	void (*stream_end)(void *arg);
+	/* The window allowed to begin so far behind the edge. Called once, before the first segment. */
+	void (*start)(void *arg, uint32_t behind_ms, uint32_t reserve_ms);
+	/* A list that was complete from the beginning is handed out: no segment will follow. */
+	void (*ended)(void *arg);
+	/* Certain failure, before media: 805, 806 or 807. Nothing more comes. */
+	void (*failed)(void *arg, uint32_t code, const char *reason);
+	/* Media still in hand. */
+	uint32_t (*reserve_ms)(void *arg);
+};
+
+/* All pointers are borrowed for the source's life, strings in tune too. 0 or PB_ENOMEM. */
+int source_new(struct source **out, struct ev_loop *loop, struct fetch_pool *pool, const struct msg_tune *tune,
+    struct state *state, const struct source_ops *ops, void *arg);
+void source_free(struct source **source);
+
+/* Begin: the first request is on the wire when it returns. */
+void source_open(struct source *source);
+
+/* There is room for segments again. */
+void source_feed(struct source *source);
+
+/* stream_data may take bytes again. */
+void source_resume(struct source *source);
+
+/* The first media is out: from here on it is never `failed`. */
+void source_has_media(struct source *source);
+
+/* What it names can't be had (tokens, dead nodes): go back to the channel's URL. */
+void source_reopen(struct source *source, const char *why);
+
+/*
+ * What it names can't be carried: try another variant, else fail (before
+ * media) or keep trying at a slow rate.
+ */
+void source_refuse(struct source *source, uint32_t code, const char *why);
+
+#endif

@@ -1,0 +1,268 @@
+/*
+ * writer.c - one append and one commit for whatever came in one turn
+ *
+ * Bytes first, commit after: what conform gives ends between access units
+ * on all PIDs, so each commit is a clean edge for a successor.
+ */
+#include "worker/writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/pb.h"
+#include "base/ts.h"
+#include "ipc/spool.h"
+#include "worker/pace.h"
+
+#define PCR_PER_MS 27000
+/* The tail moves in steps, not with every tick: a hole is punched in whole blocks anyway. */
+#define RECLAIM_MS 1000
+
+struct writer {
+	int spool_fd;
+	struct state *state;
+	struct msg_settings settings;
+	const struct writer_ops *ops;
+	void *arg;
+	struct conform *conform;
+	struct pace pace;
+	struct state_upstream upstream;
+	uint64_t head, released, tail, punched;
+	uint64_t marks;
+	int64_t head_pcr_27m, first_pcr_27m;
+	int64_t reclaimed_ns, kbps_ns;
+	uint64_t kbps_bytes;
+	bool media, finished;
+};
+
+int
+writer_new(struct writer **out, int spool_fd, struct state *state, const struct msg_settings *settings,
+    const struct writer_ops *ops, void *arg)
+{
+	struct writer *w = calloc(1, sizeof(*w));
+	int err;
+
+	if (w == NULL)
+		return PB_ENOMEM;
+	w->spool_fd = spool_fd;
+	w->state = state;
+	w->settings = *settings;
+	w->ops = ops;
+	w->arg = arg;
+	w->first_pcr_27m = w->head_pcr_27m = TS_NOTIME;
+	pace_init(&w->pace, settings->burst_ms);
+	err = conform_new(&w->conform, NULL);
+	if (err != 0) {
+		free(w);
+		return err;
+	}
+	*out = w;
+	return 0;
+}
+
+void
+writer_free(struct writer **writer)
+{
+	if (*writer == NULL)
+		return;
+	conform_free(&(*writer)->conform);
+	free(*writer);
+	*writer = NULL;
+}
+
+void
+writer_upstream(struct writer *w, const struct state_upstream *upstream)
+{
+	w->upstream = *upstream;
+}
+
+static void
+commit(struct writer *w, const struct conform_output *out)
+{
+	struct state_snapshot *draft = state_draft(w->state);
+
+	for (size_t i = 0; i < out->nmarks; i++) {
+		const struct conform_mark *m = &out->marks[i];
+
+		state_mark_put(w->state, draft, w->head + m->at, m->pcr_27m, m->key);
+		w->head_pcr_27m = PB_MAX(w->head_pcr_27m, m->pcr_27m);
+		if (w->first_pcr_27m == TS_NOTIME)
+			w->first_pcr_27m = m->pcr_27m;
+	}
+	w->head += out->len;
+	w->marks = draft->marks;
+	draft->head = w->head;
+	draft->head_pcr_27m = w->head_pcr_27m;
+	draft->upstream = w->upstream;
+	draft->anchor_ns = w->pace.anchor_ns;
+	draft->anchor_pcr_27m = w->pace.anchor_pcr_27m;
+	draft->rate_ppm = w->pace.rate_ppm;
+	conform_save(w->conform, (struct conform_snapshot *)(void *)draft->conform);
+	draft->conform_len = sizeof(struct conform_snapshot);
+	state_commit(w->state);
+}
+
+/* Append what conform has ready. The first of it goes out at once: a zap waits for no tick. */
+static int
+append(struct writer *w, int64_t now_ns)
+{
+	struct conform_output out;
+	int err;
+
+	if (!conform_take(w->conform, &out))
+		return 0;
+	err = spool_write(w->spool_fd, w->head, out.data, out.len);
+	if (err != 0)
+		return err;
+	commit(w, &out);
+	atomic_fetch_add_explicit(&w->state->progress, out.len, memory_order_relaxed);
+	if (!w->media && w->first_pcr_27m != TS_NOTIME) {
+		w->media = true;
+		(void)writer_tick(w, now_ns, UINT64_MAX);
+		w->ops->media(w->arg);
+	}
+	return 0;
+}
+
+void
+writer_begin(struct writer *w, const struct conform_input *input)
+{
+	conform_begin(w->conform, input);
+}
+
+int
+writer_feed(struct writer *w, const void *buf, size_t len, int64_t now_ns)
+{
+	int err = conform_feed(w->conform, buf, len);
+	int err2 = append(w, now_ns);
+
+	return err != 0 ? err : err2;
+}
+
+int
+writer_end(struct writer *w, bool truncated, int64_t now_ns)
+{
+	int err = conform_end(w->conform, truncated);
+	int err2 = append(w, now_ns);
+
+	return err != 0 ? err : err2;
+}
+
+uint32_t
+writer_reserve_ms(const struct writer *w)
+{
+	return (uint32_t)(w->pace.reserve_27m / PCR_PER_MS);
+}
+
+uint64_t
+writer_released_ms(const struct writer *w)
+{
+	/* What is not in the reserve is out. */
+	return w->media ? (uint64_t)((w->head_pcr_27m - w->first_pcr_27m - w->pace.reserve_27m) / PCR_PER_MS) : 0;
+}
+
+bool
+writer_room(const struct writer *w)
+{
+	int64_t reserve_27m = w->head_pcr_27m - w->pace.position_27m;
+
+	if (!w->media)
+		return true;
+	return reserve_27m / PCR_PER_MS < (int64_t)w->settings.reserve_max_ms &&
+	    w->head - w->released < w->settings.spool_max / 4 * 3;
+}
+
+static void
+reclaim(struct writer *w, uint64_t hold_at)
+{
+	uint64_t first = w->marks >= STATE_INDEX ? w->marks - STATE_INDEX + 1 : 0;
+	int64_t edge = w->head_pcr_27m - w->pace.reserve_27m - (int64_t)w->settings.window_ms * PCR_PER_MS;
+	uint64_t tail = w->tail, at;
+	int64_t pcr;
+
+	/* The window begins at a key frame: everyone who is moved there can begin there. */
+	if (edge > w->first_pcr_27m && state_find_key(w->state, w->marks, edge, w->tail, w->released, &at, &pcr) && pcr <= edge)
+		tail = at;
+	/* spool_max is harder than the window: history goes first. */
+	if (w->head - tail > w->settings.spool_max)
+		tail = PB_MIN(w->released, w->head - w->settings.spool_max);
+	/* Nobody may begin where no mark is left. */
+	if (first > 0)
+		tail = PB_MAX(tail, PB_MIN(w->released, atomic_load(&w->state->marks[first % STATE_INDEX].offset)));
+	tail = PB_MIN(tail, hold_at);
+	tail -= tail % TS_PACKET;
+	if (tail <= w->tail)
+		return;
+	w->ops->before_tail(w->arg, tail);
+	w->tail = tail;
+	atomic_store_explicit(&w->state->tail, tail, memory_order_release);
+	w->punched = spool_punch(w->spool_fd, w->punched, tail);
+}
+
+static void
+measure(struct writer *w, int64_t now_ns)
+{
+	int64_t passed_ms = (now_ns - w->kbps_ns) / 1000000;
+
+	if (passed_ms < 5000)
+		return;
+	if (w->kbps_ns != 0)
+		atomic_store(&w->state->figures.media_kbps,
+		    (uint32_t)((w->released - w->kbps_bytes) * 8 / (uint64_t)passed_ms));
+	w->kbps_ns = now_ns;
+	w->kbps_bytes = w->released;
+}
+
+bool
+writer_tick(struct writer *w, int64_t now_ns, uint64_t hold_at)
+{
+	uint64_t released;
+
+	if (!w->media)
+		return false;
+	released = pace_release(&w->pace, w->state, w->marks, w->head, w->head_pcr_27m, w->released, now_ns);
+	if (now_ns - w->reclaimed_ns >= (int64_t)RECLAIM_MS * 1000000 || w->head - w->tail > w->settings.spool_max) {
+		w->reclaimed_ns = now_ns;
+		reclaim(w, hold_at);
+		measure(w, now_ns);
+	}
+	atomic_store(&w->state->figures.underruns, w->pace.stalls);
+	if (released == w->released)
+		return false;
+	w->released = released;
+	atomic_store_explicit(&w->state->released, released, memory_order_release);
+	atomic_fetch_add_explicit(&w->state->progress, 1, memory_order_relaxed);
+	return true;
+}
+
+void
+writer_finish(struct writer *w)
+{
+	w->finished = true;
+}
+
+bool
+writer_done(const struct writer *w)
+{
+	return w->finished && w->released == w->head;
+}
+
+void
+writer_set_start(struct writer *w, uint32_t burst_ms, uint32_t reserve_ms)
+{
+	pace_set_burst(&w->pace, burst_ms);
+	pace_set_target(&w->pace, reserve_ms);
+	atomic_store(&w->state->figures.reserve_target_ms, reserve_ms);
+}
+
+bool
+writer_has_media(const struct writer *w)
+{
+	return w->media;
+}
+
+const struct conform *
+writer_conform(const struct writer *w)
+{
+	return w->conform;
+}

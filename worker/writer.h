@@ -1,0 +1,67 @@
+/*
+ * writer.h - the spool station: conform, append, commit, release, reclaim
+ *
+ * Takes a segment's bytes in their order, lets conform make one continuous
+ * stream of them, appends what comes out and commits it; releases it by
+ * the pacer; gives back what lies behind the window.
+ *
+ *   owner     of state's written fields while the stream is this worker's
+ *   bounds    reserve in seconds (reserve_max) and window plus reserve in
+ *             bytes (spool_max): history goes first, then no more is taken in
+ *   blocking  never
+ */
+#ifndef PLEXBRIDGE_WORKER_WRITER_H
+#define PLEXBRIDGE_WORKER_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipc/msg.h"
+#include "ipc/state.h"
+#include "worker/conform.h"
+
+struct writer;
+
+/* Told before the tail moves, and when the stream has its first key frame to send. */
+struct writer_ops {
+	void (*before_tail)(void *arg, uint64_t new_tail);
+	void (*media)(void *arg);
+};
+
+/* Borrows all but makes its own conformer. 0, PB_ENOMEM. */
+int writer_new(struct writer **out, int spool_fd, struct state *state, const struct msg_settings *settings,
+    const struct writer_ops *ops, void *arg);
+void writer_free(struct writer **writer);
+
+/* Where upstream is; becomes part of the next commit. */
+void writer_upstream(struct writer *writer, const struct state_upstream *upstream);
+
+/* A segment begins, its bytes come, it ends: as conform_begin(), _feed() and _end(). now_ns: CLOCK_MONOTONIC. */
+void writer_begin(struct writer *writer, const struct conform_input *input);
+int writer_feed(struct writer *writer, const void *buf, size_t len, int64_t now_ns);
+int writer_end(struct writer *writer, bool truncated, int64_t now_ns);
+
+/* May more be fed? No, while the reserve is at its bound. */
+bool writer_room(const struct writer *writer);
+
+/*
+ * Release what is due and give back what lies behind the window; hold_at:
+ * offset that the tail must not pass (UINT64_MAX: none). true when more
+ * was released.
+ */
+bool writer_tick(struct writer *writer, int64_t now_ns, uint64_t hold_at);
+
+/* No more will come: release the rest in time; writer_done() when all of it is out. */
+void writer_finish(struct writer *writer);
+bool writer_done(const struct writer *writer);
+
+/* What the window allowed at the start, in milliseconds. */
+void writer_set_start(struct writer *writer, uint32_t burst_ms, uint32_t reserve_ms);
+
+uint32_t writer_reserve_ms(const struct writer *writer);
+uint64_t writer_released_ms(const struct writer *writer);
+bool writer_has_media(const struct writer *writer);
+const struct conform *writer_conform(const struct writer *writer);
+
+#endif
