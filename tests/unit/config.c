@@ -436,8 +436,8 @@ START_TEST(the_command_line_has_the_last_word_and_is_checked_too)
 		"channel 5.url=http://a.example/", "stream.reserve=90s" };
 	static const char *const said[] = { "-o: tuner.tuner_count: 0 is less than 1",
 		"-o: tuner_cont: no such setting in [tuner]; is tuner_count meant?",
-		"-o: [nope]: no such section; there are server, tuner, discovery, stream, fetch, testcard, provider NAME and "
-		"channel NUMBER",
+		("-o: [nope]: no such section; there are server, tuner, discovery, stream, fetch, testcard, provider NAME and "
+		 "channel NUMBER"),
 		"-o: tuner: section.key=value would be right", "-o: tuner.name: section.key=value would be right",
 		"-o: channel 5: channels and providers can't be given with -o",
 		"-o: reserve: is more than reserve_max: raise reserve_max" };
