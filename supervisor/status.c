@@ -236,7 +236,7 @@ status_object(const struct supervisor *sup)
 static struct blob *
 blob_of(json_t *o)
 {
-	char *s = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
+	char *s = o != NULL ? json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
 	struct blob *blob = s != NULL ? blob_new(s, strlen(s)) : NULL;
 
 	free(s);

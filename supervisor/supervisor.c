@@ -132,6 +132,10 @@ bind_control(struct supervisor *sup, int *fd)
 		return refuse(status, why);
 	}
 	memcpy(sup->control_path, path, strlen(path) + 1);
+	if (sup->privs.root && lchown(path, sup->privs.uid, (gid_t)-1) == -1) {
+		snprintf(why, sizeof(why), "control: %s: %s", path, strerror(errno));
+		return refuse(PB_EXIT_PERMANENT, why);
+	}
 	return 0;
 }
 

@@ -1,0 +1,26 @@
+/*
+ * ask.h - one request over the control socket
+ */
+#ifndef PLEXBRIDGE_CTL_ASK_H
+#define PLEXBRIDGE_CTL_ASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ASK_TIMEOUT_MS 5000L
+#define ASK_BODY_MAX ((size_t)64 << 20)
+
+struct answer {
+	long status;
+	char *body; /* NUL-terminated; the caller frees it */
+	size_t len;
+};
+
+/*
+ * GET path (POST when post) from the plexbridged behind the socket. 0;
+ * otherwise PB_ENET and why[size] says what is wrong and what to do about
+ * it. Blocks up to ASK_TIMEOUT_MS.
+ */
+int ask(struct answer *out, const char *socket, const char *path, bool post, char *why, size_t size);
+
+#endif

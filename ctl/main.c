@@ -1,0 +1,217 @@
+/*
+ * main.c - plexbridgectl: ask the running plexbridged, show its answer
+ */
+#include <curl/curl.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/pb.h"
+#include "ctl/ask.h"
+#include "ctl/show.h"
+
+#define CONTROL_SOCKET "/run/plexbridge/control.sock"
+
+static bool utf8;
+
+static void
+usage(FILE *out)
+{
+	fputs("usage: plexbridgectl [-s SOCKET] [--json] COMMAND\n"
+	      "\n"
+	      "  status        the bridge, its streams, workers and clients\n"
+	      "  channels      the lineup\n"
+	      "  reload        read the configuration again\n"
+	      "  health        would a tune work now? exit 0 or 1\n"
+	      "  dump          everything that is known, as JSON\n"
+	      "  show config   the settings in force, as JSON\n"
+	      "\n"
+	      "  -s SOCKET     the control socket (default " CONTROL_SOCKET ")\n"
+	      "      --json    print the answer as it came\n"
+	      "      --version\n"
+	      "  -h, --help\n",
+	    out);
+}
+
+static int
+put(char *text)
+{
+	if (text == NULL) {
+		fputs("plexbridgectl: no memory\n", stderr);
+		return PB_EXIT_FAIL;
+	}
+	fputs(text, stdout);
+	free(text);
+	return PB_EXIT_OK;
+}
+
+static int
+put_status(const json_t *answer)
+{
+	return put(show_status(answer, utf8));
+}
+
+static int
+put_channels(const json_t *answer)
+{
+	return put(show_channels(answer, utf8));
+}
+
+static int
+put_json(const json_t *answer)
+{
+	if (json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) != 0)
+		return PB_EXIT_FAIL;
+	putchar('\n');
+	return PB_EXIT_OK;
+}
+
+static void
+put_lines(const json_t *list, const char *before)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *s = json_string_value(json_array_get(list, i));
+
+		if (s != NULL)
+			printf("%s%s\n", before, s);
+	}
+}
+
+static int
+put_reload(const json_t *answer)
+{
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		put_lines(json_object_get(answer, "errors"), "");
+		puts("nothing was changed");
+		return PB_EXIT_FAIL;
+	}
+	puts("the configuration was read again");
+	put_lines(json_object_get(answer, "restart"), "takes effect at a restart only: ");
+	return PB_EXIT_OK;
+}
+
+static int
+put_health(const json_t *answer)
+{
+	if (json_is_true(json_object_get(answer, "ok"))) {
+		puts("healthy");
+		return PB_EXIT_OK;
+	}
+	put_lines(json_object_get(answer, "reasons"), "");
+	return PB_EXIT_FAIL;
+}
+
+static const struct {
+	const char *words[2];
+	const char *path;
+	bool post;
+	int (*put)(const json_t *answer);
+} commands[] = {
+	{ { "status", NULL }, "/api/status", false, put_status },
+	{ { "channels", NULL }, "/api/channels", false, put_channels },
+	{ { "reload", NULL }, "/api/reload", true, put_reload },
+	{ { "health", NULL }, "/api/health", false, put_health },
+	{ { "dump", NULL }, "/api/dump", false, put_json },
+	{ { "show", "config" }, "/api/config", false, put_json },
+};
+
+/* Statuses that are answers too: 409 a reload that was refused, 503 a bridge that is not healthy. */
+static bool
+answered(long status)
+{
+	return status == 200 || status == 409 || status == 503;
+}
+
+static int
+run(const char *socket, bool json, size_t command)
+{
+	char why[512];
+	struct answer answer;
+	json_error_t error;
+	json_t *value;
+	int status;
+
+	if (ask(&answer, socket, commands[command].path, commands[command].post, why, sizeof(why)) != 0) {
+		fprintf(stderr, "plexbridgectl: %s\n", why);
+		return PB_EXIT_FAIL;
+	}
+	value = json_loadb(answer.body, answer.len, 0, &error);
+	if (value == NULL || !answered(answer.status)) {
+		fprintf(stderr, "plexbridgectl: %s: status %ld, %s\n", socket, answer.status,
+		    value == NULL ? "and the answer is not JSON" : "which this version does not know");
+		status = PB_EXIT_FAIL;
+	} else if (json) {
+		fwrite(answer.body, 1, answer.len, stdout);
+		if (answer.len > 0 && answer.body[answer.len - 1] != '\n')
+			putchar('\n');
+		status = answer.status == 200 ? PB_EXIT_OK : PB_EXIT_FAIL;
+	} else
+		status = commands[command].put(value);
+	json_decref(value);
+	free(answer.body);
+	return fflush(stdout) == 0 ? status : PB_EXIT_FAIL;
+}
+
+static size_t
+find_command(int count, char **words)
+{
+	for (size_t i = 0; i < NITEMS(commands); i++) {
+		int need = commands[i].words[1] != NULL ? 2 : 1;
+
+		if (count == need && strcmp(words[0], commands[i].words[0]) == 0 &&
+		    (need == 1 || strcmp(words[1], commands[i].words[1]) == 0))
+			return i;
+	}
+	return NITEMS(commands);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *socket = CONTROL_SOCKET;
+	bool json = false;
+	size_t command;
+	int c, status;
+
+	(void)setlocale(LC_CTYPE, "");
+	utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+	while ((c = getopt_long(argc, argv, "s:h", longs, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			socket = optarg;
+			break;
+		case 'j':
+			json = true;
+			break;
+		case 'V':
+			printf("plexbridgectl %s (%s)\n%s, jansson %s\n", PACKAGE_VERSION, PB_COMMIT, curl_version(),
+			    JANSSON_VERSION);
+			return PB_EXIT_OK;
+		case 'h':
+			usage(stdout);
+			return PB_EXIT_OK;
+		default:
+			usage(stderr);
+			return PB_EXIT_FAIL;
+		}
+	}
+	command = find_command(argc - optind, argv + optind);
+	if (command == NITEMS(commands)) {
+		usage(stderr);
+		return PB_EXIT_FAIL;
+	}
+	curl_global_init(CURL_GLOBAL_NOTHING);
+	status = run(socket, json, command);
+	curl_global_cleanup();
+	return status;
+}

@@ -1,0 +1,213 @@
+/*
+ * show.c - which figures a person wants to see first
+ */
+#include "ctl/show.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/pb.h"
+#include "ctl/table.h"
+
+#define CELL 64
+
+static const char *
+text_of(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s != NULL ? s : "-";
+}
+
+static double
+number_of(const json_t *o, const char *key)
+{
+	double v = json_number_value(json_object_get(o, key));
+
+	return isfinite(v) && v > 0 ? v : 0;
+}
+
+/* An integer, "-" when it is not there or less than 0 (no tuner). */
+static char *
+integer(char out[CELL], const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+
+	if (json_is_integer(v) && json_integer_value(v) >= 0)
+		snprintf(out, CELL, "%lld", (long long)json_integer_value(v));
+	else
+		snprintf(out, CELL, "-");
+	return out;
+}
+
+char *
+show_seconds(char *out, size_t size, double seconds)
+{
+	double s = floor(PB_MIN(PB_MAX(seconds, 0.0), 1e9));
+
+	if (s < 60)
+		snprintf(out, size, "%.0f s", s);
+	else if (s < 3600)
+		snprintf(out, size, "%.0f min", floor(s / 60));
+	else if (s < 86400)
+		snprintf(out, size, "%.0f h %.0f min", floor(s / 3600), floor(fmod(s, 3600) / 60));
+	else
+		snprintf(out, size, "%.0f d %.0f h", floor(s / 86400), floor(fmod(s, 86400) / 3600));
+	return out;
+}
+
+char *
+show_bytes(char *out, size_t size, double bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
+	size_t unit = 0;
+
+	while (bytes >= 1024 && unit + 1 < NITEMS(units)) {
+		bytes /= 1024;
+		unit++;
+	}
+	snprintf(out, size, unit == 0 || bytes >= 100 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+	return out;
+}
+
+/* One with rows, behind an empty line. Ends it. */
+static void
+put_table(FILE *out, struct table *table, bool utf8)
+{
+	char *text = table->row_count > 0 ? table_render(table, SHOW_WIDTH, utf8) : NULL;
+
+	if (text != NULL)
+		fprintf(out, "\n%s", text);
+	free(text);
+	table_clear(table);
+}
+
+static void
+put_supervisor(FILE *out, const json_t *status)
+{
+	const json_t *sup = json_object_get(status, "supervisor");
+	const json_t *tuners = json_object_get(sup, "tuners"), *memory = json_object_get(sup, "memory");
+	const json_t *spare = json_object_get(status, "spare"), *listeners = json_object_get(sup, "listeners");
+	char a[CELL], b[CELL], c[CELL];
+	size_t i;
+	json_t *v;
+
+	fprintf(out, "plexbridged %s, pid %s, up %s, spare worker %s\n", text_of(sup, "version"),
+	    integer(a, sup, "pid"), show_seconds(b, sizeof(b), number_of(sup, "uptime_s")),
+	    json_is_object(spare) ? text_of(spare, "state") : "missing");
+	fprintf(out, "tuners %s of %s busy, %s channels, spools %s of %s, longest turn %.1f ms\n", integer(a, tuners, "busy"),
+	    integer(b, tuners, "count"), integer(c, json_object_get(status, "channels"), "count"),
+	    show_bytes((char[CELL]){ 0 }, CELL, number_of(memory, "spools")),
+	    show_bytes((char[CELL]){ 0 }, CELL, number_of(memory, "limit")), number_of(sup, "loop_turn_ms_max"));
+	fputs("listening on", out);
+	json_array_foreach (listeners, i, v)
+		fprintf(out, "%s %s", i > 0 ? "," : "", json_is_string(v) ? json_string_value(v) : "-");
+	fputs("\n", out);
+}
+
+static void
+add_stream(struct table *table, const json_t *s)
+{
+	char tuner[CELL], time[CELL], clients[CELL], reserve[CELL], window[CELL];
+
+	snprintf(clients, sizeof(clients), "%zu", json_array_size(json_object_get(s, "clients")));
+	snprintf(reserve, sizeof(reserve), "%.1f s", number_of(s, "reserve_s"));
+	snprintf(window, sizeof(window), "%.1f s", number_of(s, "window_s"));
+	table_add(table, (const char *const[]){ text_of(s, "channel"), text_of(s, "name"), integer(tuner, s, "tuner"),
+	    text_of(s, "state"), show_seconds(time, sizeof(time), number_of(s, "seconds")), clients, reserve, window });
+}
+
+static void
+add_worker(struct table *table, const json_t *s)
+{
+	const json_t *up = json_object_get(s, "upstream"), *worker = json_object_get(s, "worker");
+	char pid[CELL], time[CELL], restarts[CELL], rate[CELL], latency[CELL], segments[CELL], lost[CELL], errors[CELL];
+
+	if (!json_is_object(worker))
+		return;
+	snprintf(rate, sizeof(rate), "%.1f M", number_of(up, "media_kbps") / 1e3);
+	snprintf(latency, sizeof(latency), "%.0f ms", number_of(up, "latency_ms"));
+	table_add(table, (const char *const[]){ text_of(s, "channel"), integer(pid, worker, "pid"), text_of(worker, "state"),
+	    show_seconds(time, sizeof(time), number_of(worker, "uptime_s")), integer(restarts, worker, "restarts"),
+	    text_of(up, "quality"), rate, latency, integer(segments, up, "segments"), integer(lost, up, "segments_lost"),
+	    integer(errors, up, "errors") });
+}
+
+static void
+add_client(struct table *table, const json_t *stream, const json_t *c)
+{
+	char time[CELL], bytes[CELL], behind[CELL];
+
+	snprintf(behind, sizeof(behind), "%.1f s", number_of(c, "behind_live_s"));
+	table_add(table, (const char *const[]){ text_of(stream, "channel"), text_of(c, "address"), text_of(c, "state"),
+	    show_seconds(time, sizeof(time), number_of(c, "seconds")), show_bytes(bytes, sizeof(bytes), number_of(c, "bytes")),
+	    behind, text_of(c, "agent") });
+}
+
+char *
+show_status(const json_t *status, bool utf8)
+{
+	static const struct column of_stream[] = { { "CHANNEL", false, false }, { "NAME", false, true },
+		{ "TUNER", true, false }, { "STATE", false, false }, { "TIME", true, false }, { "CLIENTS", true, false },
+		{ "RESERVE", true, false }, { "WINDOW", true, false } };
+	static const struct column of_worker[] = { { "CHANNEL", false, false }, { "PID", true, false },
+		{ "WORKER", false, false }, { "UP", true, false }, { "AGAIN", true, false }, { "UPSTREAM", false, true },
+		{ "BIT/S", true, false }, { "DELAY", true, false }, { "SEGM", true, false }, { "LOST", true, false },
+		{ "ERR", true, false } };
+	static const struct column of_client[] = { { "CHANNEL", false, false }, { "ADDRESS", false, true },
+		{ "STATE", false, false }, { "TIME", true, false }, { "SENT", true, false }, { "BEHIND", true, false },
+		{ "AGENT", false, true } };
+	const json_t *streams = json_object_get(status, "streams");
+	struct table table, workers, clients;
+	char *text = NULL;
+	size_t len, n = json_array_size(streams);
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		return NULL;
+	put_supervisor(out, status);
+	table_init(&table, of_stream, NITEMS(of_stream));
+	table_init(&workers, of_worker, NITEMS(of_worker));
+	table_init(&clients, of_client, NITEMS(of_client));
+	for (size_t i = 0; i < n; i++) {
+		const json_t *s = json_array_get(streams, i), *list = json_object_get(s, "clients");
+
+		add_stream(&table, s);
+		add_worker(&workers, s);
+		for (size_t k = 0; k < json_array_size(list); k++)
+			add_client(&clients, s, json_array_get(list, k));
+	}
+	if (n == 0)
+		fputs("\nno channel is running\n", out);
+	put_table(out, &table, utf8);
+	put_table(out, &workers, utf8);
+	put_table(out, &clients, utf8);
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+char *
+show_channels(const json_t *answer, bool utf8)
+{
+	static const struct column columns[] = { { "CHANNEL", false, false }, { "NAME", false, true },
+		{ "GROUP", false, true }, { "PROVIDER", false, true }, { "STATE", false, false }, { "URL", false, true } };
+	const json_t *channels = json_object_get(answer, "channels");
+	struct table table;
+	char *text;
+
+	table_init(&table, columns, NITEMS(columns));
+	for (size_t i = 0; i < json_array_size(channels); i++) {
+		const json_t *c = json_array_get(channels, i);
+
+		table_add(&table, (const char *const[]){ text_of(c, "channel"), text_of(c, "name"), text_of(c, "group"),
+		    text_of(c, "provider"), text_of(c, "state"), text_of(c, "url") });
+	}
+	text = table_render(&table, SHOW_WIDTH, utf8);
+	table_clear(&table);
+	return text;
+}
