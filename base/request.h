@@ -44,6 +44,13 @@ struct request {
 int request_parse(struct request *out, const char *buf, size_t len, int *status);
 
 /*
+ * The value of the first header line with that name (any case) in a head
+ * that request_parse() accepted, blanks around it removed, into out[size].
+ * false when it is not there or does not fit.
+ */
+bool request_field(const char *head, size_t head_len, const char *name, char *out, size_t size);
+
+/*
  * The value of a query parameter, percent-decoded ('+' stays '+'; the
  * HDHomeRun favourite syntax needs it) into out[size]. false when it is not
  * there, does not fit or is not decodable.
