@@ -21,7 +21,7 @@ tests_unit_log_LDADD = libbase.a $(CHECK_LIBS)
 
 UNIT_TESTS += tests/unit/config
 tests_unit_config_SOURCES = tests/unit/config.c
-tests_unit_config_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_config_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(BSD_CFLAGS)
 tests_unit_config_LDADD = libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += tests/unit/ipc
@@ -63,3 +63,23 @@ UNIT_TESTS += tests/unit/device
 tests_unit_device_SOURCES = tests/unit/device.c
 tests_unit_device_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_device_LDADD = libsupervisor.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/decrypt
+tests_unit_decrypt_SOURCES = tests/unit/decrypt.c
+tests_unit_decrypt_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_decrypt_LDADD = libworker.a libbase.a $(CRYPTO_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/resolve
+tests_unit_resolve_SOURCES = tests/unit/resolve.c
+tests_unit_resolve_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_resolve_LDADD = libworker.a libbase.a $(CARES_LIBS) $(EV_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/fetch
+tests_unit_fetch_SOURCES = tests/unit/fetch.c
+tests_unit_fetch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_fetch_LDADD = libworker.a libbase.a $(CURL_LIBS) $(CARES_LIBS) $(EV_LIBS) $(ZLIB_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/http
+tests_unit_http_SOURCES = tests/unit/http.c
+tests_unit_http_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_http_LDADD = libsupervisor.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
