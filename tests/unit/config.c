@@ -4,6 +4,7 @@
 #include "config/config.h"
 
 #include <arpa/inet.h>
+#include <bsd/string.h>
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
