@@ -149,16 +149,16 @@ add_client(struct table *table, const json_t *stream, const json_t *c)
 char *
 show_status(const json_t *status, bool utf8)
 {
-	static const struct column of_stream[] = { { "CHANNEL", false, false }, { "NAME", false, true },
-		{ "TUNER", true, false }, { "STATE", false, false }, { "TIME", true, false }, { "CLIENTS", true, false },
-		{ "RESERVE", true, false }, { "WINDOW", true, false } };
-	static const struct column of_worker[] = { { "CHANNEL", false, false }, { "PID", true, false },
-		{ "WORKER", false, false }, { "UP", true, false }, { "AGAIN", true, false }, { "UPSTREAM", false, true },
-		{ "BIT/S", true, false }, { "DELAY", true, false }, { "SEGM", true, false }, { "LOST", true, false },
-		{ "ERR", true, false } };
-	static const struct column of_client[] = { { "CHANNEL", false, false }, { "ADDRESS", false, true },
-		{ "STATE", false, false }, { "TIME", true, false }, { "SENT", true, false }, { "BEHIND", true, false },
-		{ "AGENT", false, true } };
+	static const struct column of_stream[] = { { "CHANNEL", false, 0 }, { "NAME", false, 4 },
+		{ "TUNER", true, 0 }, { "STATE", false, 0 }, { "TIME", true, 0 }, { "CLIENTS", true, 0 },
+		{ "RESERVE", true, 0 }, { "WINDOW", true, 0 } };
+	static const struct column of_worker[] = { { "CHANNEL", false, 0 }, { "PID", true, 0 },
+		{ "WORKER", false, 0 }, { "UP", true, 0 }, { "AGAIN", true, 0 }, { "UPSTREAM", false, 4 },
+		{ "BIT/S", true, 0 }, { "DELAY", true, 0 }, { "SEGM", true, 0 }, { "LOST", true, 0 },
+		{ "ERR", true, 0 } };
+	static const struct column of_client[] = { { "CHANNEL", false, 0 }, { "ADDRESS", false, 25 },
+		{ "STATE", false, 0 }, { "TIME", true, 0 }, { "SENT", true, 0 }, { "BEHIND", true, 0 },
+		{ "AGENT", false, 4 } };
 	const json_t *streams = json_object_get(status, "streams");
 	struct table table, workers, clients;
 	char *text = NULL;
@@ -194,8 +194,8 @@ show_status(const json_t *status, bool utf8)
 char *
 show_channels(const json_t *answer, bool utf8)
 {
-	static const struct column columns[] = { { "CHANNEL", false, false }, { "NAME", false, true },
-		{ "GROUP", false, true }, { "PROVIDER", false, true }, { "STATE", false, false }, { "URL", false, true } };
+	static const struct column columns[] = { { "CHANNEL", false, 0 }, { "NAME", false, 4 },
+		{ "GROUP", false, 4 }, { "PROVIDER", false, 4 }, { "STATE", false, 0 }, { "URL", false, 4 } };
 	const json_t *channels = json_object_get(answer, "channels");
 	struct table table;
 	char *text;

@@ -130,7 +130,7 @@ shrink(const struct table *t, int *widths, int width)
 		size_t widest = t->column_count;
 
 		for (size_t i = 0; i < t->column_count; i++)
-			if (t->columns[i].shrink && widths[i] > TABLE_SHRINK_MIN &&
+			if (t->columns[i].least > 0 && widths[i] > t->columns[i].least &&
 			    (widest == t->column_count || widths[i] > widths[widest]))
 				widest = i;
 		if (widest == t->column_count)

@@ -14,12 +14,11 @@
 #include <stddef.h>
 
 #define TABLE_COLUMNS_MAX 16
-#define TABLE_SHRINK_MIN 4 /* no column gets narrower */
 
 struct column {
 	const char *title;
 	bool right;  /* numbers */
-	bool shrink; /* may be cut */
+	int least;   /* may be cut down to so many columns; 0: is never cut */
 };
 
 struct table {

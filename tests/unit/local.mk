@@ -83,3 +83,18 @@ UNIT_TESTS += tests/unit/http
 tests_unit_http_SOURCES = tests/unit/http.c
 tests_unit_http_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_http_LDADD = libsupervisor.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/choose
+tests_unit_choose_SOURCES = tests/unit/choose.c
+tests_unit_choose_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_choose_LDADD = libsupervisor.a libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/memory
+tests_unit_memory_SOURCES = tests/unit/memory.c
+tests_unit_memory_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_memory_LDADD = libsupervisor.a libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/ctl
+tests_unit_ctl_SOURCES = tests/unit/ctl.c
+tests_unit_ctl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_ctl_LDADD = libctl.a libbase.a $(CURL_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS) -lm
