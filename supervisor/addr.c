@@ -65,8 +65,8 @@ addr_text(const struct addr *addr, char out[ADDR_TEXT])
 
 	addr_ip(addr, ip);
 	if (v6 || addr->sa.any.sa_family == AF_INET)
-		(void)snprintf(out, ADDR_TEXT, "%s%.46s%s:%u", v6 ? "[" : "", ip, v6 ? "]" : "",
-		    (unsigned)addr_port(addr));
+		(void)snprintf(
+		    out, ADDR_TEXT, "%s%.46s%s:%u", v6 ? "[" : "", ip, v6 ? "]" : "", (unsigned)addr_port(addr));
 	else
 		memcpy(out, ip, ADDR_TEXT);
 	return out;

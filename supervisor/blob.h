@@ -14,7 +14,7 @@ struct blob {
 	unsigned refs;
 	size_t *account; /* NULL, or where len is added up while this blob lives */
 	size_t len;
-	char data[];     /* len bytes and a NUL that does not count */
+	char data[]; /* len bytes and a NUL that does not count */
 };
 
 /* A copy of len bytes, with one reference, the caller's. NULL when there is no memory. */

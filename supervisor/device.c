@@ -23,7 +23,7 @@
 #define FILE_NAME "device.json"
 #define TMP_NAME "device.json.new"
 #define FILE_MAX 4096 /* ours has 30 bytes */
-#define BAD_MAX 99    /* damaged files kept aside */
+#define BAD_MAX 99 /* damaged files kept aside */
 #define PREFIX 0x10500000u
 
 static void fill(struct device *out, uint32_t id, enum device_origin origin);
@@ -97,8 +97,9 @@ read:
 	return;
 
 derived:
-	log_event(LOG_WARNING, "device.id", "state_dir=%s origin=derived why=\"%s; using an id derived from this machine\"",
-	    state_dir, strerror(errno));
+	log_event(LOG_WARNING, "device.id",
+	    "state_dir=%s origin=derived why=\"%s; using an id derived from this machine\"", state_dir,
+	    strerror(errno));
 	if (dir != -1)
 		(void)close(dir);
 	fill(out, seen != 0 ? seen : derive(machine_id), DEVICE_DERIVED);

@@ -12,22 +12,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DEVICE_ID_TEXT 9    /* 8 upper-case hex digits and a NUL */
+#define DEVICE_ID_TEXT 9 /* 8 upper-case hex digits and a NUL */
 #define DEVICE_AUTH_TEXT 25 /* 24 characters of base64url */
 #define DEVICE_UUID_TEXT 37
 
 enum device_origin {
 	DEVICE_CONFIGURED, /* [tuner] device_id */
-	DEVICE_KEPT,       /* read from the state directory */
-	DEVICE_MADE,       /* new, and kept there now */
-	DEVICE_DERIVED,    /* from /etc/machine-id: the state directory can't be used */
+	DEVICE_KEPT, /* read from the state directory */
+	DEVICE_MADE, /* new, and kept there now */
+	DEVICE_DERIVED, /* from /etc/machine-id: the state directory can't be used */
 };
 
 struct device {
 	uint32_t id;
-	char id_text[DEVICE_ID_TEXT];     /* "105902DB" */
-	char auth[DEVICE_AUTH_TEXT];      /* DeviceAuth: constant, since nobody checks it against anything */
-	char uuid[DEVICE_UUID_TEXT];      /* of UPnP's UDN */
+	char id_text[DEVICE_ID_TEXT]; /* "105902DB" */
+	char auth[DEVICE_AUTH_TEXT]; /* DeviceAuth: constant, since nobody checks it against anything */
+	char uuid[DEVICE_UUID_TEXT]; /* of UPnP's UDN */
 	enum device_origin origin;
 };
 

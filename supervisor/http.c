@@ -29,7 +29,7 @@
 
 #define PAUSE_MS 20
 #define WRITE_BATCH (256u << 10) /* bytes of one answer in one turn of the loop */
-#define LINES_PER_S 8            /* of the log, about refused requests */
+#define LINES_PER_S 8 /* of the log, about refused requests */
 
 enum state { WAITING, ANSWERING, LINGERING, STATES };
 
@@ -41,11 +41,11 @@ struct http_conn {
 	ev_tstamp deadline;
 	enum state state;
 	struct addr peer;
-	size_t seen;       /* bytes looked at, written, or drained, by state */
+	size_t seen; /* bytes looked at, written, or drained, by state */
 	struct blob *head; /* answering */
 	struct blob *body; /* answering; may be NULL */
-	bool head_only;    /* the request was a HEAD */
-	bool lowat;        /* SO_RCVLOWAT was raised */
+	bool head_only; /* the request was a HEAD */
+	bool lowat; /* SO_RCVLOWAT was raised */
 };
 
 TAILQ_HEAD(conns, http_conn);
@@ -60,10 +60,10 @@ struct http_server {
 	size_t count[STATES];
 	struct http_stats stats;
 	struct http_conn *asked; /* the handler has it and did not decide yet */
-	struct request req;      /* of asked */
-	time_t date_s;           /* what date says */
+	struct request req; /* of asked */
+	time_t date_s; /* what date says */
 	char date[HTTP_DATE];
-	time_t line_s;           /* the second in which lines were logged */
+	time_t line_s; /* the second in which lines were logged */
 	unsigned lines;
 	unsigned lines_missed;
 	char scratch[REQUEST_HEAD_MAX + 1]; /* one more than a head, to see what comes behind it */
@@ -290,8 +290,8 @@ http_date(char out[HTTP_DATE], time_t when)
 {
 	/* Not strftime(): these names are English in every locale. */
 	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
-		"Nov", "Dec" };
+	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov",
+		"Dec" };
 	struct tm tm;
 
 	if (gmtime_r(&when, &tm) == NULL || tm.tm_year > 9999 - 1900 || tm.tm_year < -900) {

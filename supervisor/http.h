@@ -38,19 +38,19 @@
 
 #define HTTP_CONNS_MAX 16384
 #define HTTP_HEADS_MAX 8192
-#define HTTP_HEAD_MS 5000   /* from accept to the whole head */
+#define HTTP_HEAD_MS 5000 /* from accept to the whole head */
 #define HTTP_WRITE_MS 30000 /* for the whole answer */
 #define HTTP_LINGER_MS 2000
 #define HTTP_DRAIN_MAX 65536
-#define HTTP_DATE 30        /* holds a text of http_date() */
+#define HTTP_DATE 30 /* holds a text of http_date() */
 
 struct http_server;
 struct http_conn;
 
 /* Numbers that are 0 are the defaults above; conns_max never passes half of RLIMIT_NOFILE. */
 struct http_options {
-	const char *name;   /* of this server in the log: "tuner", "control" */
-	bool tuner;         /* Server: HDHomeRun/1.0 and Access-Control-Allow-Origin: * */
+	const char *name; /* of this server in the log: "tuner", "control" */
+	bool tuner; /* Server: HDHomeRun/1.0 and Access-Control-Allow-Origin: * */
 	size_t conns_max;
 	size_t heads_max;
 	uint32_t head_ms;
@@ -61,15 +61,15 @@ struct http_options {
 /* open to lingering are of now, the rest adds up. */
 struct http_stats {
 	size_t open;
-	size_t waiting;   /* for a head */
+	size_t waiting; /* for a head */
 	size_t lingering;
 	uint64_t accepted;
 	uint64_t answered; /* by the handler */
 	uint64_t taken;
-	uint64_t refused;  /* 403 */
-	uint64_t malformed;/* 400, 413, 414, 431, 505 */
-	uint64_t late;     /* 408: deadline, or pushed out */
-	uint64_t dropped;  /* closed without an answer because of the bounds */
+	uint64_t refused; /* 403 */
+	uint64_t malformed; /* 400, 413, 414, 431, 505 */
+	uint64_t late; /* 408: deadline, or pushed out */
+	uint64_t dropped; /* closed without an answer because of the bounds */
 };
 
 /* What http_take() gives. fd belongs to the caller; TCP_NODELAY is set; the head has been read from it. */
@@ -101,8 +101,7 @@ void http_accepted(void *arg, int fd, const struct addr *peer);
  * or further header lines, each with its CR LF. body is copied. A HEAD
  * request gets the head alone. The connection is gone for the caller.
  */
-void http_reply(struct http_conn *conn, int status, const char *type, const char *extra, const void *body,
-    size_t len);
+void http_reply(struct http_conn *conn, int status, const char *type, const char *extra, const void *body, size_t len);
 
 /* The same with a shared body: takes one reference of blob. NULL says there was no memory: 503. */
 void http_reply_blob(struct http_conn *conn, int status, const char *type, const char *extra, struct blob *blob);

@@ -120,8 +120,8 @@ tuner_lineup_m3u(const struct lineup *lineup, const char *base)
 }
 
 int
-tuner_cache_get(struct tuner_cache *cache, const struct lineup *lineup, enum tuner_lineup_kind kind,
-    const char *base, struct blob **out)
+tuner_cache_get(struct tuner_cache *cache, const struct lineup *lineup, enum tuner_lineup_kind kind, const char *base,
+    struct blob **out)
 {
 	size_t oldest = 0;
 	size_t kept = 0;

@@ -189,8 +189,7 @@ bind_one(const struct config_addr *addr, bool v6only)
 		return -1;
 	if (setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1)
 		goto fail;
-	if (addr->sa.any.sa_family == AF_INET6 &&
-	    setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) == -1)
+	if (addr->sa.any.sa_family == AF_INET6 && setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) == -1)
 		goto fail;
 	if (bind(s, &addr->sa.any, addr->len) == -1 || listen(s, LISTEN_BACKLOG) == -1)
 		goto fail;

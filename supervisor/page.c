@@ -36,8 +36,9 @@ tuner_index_html(const struct tuner_info *info, const struct lineup *lineup, con
 {
 	struct text t = { 0 };
 
-	text_add(&t, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-		     "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>");
+	text_add(&t,
+	    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+	    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>");
 	text_add_xml(&t, info->name);
 	text_add(&t, "</title>\n");
 	text_add(&t, style);
@@ -46,23 +47,26 @@ tuner_index_html(const struct tuner_info *info, const struct lineup *lineup, con
 	text_addf(&t, "</h1>\n<p>A television tuner with %d tuner%s, device ", info->tuner_count,
 	    info->tuner_count == 1 ? "" : "s");
 	text_add_xml(&t, info->device->id_text);
-	text_add(&t, ".</p>\n"
-		     "<h2>Watch it in Plex</h2>\n<div class=\"card\">\n"
-		     "<p>The tuner's address, to type into Plex:</p>\n<p class=\"address\">");
+	text_add(&t,
+	    ".</p>\n"
+	    "<h2>Watch it in Plex</h2>\n<div class=\"card\">\n"
+	    "<p>The tuner's address, to type into Plex:</p>\n<p class=\"address\">");
 	text_add_xml(&t, urls->base + strlen("http://"));
-	text_add(&t, "</p>\n<ol>\n"
-		     "<li>In Plex, open Settings, then Live TV &amp; DVR, then Set up Plex Tuner.</li>\n"
-		     "<li>If the tuner isn't in the list, enter its network address by hand: the one above.</li>\n"
-		     "<li>Choose Cable as the source when asked, and confirm the channels.</li>\n"
-		     "</ol>\n</div>\n"
-		     "<h2>Watch it in anything else</h2>\n<div class=\"card\">\n"
-		     "<p>Jellyfin, Emby and Kodi take the same address as an HDHomeRun tuner. VLC and mpv play the"
-		     " links below, or <a href=\"/lineup.m3u\">all channels as a playlist</a>.</p>\n</div>\n");
+	text_add(&t,
+	    "</p>\n<ol>\n"
+	    "<li>In Plex, open Settings, then Live TV &amp; DVR, then Set up Plex Tuner.</li>\n"
+	    "<li>If the tuner isn't in the list, enter its network address by hand: the one above.</li>\n"
+	    "<li>Choose Cable as the source when asked, and confirm the channels.</li>\n"
+	    "</ol>\n</div>\n"
+	    "<h2>Watch it in anything else</h2>\n<div class=\"card\">\n"
+	    "<p>Jellyfin, Emby and Kodi take the same address as an HDHomeRun tuner. VLC and mpv play the"
+	    " links below, or <a href=\"/lineup.m3u\">all channels as a playlist</a>.</p>\n</div>\n");
 	add_channels(&t, lineup, urls);
-	text_add(&t, "<h2>See how it is</h2>\n<div class=\"card\">\n"
-		     "<p><code>plexbridgectl status</code> on this machine shows streams, viewers and reserve; "
-		     "<a href=\"/health\">health</a> and <a href=\"/status.json\">tuners</a> are here.</p>\n"
-		     "</div>\n</body>\n</html>\n");
+	text_add(&t,
+	    "<h2>See how it is</h2>\n<div class=\"card\">\n"
+	    "<p><code>plexbridgectl status</code> on this machine shows streams, viewers and reserve; "
+	    "<a href=\"/health\">health</a> and <a href=\"/status.json\">tuners</a> are here.</p>\n"
+	    "</div>\n</body>\n</html>\n");
 	return text_blob(&t);
 }
 
@@ -93,7 +97,6 @@ add_channels(struct text *t, const struct lineup *lineup, const struct tuner_url
 	}
 	text_add(t, "</table>\n");
 	if (shown < lineup->count)
-		text_addf(t, "<p>And %zu more: <a href=\"/lineup.m3u\">all channels</a>.</p>\n",
-		    lineup->count - shown);
+		text_addf(t, "<p>And %zu more: <a href=\"/lineup.m3u\">all channels</a>.</p>\n", lineup->count - shown);
 	text_add(t, "</div>\n");
 }

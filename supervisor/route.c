@@ -72,8 +72,8 @@ tuner_route(const struct request *req, int tuner_count, struct tuner_route *out)
 		} else if (!reads) {
 			nothing(out, 405, 0, GET_HEAD);
 		} else if (out->endpoint == TUNER_LINEUP_JSON) {
-			out->show_found = request_param(req, "show", value, sizeof(value)) &&
-			    strcmp(value, "found") == 0;
+			out->show_found =
+			    request_param(req, "show", value, sizeof(value)) && strcmp(value, "found") == 0;
 		}
 		return;
 	}

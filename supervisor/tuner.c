@@ -28,8 +28,9 @@ tuner_discover_json(const struct tuner_info *info, const char *base)
 
 	text_add(&t, "{\"FriendlyName\":");
 	text_add_json(&t, info->name);
-	text_add(&t, ",\"ModelNumber\":\"" MODEL "\",\"FirmwareName\":\"" FIRMWARE
-		     "\",\"FirmwareVersion\":\"" FIRMWARE_VERSION "\",\"DeviceID\":");
+	text_add(&t,
+	    ",\"ModelNumber\":\"" MODEL "\",\"FirmwareName\":\"" FIRMWARE "\",\"FirmwareVersion\":\"" FIRMWARE_VERSION
+	    "\",\"DeviceID\":");
 	text_add_json(&t, info->device->id_text);
 	text_add(&t, ",\"DeviceAuth\":");
 	text_add_json(&t, info->device->auth);
@@ -46,31 +47,37 @@ tuner_device_xml(const struct tuner_info *info, const char *base)
 {
 	struct text t = { 0 };
 
-	text_add(&t, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		     "<root xmlns=\"urn:schemas-upnp-org:device-1-0\">\n"
-		     "<specVersion><major>1</major><minor>0</minor></specVersion>\n"
-		     "<URLBase>");
+	text_add(&t,
+	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+	    "<root xmlns=\"urn:schemas-upnp-org:device-1-0\">\n"
+	    "<specVersion><major>1</major><minor>0</minor></specVersion>\n"
+	    "<URLBase>");
 	text_add_xml(&t, base);
-	text_add(&t, "</URLBase>\n"
-		     "<device>\n"
-		     "<deviceType>urn:schemas-upnp-org:device:MediaServer:1</deviceType>\n"
-		     "<friendlyName>");
+	text_add(&t,
+	    "</URLBase>\n"
+	    "<device>\n"
+	    "<deviceType>urn:schemas-upnp-org:device:MediaServer:1</deviceType>\n"
+	    "<friendlyName>");
 	text_add_xml(&t, info->name);
-	text_add(&t, "</friendlyName>\n"
-		     "<manufacturer>Silicondust</manufacturer>\n"
-		     "<modelName>" MODEL "</modelName>\n"
-		     "<modelNumber>" MODEL "</modelNumber>\n"
-		     "<serialNumber>");
+	text_add(&t,
+	    "</friendlyName>\n"
+	    "<manufacturer>Silicondust</manufacturer>\n"
+	    "<modelName>" MODEL "</modelName>\n"
+	    "<modelNumber>" MODEL "</modelNumber>\n"
+	    "<serialNumber>");
 	text_add_xml(&t, info->device->id_text);
-	text_add(&t, "</serialNumber>\n"
-		     "<UDN>uuid:");
+	text_add(&t,
+	    "</serialNumber>\n"
+	    "<UDN>uuid:");
 	text_add_xml(&t, info->device->uuid);
-	text_add(&t, "</UDN>\n"
-		     "<presentationURL>");
+	text_add(&t,
+	    "</UDN>\n"
+	    "<presentationURL>");
 	text_add_xml(&t, base);
-	text_add(&t, "/</presentationURL>\n"
-		     "</device>\n"
-		     "</root>\n");
+	text_add(&t,
+	    "/</presentationURL>\n"
+	    "</device>\n"
+	    "</root>\n");
 	return text_blob(&t);
 }
 
@@ -99,8 +106,9 @@ tuner_status_json(const struct tuner_view *views, size_t count)
 			text_add_json(&t, v->guide_number);
 			text_add(&t, ",\"VctName\":");
 			text_add_json(&t, v->name);
-			text_add(&t, ",\"SignalStrengthPercent\":100,\"SignalQualityPercent\":100,"
-				     "\"SymbolQualityPercent\":100");
+			text_add(&t,
+			    ",\"SignalStrengthPercent\":100,\"SignalQualityPercent\":100,"
+			    "\"SymbolQualityPercent\":100");
 			if (v->target_ip != NULL && v->target_ip[0] != '\0') {
 				text_add(&t, ",\"TargetIP\":");
 				text_add_json(&t, v->target_ip);

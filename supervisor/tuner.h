@@ -31,32 +31,32 @@
  */
 
 enum tuner_endpoint {
-	TUNER_INDEX,         /* / : a page for people */
-	TUNER_DISCOVER,      /* /discover.json */
+	TUNER_INDEX, /* / : a page for people */
+	TUNER_DISCOVER, /* /discover.json */
 	TUNER_LINEUP_JSON,
 	TUNER_LINEUP_XML,
 	TUNER_LINEUP_M3U,
 	TUNER_LINEUP_STATUS,
-	TUNER_LINEUP_POST,   /* answer 200 and an empty body; then do what post says, if the method was not HEAD */
-	TUNER_DEVICE_XML,    /* /device.xml, /dri/device.xml, /capability */
+	TUNER_LINEUP_POST, /* answer 200 and an empty body; then do what post says, if the method was not HEAD */
+	TUNER_DEVICE_XML, /* /device.xml, /dri/device.xml, /capability */
 	TUNER_STATUS_JSON,
 	TUNER_HEALTH,
-	TUNER_STREAM,        /* /auto/v5.1, /tuner2/v5.1; a HEAD takes no tuner */
-	TUNER_NOTHING,       /* answer with status, error, type and body */
+	TUNER_STREAM, /* /auto/v5.1, /tuner2/v5.1; a HEAD takes no tuner */
+	TUNER_NOTHING, /* answer with status, error, type and body */
 };
 
 enum tuner_post { TUNER_SCAN_START, TUNER_SCAN_ABORT, TUNER_FAVORITE };
 
 struct tuner_route {
 	enum tuner_endpoint endpoint;
-	bool show_found;     /* lineup.json: ?show=found */
+	bool show_found; /* lineup.json: ?show=found */
 	enum tuner_post post;
-	int tuner;           /* stream: 0..tuner_count-1, or -1 for any */
+	int tuner; /* stream: 0..tuner_count-1, or -1 for any */
 	char guide_number[GUIDE_NUMBER_MAX]; /* stream: as asked for, not looked up yet */
 	uint32_t duration_s; /* stream: end after so long; 0: never */
-	int status;          /* nothing: 400, 404 or 405 */
-	int error;           /* nothing: 801 or 0, for tuner_error_head() */
-	const char *allow;   /* nothing: "GET, HEAD", for a 405; else NULL */
+	int status; /* nothing: 400, 404 or 405 */
+	int error; /* nothing: 801 or 0, for tuner_error_head() */
+	const char *allow; /* nothing: "GET, HEAD", for a 405; else NULL */
 };
 
 /* Say what req asks of a device with tuner_count tuners. Always fills *out. */
@@ -91,7 +91,7 @@ const char *tuner_error_head(int error);
 #define TUNER_BASE_MAX 288
 
 struct tuner_urls {
-	char base[TUNER_BASE_MAX];   /* of documents: BaseURL */
+	char base[TUNER_BASE_MAX]; /* of documents: BaseURL */
 	char stream[TUNER_BASE_MAX]; /* of channels; the same, except when asked on port 80 (below) */
 };
 
@@ -103,8 +103,8 @@ struct tuner_urls {
  * came to port 80 and stream_port (0: none) is listened on as well, the
  * channels' URLs have that one.
  */
-void tuner_urls(struct tuner_urls *out, const char *host, const struct addr *local, const char *advertise,
-    uint16_t stream_port);
+void tuner_urls(
+    struct tuner_urls *out, const char *host, const struct addr *local, const char *advertise, uint16_t stream_port);
 
 /*
  * Documents
@@ -117,18 +117,18 @@ void tuner_urls(struct tuner_urls *out, const char *host, const struct addr *loc
 
 /* All borrowed. */
 struct tuner_info {
-	const char *name;  /* FriendlyName */
+	const char *name; /* FriendlyName */
 	int tuner_count;
 	const struct device *device;
 };
 
 /* One tuner as the others may see it. */
 struct tuner_view {
-	bool busy;                /* the rest counts only then */
+	bool busy; /* the rest counts only then */
 	const char *guide_number;
 	const char *name;
-	const char *target_ip;    /* of its first client; NULL or "": none (lingering) */
-	uint64_t rate_bits;       /* bits a second */
+	const char *target_ip; /* of its first client; NULL or "": none (lingering) */
+	uint64_t rate_bits; /* bits a second */
 };
 
 struct blob *tuner_discover_json(const struct tuner_info *info, const char *base);
@@ -146,16 +146,16 @@ struct blob *tuner_status_json(const struct tuner_view *views, size_t count);
 
 /* The page at /: what to type into Plex, and the channels (the first TUNER_INDEX_CHANNELS). lineup may be NULL. */
 #define TUNER_INDEX_CHANNELS 1000
-struct blob *tuner_index_html(const struct tuner_info *info, const struct lineup *lineup,
-    const struct tuner_urls *urls);
+struct blob *tuner_index_html(
+    const struct tuner_info *info, const struct lineup *lineup, const struct tuner_urls *urls);
 
 /*
  * Lineup documents, kept: media servers ask for the same one at each tune
  */
 
 #define TUNER_CACHE_ENTRIES 8
-#define TUNER_CACHE_BYTES (4u << 20)  /* kept for the next one who asks; the newest is kept whatever its size */
-#define TUNER_LIVE_BYTES (32u << 20)  /* kept, and on their way to clients */
+#define TUNER_CACHE_BYTES (4u << 20) /* kept for the next one who asks; the newest is kept whatever its size */
+#define TUNER_LIVE_BYTES (32u << 20) /* kept, and on their way to clients */
 
 enum tuner_lineup_kind { TUNER_KIND_JSON, TUNER_KIND_JSON_FOUND, TUNER_KIND_XML, TUNER_KIND_M3U };
 
@@ -163,7 +163,7 @@ struct tuner_cache {
 	struct {
 		struct blob *blob; /* NULL: free */
 		enum tuner_lineup_kind kind;
-		uint64_t used;     /* turn of the last use */
+		uint64_t used; /* turn of the last use */
 		char base[TUNER_BASE_MAX];
 	} at[TUNER_CACHE_ENTRIES];
 	uint64_t turn;

@@ -14,8 +14,8 @@
 #include "supervisor/tuner.h"
 
 struct authority {
-	char host[256];  /* with the brackets of an IPv6 address */
-	uint16_t port;   /* 80 when none was given, as http has it */
+	char host[256]; /* with the brackets of an IPv6 address */
+	uint16_t port; /* 80 when none was given, as http has it */
 };
 
 static bool parse_host(struct authority *out, const char *text);
@@ -24,8 +24,8 @@ static bool plain_name(const char *host);
 static void put(char out[TUNER_BASE_MAX], const struct authority *at, uint16_t port);
 
 void
-tuner_urls(struct tuner_urls *out, const char *host, const struct addr *local, const char *advertise,
-    uint16_t stream_port)
+tuner_urls(
+    struct tuner_urls *out, const char *host, const struct addr *local, const char *advertise, uint16_t stream_port)
 {
 	struct authority at;
 	char ip[ADDR_TEXT];

@@ -27,3 +27,8 @@ FUZZ_TARGETS += tests/fuzz/config
 tests_fuzz_config_SOURCES = tests/fuzz/config.c
 tests_fuzz_config_LDADD = libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(BSD_LIBS) $(FUZZ_LIBS)
 tests_fuzz_config_LDFLAGS = $(FUZZ_LINK)
+
+FUZZ_TARGETS += tests/fuzz/tuner
+tests_fuzz_tuner_SOURCES = tests/fuzz/tuner.c
+tests_fuzz_tuner_LDADD = libsupervisor.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(EV_LIBS) $(BSD_LIBS) $(FUZZ_LIBS)
+tests_fuzz_tuner_LDFLAGS = $(FUZZ_LINK)

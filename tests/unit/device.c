@@ -79,12 +79,10 @@ static const struct {
 	bool valid;
 } ids[] = {
 	{ 0x10439efd, true }, { 0x105404be, true }, { 0x10397a70, false }, /* its sum is right; a legacy range */
-	{ 0x10811df5, true }, { 0x105902db, true }, { 0x10555217, true },
-	{ 0x1251e8e2, true }, { 0x124205a5, true },
-	{ 0x12345678, false }, { 0x12345674, true }, { 0x10000000, false }, { 0x1043a1bc, false },
-	{ 0x1043a1b5, true }, { 0x1072abcd, false }, { 0x1072abcb, true }, { 0x10500000, false },
-	{ 0x10500009, true },
-	{ 0, false }, { 0xffffffff, false }, /* right sums, but wildcards */
+	{ 0x10811df5, true }, { 0x105902db, true }, { 0x10555217, true }, { 0x1251e8e2, true }, { 0x124205a5, true },
+	{ 0x12345678, false }, { 0x12345674, true }, { 0x10000000, false }, { 0x1043a1bc, false }, { 0x1043a1b5, true },
+	{ 0x1072abcd, false }, { 0x1072abcb, true }, { 0x10500000, false }, { 0x10500009, true }, { 0, false },
+	{ 0xffffffff, false }, /* right sums, but wildcards */
 	{ 0x1010c032, false }, { 0x1000000f, false }, /* right sums, legacy */
 };
 
@@ -92,8 +90,8 @@ START_TEST(an_id_is_refused_for_its_sum_as_a_wildcard_or_as_legacy)
 {
 	const char *why = "untouched";
 
-	ck_assert_msg(device_id_valid(ids[_i].id, &why) == ids[_i].valid, "%08X: %s", ids[_i].id,
-	    why == NULL ? "valid" : why);
+	ck_assert_msg(
+	    device_id_valid(ids[_i].id, &why) == ids[_i].valid, "%08X: %s", ids[_i].id, why == NULL ? "valid" : why);
 	ck_assert_int_eq(why == NULL, ids[_i].valid);
 	ck_assert_int_eq(device_id_valid(ids[_i].id, NULL), ids[_i].valid);
 }

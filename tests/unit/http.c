@@ -25,8 +25,8 @@
 #include "supervisor/http.h"
 #include "supervisor/listen.h"
 
-#define GUARD_S 20.      /* a test that waits longer has failed */
-#define BIG (3u << 20)   /* more than the sockets between us hold */
+#define GUARD_S 20. /* a test that waits longer has failed */
+#define BIG (3u << 20) /* more than the sockets between us hold */
 #define CROWD 2000
 
 static struct ev_loop *loop;
@@ -727,6 +727,32 @@ START_TEST(thousands_that_send_nothing_or_half_disturb_nobody)
 }
 END_TEST
 
+/* All ask before the server has accepted one of them. */
+START_TEST(thousands_of_requests_at_once_are_all_answered)
+{
+	static int fds[CROWD];
+	char answer[1024];
+	size_t before;
+
+	start_plain();
+	is_status(ask(GET_OK), 200);
+	wait_open(0);
+	before = heap();
+	for (int i = 0; i < CROWD; i++) {
+		fds[i] = dial();
+		ck_assert_int_eq(say_some(fds[i], GET_OK, strlen(GET_OK)), 0);
+	}
+	for (int i = 0; i < CROWD; i++) {
+		(void)hear(fds[i], answer, sizeof(answer));
+		is_status(answer, 200);
+	}
+	wait_open(0);
+	ck_assert_uint_eq(stats().answered, CROWD + 1);
+	ck_assert_uint_lt(heap() - before, CROWD * 600u);
+	stop();
+}
+END_TEST
+
 START_TEST(one_too_many_waiting_pushes_the_oldest_out_with_408)
 {
 	int fds[11];
@@ -1009,6 +1035,7 @@ main(void)
 	tcase_add_test(tc, a_tune_takes_the_connection_and_may_bring_it_back);
 	tcase_add_test(tc, an_address_that_is_not_allowed_gets_403);
 	tcase_add_test(tc, thousands_that_send_nothing_or_half_disturb_nobody);
+	tcase_add_test(tc, thousands_of_requests_at_once_are_all_answered);
 	tcase_add_test(tc, one_too_many_waiting_pushes_the_oldest_out_with_408);
 	tcase_add_test(tc, there_are_never_more_connections_than_allowed);
 	tcase_add_test(tc, ending_the_server_ends_all_connections);

@@ -26,9 +26,15 @@ static struct device device = {
 static const struct tuner_info info = { .name = "PlexBridge", .tuner_count = 4, .device = &device };
 
 static struct channel channels[] = {
-	{ .guide_number = "7.1", .name = "News HD", .url = "http://origin.example/7.m3u8", .logo = "http://l.example/7.png",
-	    .guide_id = "news.example", .group = "News" },
-	{ .guide_number = "8", .name = "Tom & \"Jerry\" <\xf0\x9f\x98\xba> caf\xc3\xa9, 'x'", .url = "http://o.example/8" },
+	{ .guide_number = "7.1",
+	    .name = "News HD",
+	    .url = "http://origin.example/7.m3u8",
+	    .logo = "http://l.example/7.png",
+	    .guide_id = "news.example",
+	    .group = "News" },
+	{ .guide_number = "8",
+	    .name = "Tom & \"Jerry\" <\xf0\x9f\x98\xba> caf\xc3\xa9, 'x'",
+	    .url = "http://o.example/8" },
 };
 static const struct lineup lineup = { channels, NITEMS(channels) };
 
@@ -502,9 +508,17 @@ END_TEST
 START_TEST(status_json_shows_one_object_a_tuner)
 {
 	struct tuner_view views[] = {
-		{ .busy = true, .guide_number = "7.1", .name = "News HD", .target_ip = "192.0.2.50", .rate_bits = 7834560 },
+		{ .busy = true,
+		    .guide_number = "7.1",
+		    .name = "News HD",
+		    .target_ip = "192.0.2.50",
+		    .rate_bits = 7834560 },
 		{ .busy = false, .guide_number = "not shown" },
-		{ .busy = true, .guide_number = "8", .name = "lingers", .target_ip = "", .rate_bits = UINT64_C(1) << 40 },
+		{ .busy = true,
+		    .guide_number = "8",
+		    .name = "lingers",
+		    .target_ip = "",
+		    .rate_bits = UINT64_C(1) << 40 },
 	};
 	json_t *root;
 
@@ -542,8 +556,9 @@ START_TEST(the_page_shows_what_to_type_into_plex)
 }
 END_TEST
 
-static const char odd_bytes[] = "\x01\x02\t\n\r\x1f \"&'<>\\/\x7f\xc2\x80\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\xba"
-				"\xef\xbf\xbe\xef\xbf\xbf\xff\xfe\xc0\x80\xed\xa0\x80\xf4\x90\x80\x80\xc3(\xe2\x82(\xf0\x9f";
+static const char odd_bytes[] =
+    "\x01\x02\t\n\r\x1f \"&'<>\\/\x7f\xc2\x80\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\xba"
+    "\xef\xbf\xbe\xef\xbf\xbf\xff\xfe\xc0\x80\xed\xa0\x80\xf4\x90\x80\x80\xc3(\xe2\x82(\xf0\x9f";
 
 /* Whatever a name holds, and wherever it is cut, the document stays one. */
 START_TEST(any_bytes_in_a_name_leave_the_document_whole)
@@ -569,6 +584,24 @@ START_TEST(json_text_says_what_it_was_given)
 
 	text_add_json(&t, "a\"b\\c\x01\n\x7f\xc3\xa9\xff/");
 	says(text_blob(&t), "\"a\\\"b\\\\c\\u0001\\u000a\\u007f\xc3\xa9\xef\xbf\xbd/\"");
+	says(text_blob(&t), "");
+}
+END_TEST
+
+START_TEST(a_text_that_found_no_memory_gives_no_document)
+{
+	struct text t = { 0 };
+	struct blob *blob;
+
+	text_add(&t, "begun");
+	text_add_len(&t, "", SIZE_MAX / 2);
+	text_add(&t, "ended");
+	blob = text_blob(&t);
+	ck_assert_ptr_null(blob);
+	text_add(&t, "again");
+	says(text_blob(&t), "again");
+	text_add(&t, "thrown away");
+	text_clear(&t);
 	says(text_blob(&t), "");
 }
 END_TEST
@@ -689,8 +722,8 @@ START_TEST(ten_thousand_channels_are_all_there)
 	json_t *root = json_of(tuner_lineup_json(&many, BASE, false));
 
 	ck_assert_uint_eq(json_array_size(root), MANY);
-	ck_assert_str_eq(json_string_value(json_object_get(json_array_get(root, MANY - 1), "URL")),
-	    BASE "/auto/v10000");
+	ck_assert_str_eq(
+	    json_string_value(json_object_get(json_array_get(root, MANY - 1), "URL")), BASE "/auto/v10000");
 	json_decref(root);
 	free(many.channels);
 }
@@ -723,6 +756,7 @@ main(void)
 	tcase_add_test(tc, the_page_shows_what_to_type_into_plex);
 	tcase_add_loop_test(tc, any_bytes_in_a_name_leave_the_document_whole, 0, (int)sizeof(odd_bytes));
 	tcase_add_test(tc, json_text_says_what_it_was_given);
+	tcase_add_test(tc, a_text_that_found_no_memory_gives_no_document);
 	tcase_add_test(tc, a_stream_head_has_no_length_and_no_chunks);
 	suite_add_tcase(suite, tc);
 
