@@ -84,16 +84,17 @@ check_channel(struct loading *l, const struct channel *channel, const struct cha
 			loading_wrong(l, line_of(l, "testcard", "number"), "number: %s is also the channel of line %u",
 			    channel->guide_number, before->line);
 		else
-			loading_wrong(l, channel->line, "channel %s: is also the channel of line %u: give it another number",
-			    channel->guide_number, before->line);
+			loading_wrong(l, channel->line,
+			    "channel %s: is also the channel of line %u: give it another number", channel->guide_number,
+			    before->line);
 	}
 	if (channel->testcard)
 		return;
 	for (size_t i = 0; !known && i < c->provider_count; i++)
 		known = strcmp(c->providers[i].name, channel->provider) == 0;
 	if (!known)
-		loading_wrong(l, channel->line, "channel %s: provider: there is no [provider %.64s]", channel->guide_number,
-		    channel->provider);
+		loading_wrong(l, channel->line, "channel %s: provider: there is no [provider %.64s]",
+		    channel->guide_number, channel->provider);
 }
 
 static void

@@ -14,8 +14,8 @@
 struct loading {
 	struct config *config;
 	struct config_errors *errs;
-	const char *file;              /* as messages name it */
-	unsigned lines[SETTINGS_MAX];  /* where each row was given last; 0: nowhere */
+	const char *file; /* as messages name it */
+	unsigned lines[SETTINGS_MAX]; /* where each row was given last; 0: nowhere */
 	bool nomem;
 };
 

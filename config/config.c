@@ -22,11 +22,11 @@
 /* Where in the file we are. */
 struct place {
 	struct loading loading;
-	const char *section;            /* of the table; NULL: unknown, or none yet */
-	bool unknown;                   /* a section that was told to be wrong */
-	unsigned line;                  /* where it began */
-	void *base;                     /* what its rows write into */
-	unsigned seen[SETTINGS_MAX];    /* the line of each row in this section */
+	const char *section; /* of the table; NULL: unknown, or none yet */
+	bool unknown; /* a section that was told to be wrong */
+	unsigned line; /* where it began */
+	void *base; /* what its rows write into */
+	unsigned seen[SETTINGS_MAX]; /* the line of each row in this section */
 	struct channel_draft channel;
 	struct provider provider;
 	size_t channels_size, providers_size;
@@ -136,7 +136,8 @@ unknown_key(struct loading *l, unsigned line, const char *section, const char *k
 	if (nearest != NULL)
 		loading_wrong(l, line, "%s: no such setting in [%s]; is %s meant?", key, section, nearest->key);
 	else if (elsewhere != NULL)
-		loading_wrong(l, line, "%s: no such setting in [%s]; it belongs to [%s]", key, section, elsewhere->section);
+		loading_wrong(
+		    l, line, "%s: no such setting in [%s]; it belongs to [%s]", key, section, elsewhere->section);
 	else
 		loading_wrong(l, line, "%s: no such setting in [%s]", key, section);
 }
@@ -207,8 +208,8 @@ end_channel(struct place *p)
 	channel->headers = p->channel.headers.items;
 	channel->header_count = (unsigned char)p->channel.headers.count;
 	if (c->lineup.count == LINEUP_MAX) {
-		loading_wrong(&p->loading, p->line, "channel %s: there are more than %d channels", channel->guide_number,
-		    LINEUP_MAX);
+		loading_wrong(&p->loading, p->line, "channel %s: there are more than %d channels",
+		    channel->guide_number, LINEUP_MAX);
 		return;
 	}
 	channels = grow(c->lineup.channels, c->lineup.count, &p->channels_size, sizeof(*channels));
@@ -228,8 +229,9 @@ end_provider(struct place *p)
 
 	for (size_t i = 0; i < c->provider_count; i++) {
 		if (strcmp(c->providers[i].name, p->provider.name) == 0) {
-			loading_wrong(&p->loading, p->line, "provider %s: is also the provider of line %u: give it another name",
-			    p->provider.name, c->providers[i].line);
+			loading_wrong(&p->loading, p->line,
+			    "provider %s: is also the provider of line %u: give it another name", p->provider.name,
+			    c->providers[i].line);
 			return;
 		}
 	}
@@ -266,7 +268,8 @@ begin_channel(struct place *p, const char *number)
 	p->channel.channel.line = p->line;
 	if (!guide_number_valid(number)) {
 		loading_wrong(&p->loading, p->line,
-		    "[channel %.32s]: a number is digits with at most one dot, like 5 or 5.1, not 0, and has at most %d "
+		    "[channel %.32s]: a number is digits with at most one dot, like 5 or 5.1, not 0, and has at most "
+		    "%d "
 		    "characters",
 		    number, GUIDE_NUMBER_MAX - 1);
 		p->unknown = true;
@@ -284,8 +287,8 @@ begin_provider(struct place *p, const char *name)
 	memset(&p->provider, 0, sizeof(p->provider));
 	p->provider.line = p->line;
 	if (name[0] == '\0' || strlen(name) > PROVIDER_NAME_MAX) {
-		loading_wrong(&p->loading, p->line, "[provider]: it needs a name of at most %d bytes, like [provider home]",
-		    PROVIDER_NAME_MAX);
+		loading_wrong(&p->loading, p->line,
+		    "[provider]: it needs a name of at most %d bytes, like [provider home]", PROVIDER_NAME_MAX);
 		p->unknown = true;
 		return;
 	}
@@ -391,7 +394,8 @@ override(struct loading *l, const char *text)
 	const struct setting *setting;
 	int err;
 
-	if (text[section_len] != '.' || key[key_len] != '=' || section_len >= sizeof(section) || key_len >= sizeof(name)) {
+	if (text[section_len] != '.' || key[key_len] != '=' || section_len >= sizeof(section) ||
+	    key_len >= sizeof(name)) {
 		loading_wrong(l, LINE_OVERRIDE, "%.64s: section.key=value would be right", text);
 		return;
 	}

@@ -31,9 +31,9 @@
 #define CONFIG_PATH PB_SYSCONFDIR "/plexbridge/plexbridge.ini"
 #define CONFIG_LISTEN_MAX 8
 #define CONFIG_ALLOW_MAX 32
-#define CONFIG_LIST_MAX 16     /* items of a list of names */
+#define CONFIG_LIST_MAX 16 /* items of a list of names */
 #define CONFIG_PROVIDERS_MAX 64
-#define CONFIG_ERRORS_MAX 100  /* kept; further ones are only counted */
+#define CONFIG_ERRORS_MAX 100 /* kept; further ones are only counted */
 
 /* One address to listen on. */
 struct config_addr {
@@ -52,14 +52,14 @@ struct config_addrs {
 
 /* Who may talk to the tuner port: config_allows(). */
 struct config_prefix {
-	int family;      /* AF_INET or AF_INET6 */
-	uint8_t addr[16];/* 4 or 16 bytes, network order, bits behind the prefix are 0 */
+	int family; /* AF_INET or AF_INET6 */
+	uint8_t addr[16]; /* 4 or 16 bytes, network order, bits behind the prefix are 0 */
 	unsigned bits;
 };
 
 struct config_allow {
 	bool any;
-	bool private;  /* loopback, RFC 1918, link-local, ULA (and RFC 6598) */
+	bool private; /* loopback, RFC 1918, link-local, ULA (and RFC 6598) */
 	struct config_prefix prefixes[CONFIG_ALLOW_MAX];
 	size_t count;
 };
@@ -81,16 +81,16 @@ enum testcard_enabled { TESTCARD_AUTO, TESTCARD_YES, TESTCARD_NO };
 
 struct config_server {
 	struct config_addrs listen;
-	const char *control;   /* path of the control socket */
+	const char *control; /* path of the control socket */
 	const char *state_dir;
 	const char *user;
 	struct config_allow allow;
 	const char *advertise; /* host:port, or NULL */
 	const char *worker_user;
 	uint64_t memory_bytes; /* 0: auto */
-	int log;               /* enum log_dest (base/log.h) */
-	int log_level;         /* LOG_ERR .. LOG_DEBUG */
-	int log_format;        /* enum log_format */
+	int log; /* enum log_dest (base/log.h) */
+	int log_level; /* LOG_ERR .. LOG_DEBUG */
+	int log_format; /* enum log_format */
 };
 
 struct config_tuner {
@@ -147,17 +147,17 @@ struct config_testcard {
 struct provider {
 	const char *name;
 	const char *playlist; /* URL of an M3U */
-	const char *xtream;   /* URL of a server with Xtream's interface */
+	const char *xtream; /* URL of a server with Xtream's interface */
 	const char *username, *password;
-	const char *guide;    /* URL of an XMLTV file */
-	int max_streams;      /* 0: no limit */
+	const char *guide; /* URL of an XMLTV file */
+	int max_streams; /* 0: no limit */
 	uint32_t refresh_ms;
 	struct config_list include_group, exclude_name; /* globs, or regexes behind '~' */
 	bool merge;
-	int shrink_guard;     /* percent */
+	int shrink_guard; /* percent */
 	bool fold_subtitle;
 	int first_number;
-	unsigned line;        /* of the file */
+	unsigned line; /* of the file */
 };
 
 struct config {
@@ -170,21 +170,21 @@ struct config {
 	struct lineup lineup; /* with the test card, when it is to be shown */
 	struct provider *providers;
 	size_t provider_count;
-	const char *path;     /* of the file; NULL: the embedded default */
-	struct arena arena;   /* of all strings and lists */
+	const char *path; /* of the file; NULL: the embedded default */
+	struct arena arena; /* of all strings and lists */
 };
 
 /* What is wrong, a line each, in the order of the file. All zero is "nothing". */
 struct config_error {
 	unsigned line; /* 0: not a line of the file */
-	char *text;    /* "plexbridge.ini:14: reserve: 90ms is less than 2s"; secrets are redacted */
+	char *text; /* "plexbridge.ini:14: reserve: 90ms is less than 2s"; secrets are redacted */
 };
 
 struct config_errors {
 	struct config_error *at;
 	size_t count; /* kept */
 	size_t total; /* found */
-	bool nomem;   /* some could not be kept */
+	bool nomem; /* some could not be kept */
 };
 
 /*
@@ -200,8 +200,8 @@ int config_load(struct config **out, const char *path, const char *const *overri
     struct config_errors *errs);
 
 /* The same from an open stream, named name in messages. The caller closes it. */
-int config_read(struct config **out, FILE *file, const char *name, const char *const *overrides,
-    size_t override_count, struct config_errors *errs);
+int config_read(struct config **out, FILE *file, const char *name, const char *const *overrides, size_t override_count,
+    struct config_errors *errs);
 
 /* End it and leave NULL. A NULL inside is fine. */
 void config_free(struct config **config);
@@ -229,11 +229,11 @@ bool config_allows(const struct config_allow *allow, const struct sockaddr *from
  * Parsers of single values, for command lines. They give 0, or PB_EFORMAT
  * with *why (a static text that says what would be right).
  */
-int config_parse_ms(uint64_t *out_ms, const char *text, const char **why);    /* 500ms, 5s, 10m, 12h, 0 */
-int config_parse_bytes(uint64_t *out, const char *text, const char **why);    /* 64k, 256M, 1G, plain bytes */
+int config_parse_ms(uint64_t *out_ms, const char *text, const char **why); /* 500ms, 5s, 10m, 12h, 0 */
+int config_parse_bytes(uint64_t *out, const char *text, const char **why); /* 64k, 256M, 1G, plain bytes */
 int config_parse_variant(struct variant_limit *out, const char *text, const char **why); /* best, 1080p, 8M */
-int config_parse_header(const char *text, const char **why);                  /* Name: value */
-int config_parse_url(const char *text, const char **why);                     /* http or https */
+int config_parse_header(const char *text, const char **why); /* Name: value */
+int config_parse_url(const char *text, const char **why); /* http or https */
 
 /* The other way round, as short as it goes: "90s", "256M". */
 char *config_format_ms(char *out, size_t size, uint64_t ms);

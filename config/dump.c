@@ -44,7 +44,8 @@ dump_providers(const struct config *config)
 	for (size_t i = 0; array != NULL && i < config->provider_count; i++) {
 		json_t *object = dump_section("provider", &config->providers[i]);
 
-		if (object == NULL || json_object_set_new(object, "name", json_string(config->providers[i].name)) != 0 ||
+		if (object == NULL ||
+		    json_object_set_new(object, "name", json_string(config->providers[i].name)) != 0 ||
 		    json_array_append(array, object) != 0) {
 			json_decref(array);
 			array = NULL;
@@ -66,8 +67,9 @@ dump_channel(const struct channel *channel)
 	draft.headers.items = channel->headers;
 	draft.headers.count = channel->header_count;
 	object = dump_section("channel", &draft);
-	if (object != NULL && (json_object_set_new(object, "number", json_string(channel->guide_number)) != 0 ||
-			       (channel->testcard && json_object_set_new(object, "testcard", json_true()) != 0))) {
+	if (object != NULL &&
+	    (json_object_set_new(object, "number", json_string(channel->guide_number)) != 0 ||
+		(channel->testcard && json_object_set_new(object, "testcard", json_true()) != 0))) {
 		json_decref(object);
 		return NULL;
 	}

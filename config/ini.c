@@ -30,7 +30,7 @@ struct reader {
 	size_t file_len;
 	unsigned line;
 	char text[INI_LINE_BYTES + 2]; /* the line in hand, then its value */
-	const char *rest;              /* of the value, not handed over yet; NULL: none */
+	const char *rest; /* of the value, not handed over yet; NULL: none */
 
 	/* The value as the handler gets it back. */
 	char key[INI_KEY_MAX];

@@ -26,18 +26,18 @@
 
 struct channel {
 	char guide_number[GUIDE_NUMBER_MAX];
-	const char *name;        /* GuideName; UTF-8 */
-	const char *url;         /* NULL for the test card alone: its origin's address is known later */
-	const char **backups;    /* tried in this order when url fails */
-	const char **headers;    /* "Name: value", sent with every request to the source */
-	const char *user_agent;  /* NULL: [fetch] user_agent */
-	const char *logo;        /* a URL */
-	const char *guide_id;    /* the channel's id in the XMLTV guide */
+	const char *name; /* GuideName; UTF-8 */
+	const char *url; /* NULL for the test card alone: its origin's address is known later */
+	const char **backups; /* tried in this order when url fails */
+	const char **headers; /* "Name: value", sent with every request to the source */
+	const char *user_agent; /* NULL: [fetch] user_agent */
+	const char *logo; /* a URL */
+	const char *guide_id; /* the channel's id in the XMLTV guide */
 	const char *group;
-	const char *provider;    /* name of the [provider] whose slots it takes */
+	const char *provider; /* name of the [provider] whose slots it takes */
 	unsigned char backup_count, header_count;
-	bool testcard;           /* the built-in one */
-	unsigned line;           /* of the file, where it begins; 0: not from the file */
+	bool testcard; /* the built-in one */
+	unsigned line; /* of the file, where it begins; 0: not from the file */
 };
 
 struct lineup {

@@ -46,71 +46,107 @@ static const struct option_word testcard_words[] = {
 
 /* clang-format off: a row is a line */
 const struct setting settings[] = {
-	{ "server", "listen", OPT_ADDRS, "0.0.0.0:5004", 1, CONFIG_LISTEN_MAX, FIELD(struct config_addrs, server.listen), ON_RESTART, NULL, false },
-	{ "server", "control", OPT_PATH, "/run/plexbridge/control.sock", 2, SOCKET_LEN, FIELD(const char *, server.control), ON_RESTART, NULL, false },
-	{ "server", "state_dir", OPT_PATH, "/var/lib/plexbridge", 2, PATH_LEN, FIELD(const char *, server.state_dir), ON_RESTART, NULL, false },
+	{ "server", "listen", OPT_ADDRS, "0.0.0.0:5004", 1, CONFIG_LISTEN_MAX,
+	    FIELD(struct config_addrs, server.listen), ON_RESTART, NULL, false },
+	{ "server", "control", OPT_PATH, "/run/plexbridge/control.sock", 2, SOCKET_LEN,
+	    FIELD(const char *, server.control), ON_RESTART, NULL, false },
+	{ "server", "state_dir", OPT_PATH, "/var/lib/plexbridge", 2, PATH_LEN, FIELD(const char *, server.state_dir),
+	    ON_RESTART, NULL, false },
 	{ "server", "user", OPT_USER, "plexbridge", 1, 32, FIELD(const char *, server.user), ON_RESTART, NULL, false },
-	{ "server", "allow", OPT_ALLOW, "private", 1, CONFIG_ALLOW_MAX, FIELD(struct config_allow, server.allow), ON_RELOAD, NULL, false },
-	{ "server", "advertise", OPT_HOSTPORT, NULL, 1, 255, FIELD(const char *, server.advertise), ON_RELOAD, NULL, false },
-	{ "server", "worker_user", OPT_USER, "plexbridge-worker", 1, 32, FIELD(const char *, server.worker_user), ON_RESTART, NULL, false },
-	{ "server", "memory", OPT_BYTES, "auto", 64 * M, 1024 * G, FIELD(uint64_t, server.memory_bytes), ON_RELOAD, NULL, false },
+	{ "server", "allow", OPT_ALLOW, "private", 1, CONFIG_ALLOW_MAX, FIELD(struct config_allow, server.allow),
+	    ON_RELOAD, NULL, false },
+	{ "server", "advertise", OPT_HOSTPORT, NULL, 1, 255, FIELD(const char *, server.advertise), ON_RELOAD, NULL,
+	    false },
+	{ "server", "worker_user", OPT_USER, "plexbridge-worker", 1, 32, FIELD(const char *, server.worker_user),
+	    ON_RESTART, NULL, false },
+	{ "server", "memory", OPT_BYTES, "auto", 64 * M, 1024 * G, FIELD(uint64_t, server.memory_bytes), ON_RELOAD,
+	    NULL, false },
 	{ "server", "log", OPT_WORD, "stderr", 0, 0, FIELD(int, server.log), ON_RELOAD, log_words, false },
 	{ "server", "log_level", OPT_WORD, "info", 0, 0, FIELD(int, server.log_level), ON_RELOAD, level_words, false },
-	{ "server", "log_format", OPT_WORD, "logfmt", 0, 0, FIELD(int, server.log_format), ON_RELOAD, format_words, false },
+	{ "server", "log_format", OPT_WORD, "logfmt", 0, 0, FIELD(int, server.log_format), ON_RELOAD, format_words,
+	    false },
 
 	{ "tuner", "name", OPT_TEXT, "PlexBridge", 1, 63, FIELD(const char *, tuner.name), ON_RELOAD, NULL, false },
 	{ "tuner", "tuner_count", OPT_INT, "4", 1, 255, FIELD(int, tuner.tuner_count), ON_RELOAD, NULL, false },
-	{ "tuner", "device_id", OPT_DEVICE_ID, "auto", 0, 0, FIELD(uint32_t, tuner.device_id), ON_RESTART, NULL, false },
+	{ "tuner", "device_id", OPT_DEVICE_ID, "auto", 0, 0, FIELD(uint32_t, tuner.device_id), ON_RESTART, NULL,
+	    false },
 
 	{ "discovery", "hdhomerun", OPT_BOOL, "yes", 0, 0, FIELD(bool, discovery.hdhomerun), ON_RESTART, NULL, false },
 	{ "discovery", "ssdp", OPT_BOOL, "yes", 0, 0, FIELD(bool, discovery.ssdp), ON_RESTART, NULL, false },
-	{ "discovery", "interfaces", OPT_INTERFACES, NULL, 1, CONFIG_LIST_MAX, FIELD(struct config_list, discovery.interfaces), ON_RESTART, NULL, false },
+	{ "discovery", "interfaces", OPT_INTERFACES, NULL, 1, CONFIG_LIST_MAX,
+	    FIELD(struct config_list, discovery.interfaces), ON_RESTART, NULL, false },
 
-	{ "stream", "reserve", OPT_MSEC, "auto", 2 * SECOND, 2 * MINUTE, FIELD(uint32_t, stream.reserve_ms), ON_TUNE, NULL, false },
-	{ "stream", "reserve_max", OPT_MSEC, "60s", 2 * SECOND, 10 * MINUTE, FIELD(uint32_t, stream.reserve_max_ms), ON_TUNE, NULL, false },
-	{ "stream", "window", OPT_MSEC, "90s", 10 * SECOND, 2 * HOUR, FIELD(uint32_t, stream.window_ms), ON_TUNE, NULL, false },
-	{ "stream", "spool_max", OPT_BYTES, "256M", 16 * M, 64 * G, FIELD(uint64_t, stream.spool_max_bytes), ON_TUNE, NULL, false },
+	{ "stream", "reserve", OPT_MSEC, "auto", 2 * SECOND, 2 * MINUTE, FIELD(uint32_t, stream.reserve_ms), ON_TUNE,
+	    NULL, false },
+	{ "stream", "reserve_max", OPT_MSEC, "60s", 2 * SECOND, 10 * MINUTE, FIELD(uint32_t, stream.reserve_max_ms),
+	    ON_TUNE, NULL, false },
+	{ "stream", "window", OPT_MSEC, "90s", 10 * SECOND, 2 * HOUR, FIELD(uint32_t, stream.window_ms), ON_TUNE, NULL,
+	    false },
+	{ "stream", "spool_max", OPT_BYTES, "256M", 16 * M, 64 * G, FIELD(uint64_t, stream.spool_max_bytes), ON_TUNE,
+	    NULL, false },
 	{ "stream", "burst", OPT_MSEC, "4s", 0, 30 * SECOND, FIELD(uint32_t, stream.burst_ms), ON_TUNE, NULL, false },
-	{ "stream", "linger", OPT_MSEC, "5s", 0, 10 * MINUTE, FIELD(uint32_t, stream.linger_ms), ON_RELOAD, NULL, false },
-	{ "stream", "tune_timeout", OPT_MSEC, "15s", 1 * SECOND, 2 * MINUTE, FIELD(uint32_t, stream.tune_timeout_ms), ON_TUNE, NULL, false },
-	{ "stream", "paused", OPT_MSEC, "10m", 0, 24 * HOUR, FIELD(uint32_t, stream.paused_ms), ON_RELOAD, NULL, false },
-	{ "stream", "return_after", OPT_MSEC, "60s", 1 * SECOND, 24 * HOUR, FIELD(uint32_t, stream.return_after_ms), ON_TUNE, NULL, false },
-	{ "stream", "latency", OPT_MSEC, "500ms", 1, 30 * SECOND, FIELD(uint32_t, stream.latency_ms), ON_TUNE, NULL, false },
-	{ "stream", "watchdog", OPT_MSEC, "2s", 500, 1 * MINUTE, FIELD(uint32_t, stream.watchdog_ms), ON_RELOAD, NULL, false },
-	{ "stream", "variant", OPT_VARIANT, "best", 0, 0, FIELD(struct variant_limit, stream.variant), ON_TUNE, NULL, false },
+	{ "stream", "linger", OPT_MSEC, "5s", 0, 10 * MINUTE, FIELD(uint32_t, stream.linger_ms), ON_RELOAD, NULL,
+	    false },
+	{ "stream", "tune_timeout", OPT_MSEC, "15s", 1 * SECOND, 2 * MINUTE, FIELD(uint32_t, stream.tune_timeout_ms),
+	    ON_TUNE, NULL, false },
+	{ "stream", "paused", OPT_MSEC, "10m", 0, 24 * HOUR, FIELD(uint32_t, stream.paused_ms), ON_RELOAD, NULL,
+	    false },
+	{ "stream", "return_after", OPT_MSEC, "60s", 1 * SECOND, 24 * HOUR, FIELD(uint32_t, stream.return_after_ms),
+	    ON_TUNE, NULL, false },
+	{ "stream", "latency", OPT_MSEC, "500ms", 1, 30 * SECOND, FIELD(uint32_t, stream.latency_ms), ON_TUNE, NULL,
+	    false },
+	{ "stream", "watchdog", OPT_MSEC, "2s", 500, 1 * MINUTE, FIELD(uint32_t, stream.watchdog_ms), ON_RELOAD, NULL,
+	    false },
+	{ "stream", "variant", OPT_VARIANT, "best", 0, 0, FIELD(struct variant_limit, stream.variant), ON_TUNE, NULL,
+	    false },
 	{ "stream", "prefetch", OPT_INT, "3", 1, 16, FIELD(int, stream.prefetch), ON_TUNE, NULL, false },
-	{ "stream", "slate_after", OPT_MSEC, "0", 0, 1 * HOUR, FIELD(uint32_t, stream.slate_after_ms), ON_TUNE, NULL, false },
-	{ "stream", "quarantine_dir", OPT_PATH, NULL, 2, PATH_LEN, FIELD(const char *, stream.quarantine_dir), ON_TUNE, NULL, false },
-	{ "stream", "worker_memory", OPT_BYTES, "64M", 16 * M, 4 * G, FIELD(uint64_t, stream.worker_memory_bytes), ON_TUNE, NULL, false },
+	{ "stream", "slate_after", OPT_MSEC, "0", 0, 1 * HOUR, FIELD(uint32_t, stream.slate_after_ms), ON_TUNE, NULL,
+	    false },
+	{ "stream", "quarantine_dir", OPT_PATH, NULL, 2, PATH_LEN, FIELD(const char *, stream.quarantine_dir), ON_TUNE,
+	    NULL, false },
+	{ "stream", "worker_memory", OPT_BYTES, "64M", 16 * M, 4 * G, FIELD(uint64_t, stream.worker_memory_bytes),
+	    ON_TUNE, NULL, false },
 
-	{ "fetch", "connect_timeout", OPT_MSEC, "3s", 100, 1 * MINUTE, FIELD(uint32_t, fetch.connect_timeout_ms), ON_TUNE, NULL, false },
-	{ "fetch", "try_timeout", OPT_MSEC, "5s", 100, 2 * MINUTE, FIELD(uint32_t, fetch.try_timeout_ms), ON_TUNE, NULL, false },
-	{ "fetch", "try_step", OPT_MSEC, "2s", 0, 1 * MINUTE, FIELD(uint32_t, fetch.try_step_ms), ON_TUNE, NULL, false },
+	{ "fetch", "connect_timeout", OPT_MSEC, "3s", 100, 1 * MINUTE, FIELD(uint32_t, fetch.connect_timeout_ms),
+	    ON_TUNE, NULL, false },
+	{ "fetch", "try_timeout", OPT_MSEC, "5s", 100, 2 * MINUTE, FIELD(uint32_t, fetch.try_timeout_ms), ON_TUNE, NULL,
+	    false },
+	{ "fetch", "try_step", OPT_MSEC, "2s", 0, 1 * MINUTE, FIELD(uint32_t, fetch.try_step_ms), ON_TUNE, NULL,
+	    false },
 	{ "fetch", "tries", OPT_INT, "5", 1, 20, FIELD(int, fetch.tries), ON_TUNE, NULL, false },
 	{ "fetch", "backoff", OPT_MSEC, "1s", 10, 1 * MINUTE, FIELD(uint32_t, fetch.backoff_ms), ON_TUNE, NULL, false },
-	{ "fetch", "backoff_max", OPT_MSEC, "10s", 10, 10 * MINUTE, FIELD(uint32_t, fetch.backoff_max_ms), ON_TUNE, NULL, false },
-	{ "fetch", "keepalive", OPT_MSEC, "10s", 0, 10 * MINUTE, FIELD(uint32_t, fetch.keepalive_ms), ON_TUNE, NULL, false },
+	{ "fetch", "backoff_max", OPT_MSEC, "10s", 10, 10 * MINUTE, FIELD(uint32_t, fetch.backoff_max_ms), ON_TUNE,
+	    NULL, false },
+	{ "fetch", "keepalive", OPT_MSEC, "10s", 0, 10 * MINUTE, FIELD(uint32_t, fetch.keepalive_ms), ON_TUNE, NULL,
+	    false },
 	{ "fetch", "connections", OPT_INT, "6", 1, 32, FIELD(int, fetch.connections), ON_TUNE, NULL, false },
-	{ "fetch", "user_agent", OPT_TEXT, "PlexBridge", 1, 255, FIELD(const char *, fetch.user_agent), ON_TUNE, NULL, false },
-	{ "fetch", "interfaces", OPT_INTERFACES, NULL, 1, CONFIG_LIST_MAX, FIELD(struct config_list, fetch.interfaces), ON_TUNE, NULL, false },
+	{ "fetch", "user_agent", OPT_TEXT, "PlexBridge", 1, 255, FIELD(const char *, fetch.user_agent), ON_TUNE, NULL,
+	    false },
+	{ "fetch", "interfaces", OPT_INTERFACES, NULL, 1, CONFIG_LIST_MAX, FIELD(struct config_list, fetch.interfaces),
+	    ON_TUNE, NULL, false },
 	{ "fetch", "private_targets", OPT_BOOL, "no", 0, 0, FIELD(bool, fetch.private_targets), ON_TUNE, NULL, false },
 	{ "fetch", "append_query", OPT_BOOL, "no", 0, 0, FIELD(bool, fetch.append_query), ON_TUNE, NULL, false },
 
-	{ "provider", "playlist", OPT_URL, NULL, 1, URL_MAX - 1, PROVIDER(const char *, playlist), ON_RELOAD, NULL, true },
+	{ "provider", "playlist", OPT_URL, NULL, 1, URL_MAX - 1, PROVIDER(const char *, playlist), ON_RELOAD, NULL,
+	    true },
 	{ "provider", "xtream", OPT_URL, NULL, 1, URL_MAX - 1, PROVIDER(const char *, xtream), ON_RELOAD, NULL, true },
 	{ "provider", "username", OPT_TEXT, NULL, 1, 255, PROVIDER(const char *, username), ON_RELOAD, NULL, true },
 	{ "provider", "password", OPT_TEXT, NULL, 1, 255, PROVIDER(const char *, password), ON_RELOAD, NULL, true },
 	{ "provider", "guide", OPT_URL, NULL, 1, URL_MAX - 1, PROVIDER(const char *, guide), ON_RELOAD, NULL, true },
 	{ "provider", "max_streams", OPT_INT, "0", 0, 1000, PROVIDER(int, max_streams), ON_RELOAD, NULL, false },
-	{ "provider", "refresh", OPT_MSEC, "12h", 1 * MINUTE, 30 * 24 * (int64_t)HOUR, PROVIDER(uint32_t, refresh_ms), ON_RELOAD, NULL, false },
-	{ "provider", "include_group", OPT_PATTERNS, NULL, 1, CONFIG_LIST_MAX, PROVIDER(struct config_list, include_group), ON_RELOAD, NULL, false },
-	{ "provider", "exclude_name", OPT_PATTERNS, NULL, 1, CONFIG_LIST_MAX, PROVIDER(struct config_list, exclude_name), ON_RELOAD, NULL, false },
+	{ "provider", "refresh", OPT_MSEC, "12h", 1 * MINUTE, 30 * 24 * (int64_t)HOUR, PROVIDER(uint32_t, refresh_ms),
+	    ON_RELOAD, NULL, false },
+	{ "provider", "include_group", OPT_PATTERNS, NULL, 1, CONFIG_LIST_MAX,
+	    PROVIDER(struct config_list, include_group), ON_RELOAD, NULL, false },
+	{ "provider", "exclude_name", OPT_PATTERNS, NULL, 1, CONFIG_LIST_MAX,
+	    PROVIDER(struct config_list, exclude_name), ON_RELOAD, NULL, false },
 	{ "provider", "merge", OPT_BOOL, "yes", 0, 0, PROVIDER(bool, merge), ON_RELOAD, NULL, false },
 	{ "provider", "shrink_guard", OPT_PERCENT, "50%", 0, 100, PROVIDER(int, shrink_guard), ON_RELOAD, NULL, false },
 	{ "provider", "fold_subtitle", OPT_BOOL, "no", 0, 0, PROVIDER(bool, fold_subtitle), ON_RELOAD, NULL, false },
 	{ "provider", "first_number", OPT_INT, "100", 1, 999999, PROVIDER(int, first_number), ON_RELOAD, NULL, false },
 
-	{ "channel", "name", OPT_TEXT, NULL, 1, CHANNEL_NAME_MAX - 1, CHANNEL(const char *, channel.name), ON_RELOAD, NULL, false },
+	{ "channel", "name", OPT_TEXT, NULL, 1, CHANNEL_NAME_MAX - 1, CHANNEL(const char *, channel.name), ON_RELOAD,
+	    NULL, false },
 	{ "channel", "url", OPT_URL, NULL, 1, URL_MAX - 1, CHANNEL(const char *, channel.url), ON_TUNE, NULL, true },
 	{ "channel", "backup1", OPT_URL, NULL, 1, URL_MAX - 1, CHANNEL(const char *, backup[0]), ON_TUNE, NULL, true },
 	{ "channel", "backup2", OPT_URL, NULL, 1, URL_MAX - 1, CHANNEL(const char *, backup[1]), ON_TUNE, NULL, true },
@@ -121,14 +157,20 @@ const struct setting settings[] = {
 	{ "channel", "backup7", OPT_URL, NULL, 1, URL_MAX - 1, CHANNEL(const char *, backup[6]), ON_TUNE, NULL, true },
 	{ "channel", "backup8", OPT_URL, NULL, 1, URL_MAX - 1, CHANNEL(const char *, backup[7]), ON_TUNE, NULL, true },
 	{ "channel", "provider", OPT_TEXT, NULL, 1, 63, CHANNEL(const char *, channel.provider), ON_TUNE, NULL, false },
-	{ "channel", "user_agent", OPT_TEXT, NULL, 1, 255, CHANNEL(const char *, channel.user_agent), ON_TUNE, NULL, false },
-	{ "channel", "header", OPT_HEADERS, NULL, 1, CHANNEL_HEADERS, CHANNEL(struct config_list, headers), ON_TUNE, NULL, true },
-	{ "channel", "logo", OPT_URL, NULL, 1, URL_MAX - 1, CHANNEL(const char *, channel.logo), ON_RELOAD, NULL, true },
-	{ "channel", "guide_id", OPT_TEXT, NULL, 1, 255, CHANNEL(const char *, channel.guide_id), ON_RELOAD, NULL, false },
+	{ "channel", "user_agent", OPT_TEXT, NULL, 1, 255, CHANNEL(const char *, channel.user_agent), ON_TUNE, NULL,
+	    false },
+	{ "channel", "header", OPT_HEADERS, NULL, 1, CHANNEL_HEADERS, CHANNEL(struct config_list, headers), ON_TUNE,
+	    NULL, true },
+	{ "channel", "logo", OPT_URL, NULL, 1, URL_MAX - 1, CHANNEL(const char *, channel.logo), ON_RELOAD, NULL,
+	    true },
+	{ "channel", "guide_id", OPT_TEXT, NULL, 1, 255, CHANNEL(const char *, channel.guide_id), ON_RELOAD, NULL,
+	    false },
 	{ "channel", "group", OPT_TEXT, NULL, 1, 255, CHANNEL(const char *, channel.group), ON_RELOAD, NULL, false },
 
-	{ "testcard", "enabled", OPT_WORD, "auto", 0, 0, FIELD(int, testcard.enabled), ON_RELOAD, testcard_words, false },
-	{ "testcard", "number", OPT_NUMBER, "1", 1, GUIDE_NUMBER_MAX - 1, FIELD(const char *, testcard.number), ON_RELOAD, NULL, false },
+	{ "testcard", "enabled", OPT_WORD, "auto", 0, 0, FIELD(int, testcard.enabled), ON_RELOAD, testcard_words,
+	    false },
+	{ "testcard", "number", OPT_NUMBER, "1", 1, GUIDE_NUMBER_MAX - 1, FIELD(const char *, testcard.number),
+	    ON_RELOAD, NULL, false },
 	{ 0 },
 };
 /* clang-format on */
@@ -319,8 +361,8 @@ list_add(struct config_list *list, struct arena *arena, const char *item)
 }
 
 static int
-set_list(const struct setting *setting, struct config_list *out, struct arena *arena, const char *text,
-    const char **right)
+set_list(
+    const struct setting *setting, struct config_list *out, struct arena *arena, const char *text, const char **right)
 {
 	struct config_list list = { 0 };
 	char item[512];
@@ -346,8 +388,8 @@ set_list(const struct setting *setting, struct config_list *out, struct arena *a
 }
 
 static int
-set_header(const struct setting *setting, struct config_list *out, struct arena *arena, const char *text,
-    const char **right)
+set_header(
+    const struct setting *setting, struct config_list *out, struct arena *arena, const char *text, const char **right)
 {
 	int err = config_parse_header(text, right);
 
@@ -531,7 +573,8 @@ print_list(FILE *out, const struct setting *setting, const struct config_list *l
 {
 	for (size_t i = 0; i < list->count; i++) {
 		if (show && setting->secret)
-			fprintf(out, "%s%.*s: ***", i == 0 ? "" : ", ", (int)strcspn(list->items[i], ":"), list->items[i]);
+			fprintf(
+			    out, "%s%.*s: ***", i == 0 ? "" : ", ", (int)strcspn(list->items[i], ":"), list->items[i]);
 		else
 			print_item(out, i == 0, list->items[i]);
 	}

@@ -11,34 +11,34 @@
 #include "config/config.h"
 
 enum option_type {
-	OPT_MSEC,      /* uint32_t; min and max in milliseconds; "auto" is 0 where that is the default */
-	OPT_BYTES,     /* uint64_t; min and max in bytes; "auto" as above */
-	OPT_INT,       /* int */
-	OPT_PERCENT,   /* int */
-	OPT_BOOL,      /* bool: yes, no */
-	OPT_WORD,      /* int: one of words */
+	OPT_MSEC, /* uint32_t; min and max in milliseconds; "auto" is 0 where that is the default */
+	OPT_BYTES, /* uint64_t; min and max in bytes; "auto" as above */
+	OPT_INT, /* int */
+	OPT_PERCENT, /* int */
+	OPT_BOOL, /* bool: yes, no */
+	OPT_WORD, /* int: one of words */
 	OPT_DEVICE_ID, /* uint32_t */
-	OPT_VARIANT,   /* struct variant_limit */
-	OPT_ADDRS,     /* struct config_addrs; max: how many */
-	OPT_ALLOW,     /* struct config_allow */
+	OPT_VARIANT, /* struct variant_limit */
+	OPT_ADDRS, /* struct config_addrs; max: how many */
+	OPT_ALLOW, /* struct config_allow */
 
 	/* From here on const char *; min and max in bytes. */
 	OPT_TEXT,
-	OPT_PATH,      /* absolute */
+	OPT_PATH, /* absolute */
 	OPT_URL,
 	OPT_HOSTPORT,
 	OPT_USER,
-	OPT_NUMBER,    /* a GuideNumber */
+	OPT_NUMBER, /* a GuideNumber */
 
 	/* Lists, struct config_list; max: how many items. */
 	OPT_INTERFACES,
 	OPT_PATTERNS,
-	OPT_HEADERS,   /* the key may be repeated, each adds one */
+	OPT_HEADERS, /* the key may be repeated, each adds one */
 };
 
 enum option_effect {
-	ON_RELOAD,  /* at once, for running streams too */
-	ON_TUNE,    /* for streams that begin afterwards */
+	ON_RELOAD, /* at once, for running streams too */
+	ON_TUNE, /* for streams that begin afterwards */
 	ON_RESTART, /* when plexbridged is started again */
 };
 
@@ -52,10 +52,10 @@ struct setting {
 	enum option_type type;
 	const char *fallback; /* the default, as it would be written; NULL: not given */
 	int64_t min, max;
-	size_t field;         /* offset in struct config, struct provider or struct channel_draft */
+	size_t field; /* offset in struct config, struct provider or struct channel_draft */
 	enum option_effect effect;
 	const struct option_word *words;
-	bool secret;          /* the value is shown nowhere; of a URL or header, what is secret in it */
+	bool secret; /* the value is shown nowhere; of a URL or header, what is secret in it */
 };
 
 /* A channel while its section is read; only then are its lists complete. */
@@ -80,8 +80,8 @@ const struct setting *setting_section(const char *section);
  * strings and lists go into the arena. 0; PB_ENOMEM; PB_EFORMAT with why[],
  * "90ms is less than 2s", in which no secret stands.
  */
-int setting_set(const struct setting *setting, void *base, struct arena *arena, const char *text, char *why,
-    size_t size);
+int setting_set(
+    const struct setting *setting, void *base, struct arena *arena, const char *text, char *why, size_t size);
 
 /* Put the section's defaults into base. 0 or PB_ENOMEM. */
 int setting_defaults(const char *section, void *base, struct arena *arena);

@@ -51,7 +51,8 @@ static const struct {
 } mistakes[] = {
 	{ "[stream]\nreserve = 90ms\n", "t.ini:2: reserve: 90ms is less than 2s" },
 	{ "[stream]\nreserve = 3m\n", "t.ini:2: reserve: 3m is more than 2m" },
-	{ "[stream]\nreserve = 5\n", "t.ini:2: reserve: 5: a duration has a unit, like 500ms, 5s, 10m or 12h, or auto" },
+	{ "[stream]\nreserve = 5\n",
+	    "t.ini:2: reserve: 5: a duration has a unit, like 500ms, 5s, 10m or 12h, or auto" },
 	{ "[stream]\nburst = -1s\n", "t.ini:2: burst: -1s: a duration has a unit, like 500ms, 5s, 10m or 12h" },
 	{ "[stream]\nburst = 99999999999999999999s\n",
 	    "t.ini:2: burst: 99999999999999999999s: a duration has a unit, like 500ms, 5s, 10m or 12h" },
@@ -82,7 +83,8 @@ static const struct {
 	{ "[server]\nlisten = 5004\n", "t.ini:2: listen: 5004: an address is like 0.0.0.0:5004, [::]:5004 or :80" },
 	{ "[server]\nlisten = :0\n", "t.ini:2: listen: :0: an address is like 0.0.0.0:5004, [::]:5004 or :80" },
 	{ "[server]\nlisten = :65536\n", "t.ini:2: listen: :65536: an address is like 0.0.0.0:5004, [::]:5004 or :80" },
-	{ "[server]\nlisten = host:80\n", "t.ini:2: listen: host:80: an address is like 0.0.0.0:5004, [::]:5004 or :80" },
+	{ "[server]\nlisten = host:80\n",
+	    "t.ini:2: listen: host:80: an address is like 0.0.0.0:5004, [::]:5004 or :80" },
 	{ "[server]\nlisten = :80, :80\n", "t.ini:2: listen: :80, :80: an address is there twice" },
 	{ "[server]\nlisten = :80,\n", "t.ini:2: listen: :80,: an address is like 0.0.0.0:5004, [::]:5004 or :80" },
 	{ "[server]\nlisten = :1,:2,:3,:4,:5,:6,:7,:8,:9\n",
@@ -110,7 +112,8 @@ static const struct {
 	    "t.ini:2: interfaces: an-interface-that-is-long: the name of an interface, like eth0, would be right" },
 	{ "[tunner]\nname = x\n", "t.ini:1: [tunner]: no such section; is [tuner] meant?" },
 	{ "[nonsense]\nname = x\n",
-	    "t.ini:1: [nonsense]: no such section; there are server, tuner, discovery, stream, fetch, testcard, provider "
+	    "t.ini:1: [nonsense]: no such section; there are server, tuner, discovery, stream, fetch, testcard, "
+	    "provider "
 	    "NAME and channel NUMBER" },
 	{ "name = x\nurl = y\n", "t.ini:1: name: stands before any [section]" },
 	{ "[tuner]\nname\n", "t.ini:2: neither [section] nor key = value" },
@@ -127,8 +130,7 @@ static const struct {
 	{ "[channel 5.1]\nname = First\nurl = ftp://a.example/x\n",
 	    "t.ini:3: url: ftp://***: only http:// and https:// can be fetched" },
 	{ ONE_CHANNEL "header = no colon\n", "t.ini:4: header: ***: a header is Name: value" },
-	{ ONE_CHANNEL "header = Content-Length: 5\n",
-	    "t.ini:4: header: ***: this header is set by PlexBridge itself" },
+	{ ONE_CHANNEL "header = Content-Length: 5\n", "t.ini:4: header: ***: this header is set by PlexBridge itself" },
 	{ ONE_CHANNEL "header = X-Empty:\n", "t.ini:4: header: ***: a header needs a value, like Name: value" },
 	{ ONE_CHANNEL "provider = home\n", "t.ini:1: channel 5.1: provider: there is no [provider home]" },
 	{ ONE_CHANNEL ONE_CHANNEL, "t.ini:4: channel 5.1: is also the channel of line 1: give it another number" },
@@ -141,7 +143,8 @@ static const struct {
 	{ "[channel]\nname = x\nurl = http://a.example/\n",
 	    "t.ini:1: [channel ]: a number is digits with at most one dot, like 5 or 5.1, not 0, and has at most 15 "
 	    "characters" },
-	{ "[provider]\nmax_streams = 1\n", "t.ini:1: [provider]: it needs a name of at most 63 bytes, like [provider home]" },
+	{ "[provider]\nmax_streams = 1\n",
+	    "t.ini:1: [provider]: it needs a name of at most 63 bytes, like [provider home]" },
 	{ "[provider a]\n[provider a]\n", "t.ini:2: provider a: is also the provider of line 1: give it another name" },
 	{ "[provider a]\nxtream = http://a.example\nusername = u\n",
 	    "t.ini:1: provider a: xtream: username and password are needed with it" },
@@ -200,9 +203,12 @@ START_TEST(a_message_never_shows_a_secret)
 		ONE_CHANNEL "url = http://a.example/?password=hunter2\n",
 		"[provider a]\nplaylist = gopher://x/?hunter2\n",
 		"[provider a]\npassword = hunter2 "
-		"........................................................................................................"
-		"........................................................................................................"
-		"........................................................................................................\n",
+		"......................................................................................................"
+		".."
+		"......................................................................................................"
+		".."
+		"......................................................................................................"
+		"..\n",
 	};
 
 	for (size_t i = 0; i < NITEMS(texts); i++) {
@@ -285,7 +291,8 @@ START_TEST(the_shipped_file_has_every_setting_and_its_examples_are_right)
 		if (strncmp(s->key, "backup", 6) == 0 && s->key[6] > '1')
 			continue;
 		snprintf(want, sizeof(want), "\n%s = ", s->key);
-		ck_assert_msg(strcmp(s->key, "playlist") == 0 || strstr(text, want) != NULL, "%s.%s", s->section, s->key);
+		ck_assert_msg(
+		    strcmp(s->key, "playlist") == 0 || strstr(text, want) != NULL, "%s.%s", s->section, s->key);
 	}
 }
 END_TEST
@@ -366,8 +373,8 @@ START_TEST(a_blank_where_a_long_line_is_cut_is_kept)
 		value[at] = ' ';
 		if (at + 2 < 255 && at % 2 == 0)
 			value[at + 1] = ' ';
-		snprintf(text, sizeof(text), "[channel 1]\nname = x\nurl = http://a.example/\nheader = X-%s: y\nguide_id = %s\n",
-		    "long", value);
+		snprintf(text, sizeof(text),
+		    "[channel 1]\nname = x\nurl = http://a.example/\nheader = X-%s: y\nguide_id = %s\n", "long", value);
 		config = load_good(text);
 		ck_assert_str_eq(config->lineup.channels[0].guide_id, value);
 		config_free(&config);
@@ -421,8 +428,8 @@ START_TEST(the_line_number_of_a_mistake_is_right_behind_long_lines)
 	struct config *config = NULL;
 	struct config_errors errs;
 
-	snprintf(text, sizeof(text), "[channel 1]\nname = x\nurl = http://a.example/%01000d\nlogo = http://a.example/%0900d\nx = 1\n",
-	    1, 2);
+	snprintf(text, sizeof(text),
+	    "[channel 1]\nname = x\nurl = http://a.example/%01000d\nlogo = http://a.example/%0900d\nx = 1\n", 1, 2);
 	ck_assert_int_eq(load(&config, &errs, text, NULL, 0), PB_EFORMAT);
 	ck_assert_uint_eq(errs.count, 1);
 	ck_assert_str_eq(errs.at[0].text, "t.ini:5: x: no such setting in [channel]");
@@ -433,11 +440,12 @@ END_TEST
 START_TEST(the_command_line_has_the_last_word_and_is_checked_too)
 {
 	static const char *const good[] = { "tuner.tuner_count=7", "server.listen=:80,:81", "stream.variant=720p" };
-	static const char *const bad[] = { "tuner.tuner_count=0", "tuner.tuner_cont=1", "nope.x=1", "tuner", "tuner.name",
-		"channel 5.url=http://a.example/", "stream.reserve=90s" };
+	static const char *const bad[] = { "tuner.tuner_count=0", "tuner.tuner_cont=1", "nope.x=1", "tuner",
+		"tuner.name", "channel 5.url=http://a.example/", "stream.reserve=90s" };
 	static const char *const said[] = { "-o: tuner.tuner_count: 0 is less than 1",
 		"-o: tuner_cont: no such setting in [tuner]; is tuner_count meant?",
-		("-o: [nope]: no such section; there are server, tuner, discovery, stream, fetch, testcard, provider NAME and "
+		("-o: [nope]: no such section; there are server, tuner, discovery, stream, fetch, testcard, provider "
+		 "NAME and "
 		 "channel NUMBER"),
 		"-o: tuner: section.key=value would be right", "-o: tuner.name: section.key=value would be right",
 		"-o: channel 5: channels and providers can't be given with -o",
@@ -509,15 +517,17 @@ END_TEST
 
 START_TEST(channels_are_in_the_order_of_their_numbers_and_found_by_their_text)
 {
-	static const char *const numbers[] = { "10", "5.10", "5.2", "100", "5", "05", "5.1", "2", "5.0", "0.5", "99999999999999" };
-	static const char *const order[] = { "0.5", "2", "05", "5", "5.0", "5.1", "5.2", "5.10", "10", "100", "99999999999999" };
+	static const char *const numbers[] = { "10", "5.10", "5.2", "100", "5", "05", "5.1", "2", "5.0", "0.5",
+		"99999999999999" };
+	static const char *const order[] = { "0.5", "2", "05", "5", "5.0", "5.1", "5.2", "5.10", "10", "100",
+		"99999999999999" };
 	char text[4096] = "";
 	size_t len = 0;
 	struct config *c;
 
 	for (size_t i = 0; i < NITEMS(numbers); i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "[channel %s]\nname = x\nurl = http://a.example/\n",
-		    numbers[i]);
+		len += (size_t)snprintf(
+		    text + len, sizeof(text) - len, "[channel %s]\nname = x\nurl = http://a.example/\n", numbers[i]);
 	c = load_good(text);
 	ck_assert_uint_eq(c->lineup.count, NITEMS(order));
 	for (size_t i = 0; i < NITEMS(order); i++) {
@@ -537,7 +547,8 @@ END_TEST
 START_TEST(a_guide_number_is_digits_with_at_most_one_dot)
 {
 	static const char *const good[] = { "1", "5.1", "100", "0.1", "123456789012345" };
-	static const char *const bad[] = { "", "0", "00", "0.0", ".", "5.", ".5", "5.1.1", "5-1", "-5", "5 ", "v5", "1234567890123456" };
+	static const char *const bad[] = { "", "0", "00", "0.0", ".", "5.", ".5", "5.1.1", "5-1", "-5", "5 ", "v5",
+		"1234567890123456" };
 
 	for (size_t i = 0; i < NITEMS(good); i++)
 		ck_assert_msg(guide_number_valid(good[i]), "%s", good[i]);
@@ -593,9 +604,10 @@ END_TEST
 
 START_TEST(what_is_shown_of_a_configuration_holds_no_secret)
 {
-	struct config *c = load_good(ONE_CHANNEL "header = Cookie: hunter2\nbackup3 = http://u:hunter2@b.example/?t=hunter2\n"
-						 "provider = a b\n[provider a b]\nplaylist = http://u:hunter2@a.example/?p=hunter2\n"
-						 "username = hunter2\npassword = hunter2\n");
+	struct config *c =
+	    load_good(ONE_CHANNEL "header = Cookie: hunter2\nbackup3 = http://u:hunter2@b.example/?t=hunter2\n"
+				  "provider = a b\n[provider a b]\nplaylist = http://u:hunter2@a.example/?p=hunter2\n"
+				  "username = hunter2\npassword = hunter2\n");
 	char *dump = config_dump(c);
 
 	ck_assert_ptr_nonnull(dump);
@@ -717,8 +729,8 @@ START_TEST(ten_thousand_channels_are_loaded_and_each_is_found)
 
 	ck_assert_ptr_nonnull(file);
 	for (int i = COUNT; i > 0; i--)
-		fprintf(file, "[channel %d.%d]\nname = Channel %d\nurl = http://cdn.example/live/%d/index.m3u8\n", i / 10 + 1,
-		    i % 10, i, i);
+		fprintf(file, "[channel %d.%d]\nname = Channel %d\nurl = http://cdn.example/live/%d/index.m3u8\n",
+		    i / 10 + 1, i % 10, i, i);
 	rewind(file);
 	ck_assert_int_eq(config_read(&c, file, "t.ini", NULL, 0, &errs), 0);
 	fclose(file);
@@ -739,8 +751,9 @@ END_TEST
 /* Cut the file at every byte: it is understood or refused, nothing else. */
 START_TEST(a_file_cut_anywhere_is_understood_or_refused)
 {
-	static const char text[] = "[server]\nlisten = :80 ; x\n[channel 5.1]\nname = First\nurl = http://a.example/x;y\n"
-				   "header = A: b\n[provider p]\nmax_streams = 1\n[testcard]\nenabled = yes\n";
+	static const char text[] =
+	    "[server]\nlisten = :80 ; x\n[channel 5.1]\nname = First\nurl = http://a.example/x;y\n"
+	    "header = A: b\n[provider p]\nmax_streams = 1\n[testcard]\nenabled = yes\n";
 
 	for (size_t len = 0; len < sizeof(text); len++) {
 		char cut[sizeof(text)];
@@ -770,7 +783,8 @@ main(void)
 	int failed;
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, a_mistake_is_named_with_its_line_its_key_and_what_would_be_right, 0, (int)NITEMS(mistakes));
+	tcase_add_loop_test(
+	    tc, a_mistake_is_named_with_its_line_its_key_and_what_would_be_right, 0, (int)NITEMS(mistakes));
 	tcase_add_test(tc, all_mistakes_are_named_in_one_run_and_in_their_order);
 	tcase_add_test(tc, a_message_never_shows_a_secret);
 	tcase_add_test(tc, the_shipped_file_says_exactly_the_defaults_of_the_table);

@@ -16,8 +16,7 @@ static int saved_stderr = -1;
 static char got[1 << 17];
 
 /* Standard error becomes a pipe; its other end is given. */
-static int
-catch(enum log_format format, int level)
+static int catch (enum log_format format, int level)
 {
 	int fds[2];
 
@@ -49,7 +48,7 @@ release(int fd)
 
 START_TEST(an_event_is_one_line_with_its_name_and_pairs)
 {
-	int fd = catch(LOG_AS_LOGFMT, LOG_INFO);
+	int fd = catch (LOG_AS_LOGFMT, LOG_INFO);
 	const char *line;
 
 	errno = EBADF;
@@ -66,7 +65,7 @@ END_TEST
 
 START_TEST(a_level_that_is_not_wanted_is_not_written)
 {
-	int fd = catch(LOG_AS_LOGFMT, LOG_WARNING);
+	int fd = catch (LOG_AS_LOGFMT, LOG_WARNING);
 
 	log_event(LOG_INFO, "a", "b=1");
 	log_event(LOG_DEBUG, "a", "b=1");
@@ -80,7 +79,7 @@ END_TEST
 
 START_TEST(nobody_outside_can_forge_a_line)
 {
-	int fd = catch(LOG_AS_LOGFMT, LOG_INFO);
+	int fd = catch (LOG_AS_LOGFMT, LOG_INFO);
 	const char *line;
 
 	log_event(LOG_INFO, "a", "agent=\"%s\"", "x\nlevel=err\r\x1b[2J\x7f\xc2\x9b\xff\xc3");
@@ -105,7 +104,7 @@ START_TEST(json_holds_the_pairs_as_text)
 		{ "empty= more=\"\"", ",\"empty\":\"\",\"more\":\"\"}\n" },
 		{ "open=\"never closed", ",\"open\":\"never closed\"}\n" },
 	};
-	int fd = catch(LOG_AS_JSON, LOG_INFO);
+	int fd = catch (LOG_AS_JSON, LOG_INFO);
 
 	for (size_t i = 0; i < NITEMS(cases); i++) {
 		const char *line, *tail;
@@ -144,7 +143,7 @@ START_TEST(a_line_that_is_too_long_is_cut_and_stays_well_formed)
 	char value[2 * LOG_LINE];
 
 	for (size_t len = LOG_LINE - 200; len < LOG_LINE + 50; len++) {
-		int fd = catch(LOG_AS_JSON, LOG_INFO);
+		int fd = catch (LOG_AS_JSON, LOG_INFO);
 
 		for (size_t i = 0; i < len; i++)
 			value[i] = "\"\\x\xc3\xa4"[i % 5];
@@ -156,7 +155,7 @@ START_TEST(a_line_that_is_too_long_is_cut_and_stays_well_formed)
 		check_json(caught(fd));
 		release(fd);
 
-		fd = catch(LOG_AS_LOGFMT, LOG_INFO);
+		fd = catch (LOG_AS_LOGFMT, LOG_INFO);
 		log_event(LOG_INFO, "a", "long=\"%s\"", value);
 		ck_assert_uint_le(strlen(caught(fd)), LOG_LINE);
 		ck_assert_str_eq(got + strlen(got) - 2, "\"\n");
@@ -167,7 +166,7 @@ END_TEST
 
 START_TEST(a_pipe_that_nobody_reads_loses_lines_and_says_so_later)
 {
-	int fd = catch(LOG_AS_LOGFMT, LOG_INFO);
+	int fd = catch (LOG_AS_LOGFMT, LOG_INFO);
 	char value[1000];
 
 	memset(value, 'v', sizeof(value));
