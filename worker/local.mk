@@ -13,3 +13,9 @@ libworker_a_SOURCES += worker/resolve.h worker/resolve.c worker/fetch.h worker/f
 libworker_a_SOURCES += worker/pace.h worker/pace.c worker/client.h worker/client.c worker/link.h worker/link.c \
 	worker/output.h worker/output.c worker/writer.h worker/writer.c worker/source.h worker/source.c \
 	worker/prefetch.h worker/prefetch.c worker/line.h worker/line.c worker/quality.h worker/quality.c
+
+libworker_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(CARES_CFLAGS) $(JANSSON_CFLAGS)
+pkglibexec_PROGRAMS += plexbridge-worker
+plexbridge_worker_SOURCES = worker/main.c worker/alone.h worker/alone.c
+plexbridge_worker_LDADD = libworker.a libipc.a libconfig.a libbase.a $(CURL_LIBS) $(CARES_LIBS) $(EV_LIBS) \
+	$(CRYPTO_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(BSD_LIBS) $(ZLIB_LIBS) -lm

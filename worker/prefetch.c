@@ -46,6 +46,7 @@ struct segment {
 	bool paused;  /* its fetch waits for fetch_resume() */
 	bool truncated;
 	bool rekeyed; /* its key was fetched a second time */
+	bool refused; /* its bytes are of no use; who takes them knows why */
 	int status;
 	char reason[FETCH_REASON_MAX];
 	struct decrypt *decrypt;
@@ -330,6 +331,7 @@ segment_data(void *arg, const void *buf, size_t len)
 			return PB_AGAIN;
 		}
 		err = deliver(seg, buf, len);
+		seg->refused = err < 0;
 		/* PB_NO: the fetch is cancelled and will be made anew. */
 		return err == PB_NO ? 0 : err;
 	}
@@ -355,7 +357,7 @@ segment_done(void *arg, const struct fetch_result *r)
 		atomic_store(&p->state->figures.http_status, (uint32_t)r->http_status);
 	if (r->err == 0) {
 		seg->state = WHOLE;
-	} else if (r->bytes > 0 && (r->err == PB_ENET || r->err == PB_ETIME || r->err == PB_EFORMAT) &&
+	} else if (!seg->refused && r->bytes > 0 && (r->err == PB_ENET || r->err == PB_ETIME || r->err == PB_EFORMAT) &&
 	    (seg->begun || seg->kept > 0)) {
 		/* The beginning is as good as any: complete packets are played, the rest is a cut. */
 		log_event(LOG_WARNING, "segment.cut", "channel=%s msn=%llu bytes=%llu why=\"%s\"", p->tune->guide_number,

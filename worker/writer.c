@@ -255,6 +255,21 @@ writer_set_start(struct writer *w, uint32_t burst_ms, uint32_t reserve_ms)
 	atomic_store(&w->state->figures.reserve_target_ms, reserve_ms);
 }
 
+void
+writer_learn_reserve(struct writer *w, uint32_t min_ms)
+{
+	uint32_t ms = (uint32_t)PB_MAX(w->pace.smooth_27m / PCR_PER_MS, (int64_t)min_ms);
+
+	pace_set_target(&w->pace, ms);
+	atomic_store(&w->state->figures.reserve_target_ms, ms);
+}
+
+bool
+writer_dry(const struct writer *w)
+{
+	return w->pace.dry;
+}
+
 bool
 writer_has_media(const struct writer *w)
 {

@@ -59,6 +59,12 @@ bool writer_done(const struct writer *writer);
 /* What the window allowed at the start, in milliseconds. */
 void writer_set_start(struct writer *writer, uint32_t burst_ms, uint32_t reserve_ms);
 
+/* From now on the reserve that was reached is the one to keep, at least min_ms. */
+void writer_learn_reserve(struct writer *writer, uint32_t min_ms);
+
+/* All that exists is released, and a player would have run dry. */
+bool writer_dry(const struct writer *writer);
+
 uint32_t writer_reserve_ms(const struct writer *writer);
 uint64_t writer_released_ms(const struct writer *writer);
 bool writer_has_media(const struct writer *writer);

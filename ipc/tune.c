@@ -1,0 +1,81 @@
+/*
+ * tune.c - field by field; strings are cut nowhere, but refused
+ */
+#include "ipc/tune.h"
+
+#include <bsd/string.h>
+#include <string.h>
+
+#include "base/pb.h"
+
+static bool
+pack_headers(struct msg_tune *tune, const struct channel *channel)
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; i < channel->header_count; i++) {
+		size_t len = strlen(channel->headers[i]) + 1;
+
+		if (len > sizeof(tune->headers) - at)
+			return false;
+		memcpy(tune->headers + at, channel->headers[i], len);
+		at += len;
+	}
+	tune->headers_len = (uint32_t)at;
+	return true;
+}
+
+static void
+pack_settings(struct msg_settings *out, const struct config *config)
+{
+	const struct config_stream *stream = &config->stream;
+	const struct config_fetch *fetch = &config->fetch;
+
+	*out = (struct msg_settings){
+		.reserve_ms = stream->reserve_ms,
+		.reserve_max_ms = stream->reserve_max_ms,
+		.window_ms = stream->window_ms,
+		.burst_ms = stream->burst_ms,
+		.paused_ms = stream->paused_ms,
+		.tune_timeout_ms = stream->tune_timeout_ms,
+		.latency_ms = stream->latency_ms,
+		.prefetch = (uint32_t)stream->prefetch,
+		.connect_timeout_ms = fetch->connect_timeout_ms,
+		.try_timeout_ms = fetch->try_timeout_ms,
+		.try_step_ms = fetch->try_step_ms,
+		.tries = (uint32_t)fetch->tries,
+		.backoff_ms = fetch->backoff_ms,
+		.backoff_max_ms = fetch->backoff_max_ms,
+		.keepalive_ms = fetch->keepalive_ms,
+		.connections = (uint32_t)fetch->connections,
+		.spool_max = stream->spool_max_bytes,
+		.worker_memory = stream->worker_memory_bytes,
+		.private_targets = fetch->private_targets,
+		.append_query = fetch->append_query,
+	};
+	config_format_variant(out->variant, sizeof(out->variant), &stream->variant);
+}
+
+int
+tune_pack(struct msg_tune *out, const struct config *config, const struct channel *channel, const char *url,
+    const char **why)
+{
+	const char *agent = channel->user_agent != NULL ? channel->user_agent : config->fetch.user_agent;
+
+	memset(out, 0, sizeof(*out));
+	if (url == NULL)
+		url = channel->url;
+	*why = "the URL is too long";
+	if (strlcpy(out->url, url, sizeof(out->url)) >= sizeof(out->url))
+		return PB_ELIMIT;
+	*why = "user_agent is too long";
+	if (strlcpy(out->user_agent, agent, sizeof(out->user_agent)) >= sizeof(out->user_agent))
+		return PB_ELIMIT;
+	*why = "the headers are too long";
+	if (!pack_headers(out, channel))
+		return PB_ELIMIT;
+	strlcpy(out->guide_number, channel->guide_number, sizeof(out->guide_number));
+	pack_settings(&out->settings, config);
+	*why = "";
+	return 0;
+}

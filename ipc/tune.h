@@ -1,0 +1,22 @@
+/*
+ * tune.h - the settings of one channel, packed for its worker
+ *
+ * Pure. The supervisor packs what it sends in MSG_S_TUNE, a worker that is
+ * run by hand packs the same for itself: one mapping, so that both play a
+ * channel alike.
+ */
+#ifndef PLEXBRIDGE_IPC_TUNE_H
+#define PLEXBRIDGE_IPC_TUNE_H
+
+#include "config/config.h"
+#include "ipc/msg.h"
+
+/*
+ * Pack channel (its URL, headers, user agent) and what config says of
+ * streams and fetching. url: instead of the channel's own, NULL for that.
+ * 0, or PB_ELIMIT with *why when a text is too long for a message.
+ */
+int tune_pack(struct msg_tune *out, const struct config *config, const struct channel *channel, const char *url,
+    const char **why);
+
+#endif

@@ -1,0 +1,433 @@
+/*
+ * line.c - each station's callback is the next station's call
+ */
+#include "worker/line.h"
+
+#include <bsd/string.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/pb.h"
+#include "worker/es.h"
+#include "worker/fetch.h"
+#include "worker/pace.h"
+#include "worker/prefetch.h"
+#include "worker/quality.h"
+#include "worker/source.h"
+#include "worker/writer.h"
+
+/* A player needs the first key frame and the next to begin: never a smaller burst, window or not. */
+#define BURST_FLOOR_MS 1000
+#define LOST_REOPEN 2   /* segments in a row that the source no longer has */
+#define LOST_REFUSE 3   /* segments in a row that gave no picture, before media */
+#define LEARN_S 30      /* after so long the reserve that was reached is the one to keep */
+#define RESERVE_MIN_MS 500
+#define TUNE_TIMEOUT_MS 15000
+
+struct line {
+	struct ev_loop *loop;
+	struct msg_tune tune;
+	struct state *state;
+	struct fetch_pool *pool;
+	struct source *source;
+	struct prefetch *prefetch;
+	struct writer *writer;
+	const struct line_ops *ops;
+	void *arg;
+	struct quality quality;
+	ev_timer tick, second;
+	unsigned seconds;       /* since media */
+	unsigned lost, useless; /* in a row */
+	int data_err;           /* of the segment in hand */
+	bool media, finishing, failed;
+	uint64_t connections;   /* of a plain stream: each is a segment of its own */
+};
+
+static int64_t
+now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static void
+line_tick(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct line *l = w->data;
+	int64_t now = now_ns();
+
+	(void)loop;
+	(void)revents;
+	atomic_store_explicit(&l->state->heartbeat_ns, now, memory_order_release);
+	if (writer_tick(l->writer, now, l->ops->hold_at(l->arg)))
+		l->ops->released(l->arg);
+	if (writer_room(l->writer)) {
+		prefetch_resume(l->prefetch);
+		source_resume(l->source);
+	}
+	if (l->finishing && prefetch_empty(l->prefetch)) {
+		writer_finish(l->writer);
+		if (writer_done(l->writer) || !l->media) {
+			l->finishing = false;
+			l->ops->ended(l->arg);
+		}
+	}
+}
+
+/* What the operator is shown. */
+static void
+publish(struct line *l)
+{
+	struct state_figures *f = &l->state->figures;
+	struct fetch_figures from = fetch_pool_figures(l->pool);
+	const struct conform_stats *stats = conform_stats((struct conform *)(uintptr_t)writer_conform(l->writer));
+
+	atomic_store(&f->upstream_bytes, from.bytes);
+	atomic_store(&f->requests, from.requests);
+	atomic_store(&f->errors, from.errors);
+	atomic_store(&f->retries, from.retries);
+	atomic_store(&f->latency_ms, from.ttfb_ms);
+	atomic_store(&f->throughput_kbps, (uint32_t)PB_MIN(from.throughput_bps / 1000, UINT32_MAX));
+	atomic_store(&f->splices, stats->splices);
+}
+
+static void
+line_second(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct line *l = w->data;
+	struct state_figures *f = &l->state->figures;
+	struct quality_sample sample = { .latency_limit_ms = l->tune.settings.latency_ms };
+
+	(void)loop;
+	(void)revents;
+	publish(l);
+	if (!l->media)
+		return;
+	if (++l->seconds == LEARN_S)
+		writer_learn_reserve(l->writer, RESERVE_MIN_MS);
+	sample.latency_ms = atomic_load(&f->latency_ms);
+	sample.retries = atomic_load(&f->retries);
+	sample.errors = atomic_load(&f->errors);
+	sample.dry = writer_dry(l->writer);
+	if (quality_second(&l->quality, &sample)) {
+		atomic_store(&f->quality, (uint32_t)l->quality.state);
+		log_event(l->quality.state == QUALITY_OUTAGE ? LOG_ERR : LOG_INFO, "quality",
+		    "channel=%s state=%s latency_ms=%u reserve_ms=%u", l->tune.guide_number,
+		    quality_name(l->quality.state), sample.latency_ms, writer_reserve_ms(l->writer));
+	}
+}
+
+/* Source's side. */
+
+static bool
+source_may_add(void *arg)
+{
+	struct line *l = arg;
+
+	return prefetch_room(l->prefetch);
+}
+
+static int
+source_adds(void *arg, const struct source_segment *segment)
+{
+	struct line *l = arg;
+
+	return prefetch_add(l->prefetch, segment);
+}
+
+static void
+source_starts(void *arg, uint32_t behind_ms, uint32_t reserve_ms)
+{
+	struct line *l = arg;
+	uint32_t burst_ms = l->tune.settings.burst_ms;
+
+	/* A window that is too short shrinks the burst first. */
+	if (behind_ms < burst_ms + reserve_ms)
+		burst_ms = PB_MIN(burst_ms, PB_MAX(behind_ms > reserve_ms ? behind_ms - reserve_ms : 0, BURST_FLOOR_MS));
+	if (behind_ms != UINT32_MAX)
+		reserve_ms = behind_ms > burst_ms ? behind_ms - burst_ms : 0;
+	writer_set_start(l->writer, burst_ms, reserve_ms);
+	log_event(LOG_INFO, "stream.start", "channel=%s burst_ms=%u reserve_ms=%u", l->tune.guide_number, burst_ms,
+	    reserve_ms);
+}
+
+static void
+source_ended(void *arg)
+{
+	struct line *l = arg;
+
+	l->finishing = true;
+}
+
+static void
+source_failed(void *arg, uint32_t code, const char *reason)
+{
+	struct line *l = arg;
+
+	if (l->failed)
+		return;
+	l->failed = true;
+	ev_timer_stop(l->loop, &l->tick);
+	ev_timer_stop(l->loop, &l->second);
+	l->ops->failed(l->arg, code, reason);
+}
+
+static uint32_t
+line_reserve_ms(void *arg)
+{
+	struct line *l = arg;
+
+	return writer_reserve_ms(l->writer);
+}
+
+static void
+stream_begins(void *arg)
+{
+	struct line *l = arg;
+	struct conform_input input = {
+		.msn = l->connections,
+		.discontinuity = l->connections > 0,
+		.continues = true,
+	};
+
+	l->connections++;
+	writer_begin(l->writer, &input);
+}
+
+static int
+stream_feeds(void *arg, const void *buf, size_t len)
+{
+	struct line *l = arg;
+
+	if (!writer_room(l->writer))
+		return PB_AGAIN;
+	return writer_feed(l->writer, buf, len, now_ns());
+}
+
+static void
+stream_ends(void *arg)
+{
+	struct line *l = arg;
+
+	(void)writer_end(l->writer, true, now_ns());
+}
+
+/* Prefetch's side. */
+
+static void
+segment_begins(void *arg, const struct source_segment *segment)
+{
+	struct line *l = arg;
+	struct conform_input input = {
+		.msn = segment->serial,
+		.duration_ms = segment->duration_ms,
+		.discontinuity = segment->discontinuity || l->lost > 0,
+	};
+	struct state_upstream upstream = { .epoch = segment->epoch, .msn = segment->msn };
+
+	l->data_err = 0;
+	writer_upstream(l->writer, &upstream);
+	writer_begin(l->writer, &input);
+}
+
+static int
+segment_feeds(void *arg, const void *buf, size_t len)
+{
+	struct line *l = arg;
+	int err = writer_feed(l->writer, buf, len, now_ns());
+
+	if (err < 0)
+		l->data_err = err;
+	return err < 0 ? err : 0;
+}
+
+/* Nothing came of it: say so, and decide whether this source is any good. */
+static void
+segment_useless(struct line *l, const char *why)
+{
+	bool refused = l->data_err == PB_ENOSUP;
+
+	log_event(LOG_WARNING, "segment.useless", "channel=%s why=\"%s\"", l->tune.guide_number, why);
+	if (refused || ++l->useless >= LOST_REFUSE) {
+		l->useless = 0;
+		source_refuse(l->source, refused ? 806 : 807, why);
+	}
+}
+
+static void
+segment_ends(void *arg, bool truncated)
+{
+	struct line *l = arg;
+	int err = writer_end(l->writer, truncated, now_ns());
+
+	if (err < 0 && l->data_err == 0)
+		l->data_err = err;
+	if (l->data_err != 0) {
+		segment_useless(l, conform_reason(writer_conform(l->writer)));
+	} else {
+		l->lost = 0;
+		if (l->media)
+			l->useless = 0;
+		else if (++l->useless >= LOST_REFUSE)
+			source_refuse(l->source, 807, conform_reason(writer_conform(l->writer)));
+	}
+}
+
+static void
+segment_lost(void *arg, const struct source_segment *segment, int status, const char *reason)
+{
+	struct line *l = arg;
+
+	l->lost++;
+	if (l->data_err != 0) {
+		l->data_err = 0; /* segment_ends() has said it */
+		return;
+	}
+	log_event(LOG_WARNING, "segment.lost", "channel=%s msn=%llu status=%d why=\"%s\"", l->tune.guide_number,
+	    (unsigned long long)segment->msn, status, reason);
+	strlcpy(l->state->reason, reason, sizeof(l->state->reason));
+	if (!l->media && l->lost >= LOST_REFUSE)
+		source_refuse(l->source, 806, reason);
+	else if (l->lost >= LOST_REOPEN)
+		source_reopen(l->source, reason);
+}
+
+static bool
+line_has_room(void *arg)
+{
+	struct line *l = arg;
+
+	return writer_room(l->writer);
+}
+
+static void
+line_drained(void *arg)
+{
+	struct line *l = arg;
+
+	source_feed(l->source);
+}
+
+/* Writer's side. */
+
+static void
+writer_before_tail(void *arg, uint64_t new_tail)
+{
+	struct line *l = arg;
+
+	l->ops->before_tail(l->arg, new_tail);
+}
+
+static void
+writer_media(void *arg)
+{
+	struct line *l = arg;
+
+	l->media = true;
+	l->useless = 0;
+	source_has_media(l->source);
+	prefetch_tuning(l->prefetch, 0);
+	l->ops->media(l->arg);
+}
+
+static const struct source_ops source_ops = {
+	.room = source_may_add,
+	.segment = source_adds,
+	.stream_begin = stream_begins,
+	.stream_data = stream_feeds,
+	.stream_end = stream_ends,
+	.start = source_starts,
+	.ended = source_ended,
+	.failed = source_failed,
+	.reserve_ms = line_reserve_ms,
+};
+
+static const struct prefetch_ops prefetch_ops = {
+	.begin = segment_begins,
+	.data = segment_feeds,
+	.end = segment_ends,
+	.lost = segment_lost,
+	.room = line_has_room,
+	.drained = line_drained,
+	.reserve_ms = line_reserve_ms,
+};
+
+static const struct writer_ops writer_ops = {
+	.before_tail = writer_before_tail,
+	.media = writer_media,
+};
+
+int
+line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const struct msg_tune *tune, int spool_fd,
+    struct state *state, const struct line_ops *ops, void *arg)
+{
+	struct line *l = calloc(1, sizeof(*l));
+	struct fetch_pool_options options;
+	int err = PB_ENOMEM;
+
+	if (l == NULL)
+		return PB_ENOMEM;
+	l->loop = loop;
+	l->tune = *tune;
+	l->state = state;
+	l->ops = ops;
+	l->arg = arg;
+	ev_timer_init(&l->tick, line_tick, 0., PACE_TICK_S);
+	ev_timer_init(&l->second, line_second, 1., 1.);
+	l->tick.data = l->second.data = l;
+	options = (struct fetch_pool_options){
+		.resolve = resolve,
+		.settings = &l->tune.settings,
+		.user_agent = l->tune.user_agent,
+		.headers = l->tune.headers,
+		.headers_len = l->tune.headers_len,
+	};
+	if ((err = fetch_pool_new(&l->pool, loop, &options)) != 0 ||
+	    (err = writer_new(&l->writer, spool_fd, state, &l->tune.settings, &writer_ops, l)) != 0 ||
+	    (err = prefetch_new(&l->prefetch, loop, l->pool, &l->tune, state, &prefetch_ops, l)) != 0 ||
+	    (err = source_new(&l->source, loop, l->pool, &l->tune, state, &source_ops, l)) != 0) {
+		line_free(&l);
+		return err;
+	}
+	*out = l;
+	return 0;
+}
+
+void
+line_free(struct line **line)
+{
+	struct line *l = *line;
+
+	if (l == NULL)
+		return;
+	ev_timer_stop(l->loop, &l->tick);
+	ev_timer_stop(l->loop, &l->second);
+	source_free(&l->source);
+	prefetch_free(&l->prefetch);
+	writer_free(&l->writer);
+	fetch_pool_free(&l->pool);
+	free(l);
+	*line = NULL;
+}
+
+void
+line_open(struct line *l)
+{
+	uint32_t ms = l->tune.settings.tune_timeout_ms;
+
+	prefetch_tuning(l->prefetch, ev_now(l->loop) + (ms != 0 ? ms : TUNE_TIMEOUT_MS) / 1e3);
+	ev_timer_start(l->loop, &l->tick);
+	ev_timer_start(l->loop, &l->second);
+	source_open(l->source);
+}
+
+uint64_t
+line_released_ms(const struct line *l)
+{
+	return writer_released_ms(l->writer);
+}

@@ -1,0 +1,51 @@
+/*
+ * line.h - the whole line of one channel: source to released bytes
+ *
+ * Puts the stations together in their order (design/architecture.md, "The
+ * worker's line") and holds the clocks: a tick of PACE_TICK_S that releases
+ * and reclaims, a second that measures. Who the bytes go to is not its
+ * business: main.c serves clients or writes a file.
+ *
+ *   blocking  never
+ *   owner     spool, state and loop are borrowed
+ */
+#ifndef PLEXBRIDGE_WORKER_LINE_H
+#define PLEXBRIDGE_WORKER_LINE_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc/msg.h"
+#include "ipc/state.h"
+#include "worker/resolve.h"
+
+struct line;
+
+struct line_ops {
+	/* A key frame is released: viewers can be served. Once. */
+	void (*media)(void *arg);
+	/* More was released. */
+	void (*released)(void *arg);
+	/* The window's beginning is about to move. */
+	void (*before_tail)(void *arg, uint64_t new_tail);
+	/* What the tail must not pass, UINT64_MAX for nothing. */
+	uint64_t (*hold_at)(void *arg);
+	/* Certain failure before media: 805, 806, 807. The line does nothing more. */
+	void (*failed)(void *arg, uint32_t code, const char *reason);
+	/* A source that has an end was played to it. */
+	void (*ended)(void *arg);
+};
+
+/* Takes a copy of tune; resolve, ops and the rest are borrowed. 0 or an error. */
+int line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const struct msg_tune *tune,
+    int spool_fd, struct state *state, const struct line_ops *ops, void *arg);
+void line_free(struct line **line);
+
+/* Begin: the first request is on the wire when it returns. */
+void line_open(struct line *line);
+
+/* Media released since the beginning, in milliseconds. */
+uint64_t line_released_ms(const struct line *line);
+
+#endif

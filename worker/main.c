@@ -1,0 +1,389 @@
+/*
+ * main.c - plexbridge-worker: a channel's line, for a supervisor or by hand
+ *
+ * With --channel-fd it is a worker: it warms up everything that takes time,
+ * says that it is ready, and waits for a tune (ipc/msg.h). Otherwise it is a
+ * tool (worker/alone.h).
+ */
+#include <ev.h>
+#include <curl/curl.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/pb.h"
+#include "ipc/msg.h"
+#include "ipc/spool.h"
+#include "ipc/state.h"
+#include "worker/alone.h"
+#include "worker/client.h"
+#include "worker/line.h"
+#include "worker/link.h"
+#include "worker/resolve.h"
+
+/* Larger pieces come from mmap() and go back at once; see worker/prefetch.c. */
+#define MALLOC_MMAP_BYTES (64 << 10)
+
+struct worker {
+	struct ev_loop *loop;
+	struct link *link;
+	struct resolve *resolve;
+	struct line *line;
+	struct clients *clients;
+	struct state *state;
+	int spool_fd, state_fd;
+	int status;
+};
+
+static void
+quit(struct worker *w, int status)
+{
+	w->status = status;
+	ev_break(w->loop, EVBREAK_ALL);
+}
+
+static void
+line_media(void *arg)
+{
+	struct worker *w = arg;
+
+	link_media(w->link);
+}
+
+static void
+line_released(void *arg)
+{
+	struct worker *w = arg;
+
+	clients_service(w->clients);
+}
+
+static void
+line_before_tail(void *arg, uint64_t new_tail)
+{
+	struct worker *w = arg;
+
+	clients_before_tail(w->clients, new_tail);
+}
+
+static uint64_t
+line_hold_at(void *arg)
+{
+	(void)arg; /* a viewer that is too slow skips */
+	return UINT64_MAX;
+}
+
+static void
+line_failed(void *arg, uint32_t code, const char *reason)
+{
+	struct worker *w = arg;
+
+	link_failed(w->link, code, reason);
+}
+
+static void
+line_ended(void *arg)
+{
+	struct worker *w = arg;
+
+	link_failed(w->link, 807, "the source has ended");
+}
+
+static const struct line_ops line_ops = {
+	.media = line_media,
+	.released = line_released,
+	.before_tail = line_before_tail,
+	.hold_at = line_hold_at,
+	.failed = line_failed,
+	.ended = line_ended,
+};
+
+static void
+client_event(void *arg, const struct msg_client_report *report)
+{
+	struct worker *w = arg;
+
+	link_report(w->link, report);
+}
+
+static int
+link_tune(void *arg, const struct msg_tune *tune, int spool_fd, int state_fd)
+{
+	struct worker *w = arg;
+	int err;
+
+	w->spool_fd = spool_fd;
+	w->state_fd = state_fd;
+	if (!spool_valid(spool_fd))
+		return PB_EPEER;
+	if ((err = state_map(state_fd, &w->state)) != 0)
+		return err < 0 ? err : PB_EPEER;
+	err = clients_new(&w->clients, w->loop, spool_fd, w->state, tune->settings.burst_ms, tune->settings.paused_ms,
+	    client_event, w);
+	if (err != 0)
+		return err;
+	err = line_new(&w->line, w->loop, w->resolve, tune, spool_fd, w->state, &line_ops, w);
+	if (err != 0)
+		return err;
+	line_open(w->line);
+	return 0;
+}
+
+static void
+link_client(void *arg, const struct msg_client *client, int fd)
+{
+	struct worker *w = arg;
+	struct msg_client_report report = { .client = client->client, .slot = client->slot, .event = CLIENT_GONE };
+
+	if (clients_add(w->clients, client, fd) != 0)
+		link_report(w->link, &report);
+}
+
+static void
+link_drop(void *arg, const struct msg_drop *drop)
+{
+	struct worker *w = arg;
+
+	clients_drop(w->clients, drop);
+}
+
+static void
+link_stop(void *arg)
+{
+	quit(arg, PB_EXIT_OK);
+}
+
+static void
+link_lost(void *arg, const char *why)
+{
+	log_event(LOG_WARNING, "worker.lost", "why=\"%s\"", why);
+	quit(arg, PB_EXIT_TEMPORARY);
+}
+
+static const struct link_ops link_ops = {
+	.tune = link_tune,
+	.client = link_client,
+	.drop = link_drop,
+	.stop = link_stop,
+	.lost = link_lost,
+};
+
+/* What would cost time in the first tune is done while nobody waits. */
+static void
+warm_up(void)
+{
+	CURL *easy = curl_easy_init();
+
+	curl_easy_cleanup(easy);
+}
+
+static int
+serve(int fd)
+{
+	struct worker w = { .spool_fd = -1, .state_fd = -1, .status = PB_EXIT_TEMPORARY };
+
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	w.loop = ev_default_loop(EVFLAG_AUTO);
+	warm_up();
+	if (w.loop == NULL || resolve_new(&w.resolve, w.loop) != 0 || link_new(&w.link, w.loop, fd, &link_ops, &w) != 0) {
+		log_event(LOG_ERR, "worker.start", "why=\"out of memory\"");
+		return PB_EXIT_TEMPORARY;
+	}
+	ev_run(w.loop, 0);
+	line_free(&w.line);
+	clients_free(&w.clients);
+	state_unmap(&w.state);
+	link_free(&w.link);
+	resolve_free(&w.resolve);
+	return w.status;
+}
+
+static void
+usage(FILE *to)
+{
+	fputs("usage: plexbridge-worker --url URL --output FILE|- [--header 'Name: value']... [--user-agent AGENT]\n"
+	      "                         [--variant best|HEIGHTp|RATE] [--duration SECONDS] [-o SECTION.KEY=VALUE]...\n"
+	      "       plexbridge-worker --inspect FILE|URL|- [--base URL] [--header ...] [--user-agent AGENT]\n"
+	      "       plexbridge-worker --conform [-d] FILE... --output FILE|-\n"
+	      "       plexbridge-worker --channel-fd N    (started by plexbridged)\n",
+	    to);
+}
+
+enum { OPT_URL = 256, OPT_OUTPUT, OPT_HEADER, OPT_AGENT, OPT_VARIANT, OPT_DURATION, OPT_INSPECT, OPT_BASE, OPT_CONFORM,
+	OPT_CHANNEL, OPT_LOG, OPT_LEVEL, OPT_FORMAT, OPT_VERSION };
+
+static const struct option long_options[] = {
+	{ "url", required_argument, NULL, OPT_URL },
+	{ "output", required_argument, NULL, OPT_OUTPUT },
+	{ "header", required_argument, NULL, OPT_HEADER },
+	{ "user-agent", required_argument, NULL, OPT_AGENT },
+	{ "variant", required_argument, NULL, OPT_VARIANT },
+	{ "duration", required_argument, NULL, OPT_DURATION },
+	{ "inspect", required_argument, NULL, OPT_INSPECT },
+	{ "base", required_argument, NULL, OPT_BASE },
+	{ "conform", no_argument, NULL, OPT_CONFORM },
+	{ "channel-fd", required_argument, NULL, OPT_CHANNEL },
+	{ "log", required_argument, NULL, OPT_LOG },
+	{ "log-level", required_argument, NULL, OPT_LEVEL },
+	{ "log-format", required_argument, NULL, OPT_FORMAT },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct command {
+	struct alone_options options;
+	const char *inspect;
+	bool conform;
+	int channel_fd;
+	enum log_dest dest;
+	enum log_format format;
+	int level;
+	/* --conform: files in their order, with the -d in front of each */
+	const char **files;
+	bool *discontinuity;
+	size_t file_count;
+	bool next_discontinuity;
+};
+
+static bool
+parse_number(const char *text, double max, double *out)
+{
+	char *end;
+
+	*out = strtod(text, &end);
+	return end != text && *end == '\0' && *out >= 0 && *out <= max;
+}
+
+/* One option. false: it is wrong. */
+static bool
+take_option(struct command *c, int opt, const char *arg)
+{
+	double number;
+
+	switch (opt) {
+	case 1: /* not an option: a file of --conform, in its place ('-' in the option string) */
+		c->files[c->file_count] = arg;
+		c->discontinuity[c->file_count++] = c->next_discontinuity;
+		c->next_discontinuity = false;
+		return true;
+	case 'd':
+		c->next_discontinuity = true;
+		return true;
+	case 'o':
+		if (c->options.setting_count == NITEMS(c->options.settings))
+			return false;
+		c->options.settings[c->options.setting_count++] = arg;
+		return true;
+	case OPT_URL:
+		c->options.url = arg;
+		return true;
+	case OPT_OUTPUT:
+		c->options.output = arg;
+		return true;
+	case OPT_HEADER:
+		if (c->options.header_count == NITEMS(c->options.headers))
+			return false;
+		c->options.headers[c->options.header_count++] = arg;
+		return true;
+	case OPT_AGENT:
+		c->options.user_agent = arg;
+		return true;
+	case OPT_VARIANT:
+		c->options.variant = arg;
+		return true;
+	case OPT_DURATION:
+		return parse_number(arg, 1e9, &c->options.duration_s);
+	case OPT_INSPECT:
+		c->inspect = arg;
+		return true;
+	case OPT_BASE:
+		c->options.base = arg;
+		return true;
+	case OPT_CONFORM:
+		c->conform = true;
+		return true;
+	case OPT_CHANNEL:
+		if (!parse_number(arg, 1e6, &number))
+			return false;
+		c->channel_fd = (int)number;
+		return true;
+	case OPT_LOG:
+		c->dest = strcmp(arg, "syslog") == 0 ? LOG_TO_SYSLOG : LOG_TO_STDERR;
+		return true;
+	case OPT_LEVEL:
+		c->level = log_level_parse(arg);
+		return c->level != -1;
+	case OPT_FORMAT:
+		c->format = strcmp(arg, "json") == 0 ? LOG_AS_JSON : LOG_AS_LOGFMT;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int
+run(struct command *c)
+{
+	if (c->channel_fd >= 0)
+		return serve(c->channel_fd);
+	if (c->inspect != NULL)
+		return alone_inspect(c->inspect, &c->options);
+	if (c->conform && c->file_count > 0 && c->options.output != NULL)
+		return alone_conform(c->files, c->discontinuity, c->file_count, c->options.output);
+	if (!c->conform && c->options.url != NULL && c->options.output != NULL && c->file_count == 0)
+		return alone_run(&c->options);
+	usage(stderr);
+	return PB_EXIT_CONFIG;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct command c = { .channel_fd = -1, .level = LOG_WARNING };
+	unsigned seed = 0;
+	int opt, status;
+
+	c.files = calloc((size_t)argc, sizeof(*c.files));
+	c.discontinuity = calloc((size_t)argc, sizeof(*c.discontinuity));
+	if (c.files == NULL || c.discontinuity == NULL)
+		return PB_EXIT_TEMPORARY;
+	while ((opt = getopt_long(argc, argv, "-do:h", long_options, NULL)) != -1) {
+		if (opt == 'h') {
+			usage(stdout);
+			return PB_EXIT_OK;
+		}
+		if (opt == OPT_VERSION) {
+			printf("plexbridge-worker %s (%s) %s\n", PACKAGE_VERSION, PB_COMMIT, curl_version());
+			return PB_EXIT_OK;
+		}
+		if (!take_option(&c, opt, optarg)) {
+			usage(stderr);
+			return PB_EXIT_CONFIG;
+		}
+	}
+	for (; optind < argc; optind++)
+		(void)take_option(&c, 1, argv[optind]);
+	log_init("plexbridge-worker", c.dest, c.format, c.level);
+	(void)mallopt(M_MMAP_THRESHOLD, MALLOC_MMAP_BYTES);
+	(void)mallopt(M_ARENA_MAX, 1);
+	signal(SIGPIPE, SIG_IGN);
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = (unsigned)getpid();
+	srand48(seed);
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+		return PB_EXIT_TEMPORARY;
+	status = run(&c);
+	curl_global_cleanup();
+	free(c.files);
+	free(c.discontinuity);
+	return status;
+}
