@@ -53,6 +53,7 @@
 #define NO_PMT_PACKETS 40000 /* an endless source without a PMT: 7 MB say enough */
 #define POOL_MAX (256u << 10)
 #define NO_PID 0xffff
+#define NEVER (TS_NOTIME + 1) /* earlier than any time */
 
 /* One access unit, in its own buffer: header of the source's PES, then the unit. */
 struct unit {
@@ -539,7 +540,7 @@ joint_offset(const struct conform *c, const struct unit *u)
 	const struct track *a = &c->arr.track[ROLE_AUDIO];
 	int64_t out = TS_NOTIME;
 
-	if (c->arr.phase == PHASE_START && v->out == TS_NOTIME && a->out == TS_NOTIME)
+	if (v->out == TS_NOTIME && (a->out == TS_NOTIME || a->end == TS_NOTIME))
 		return c->options.first_dts_90k - u->raw_dts;
 	if (v->out != TS_NOTIME) /* behind the last picture, decoded and shown */
 		out = PB_MAX(v->out + v->dur, v->end - u->cts_90k);
@@ -600,7 +601,7 @@ map_video(struct conform *c, struct unit *u)
 	} else if (a->joint_pts == TS_NOTIME) { /* the epoch began with audio alone */
 		if (!u->key)
 			return drop_early(c, u);
-		d = src + a->offset - a->track[ROLE_AUDIO].out;
+		d = a->track[ROLE_AUDIO].out != TS_NOTIME ? src + a->offset - a->track[ROLE_AUDIO].out : 0;
 		if (d < -SKEW_90K || d > SKEW_90K || (t->out != TS_NOTIME && src + a->offset <= t->out)) {
 			open_joint(c);
 			return arrive(c, u);
@@ -616,7 +617,7 @@ map_video(struct conform *c, struct unit *u)
 		if (shown < a->joint_pts)
 			return drop_early(c, u);
 		if (shown > a->joint_pts + SECOND_90K)
-			a->joint_pts = INT64_MIN + 1; /* far behind: never again */
+			a->joint_pts = NEVER; /* far behind */
 	}
 	c->resend = false;
 	return queue_unit(c, u, src, src + a->offset);
@@ -984,7 +985,7 @@ complete(struct conform *c, enum role role)
 		c->scrambled_here++;
 		goto drop;
 	}
-	if (u->len == u->body || (as->damaged && role == ROLE_AUDIO)) {
+	if (u->len == u->body || (role == ROLE_AUDIO && (as->damaged || u->len - u->body > TSMUX_AUDIO_MAX))) {
 		c->stats.damaged++;
 		goto drop;
 	}
@@ -1422,7 +1423,7 @@ catch_up(struct conform *c)
 {
 	struct arrival *a = &c->arr;
 
-	if (!c->has_left || a->phase == PHASE_START)
+	if (!c->has_left)
 		return;
 	a->offset = c->left_offset;
 	for (int r = 0; r < ROLES; r++) {
@@ -1436,6 +1437,7 @@ catch_up(struct conform *c)
 		t->end = left + t->cts + t->dur;
 		a->ref = t->src;
 	}
+	a->joint_pts = NEVER;
 	a->phase = PHASE_RUN;
 	a->need_key = 0;
 }
@@ -1589,6 +1591,8 @@ conform_save(const struct conform *c, struct conform_snapshot *to)
 	memset(&in, 0, sizeof(in));
 	in.arrival = c->base;
 	in.mux = c->mux.s;
+	if (!started(c)) /* listed, perhaps, but nobody saw it yet */
+		memset(in.mux.stream, 0, sizeof(in.mux.stream));
 	in.offset = c->left_offset;
 	in.has_offset = c->has_left;
 	to->magic = SNAPSHOT_MAGIC;
@@ -1598,10 +1602,17 @@ conform_save(const struct conform *c, struct conform_snapshot *to)
 	memcpy(to->inside, &in, sizeof(in));
 }
 
+/* Small enough that no sum of a few of them overflows; ten thousand years are. */
+static bool
+number_ok(int64_t t)
+{
+	return t > -((int64_t)1 << 50) && t < (int64_t)1 << 50;
+}
+
 static bool
 time_ok(int64_t t)
 {
-	return t == TS_NOTIME || t == TS_NOTIME + 1 || (t > -((int64_t)1 << 50) && t < (int64_t)1 << 50);
+	return t == TS_NOTIME || t == NEVER || number_ok(t);
 }
 
 static bool
@@ -1610,7 +1621,8 @@ arrival_ok(const struct arrival *a)
 	for (int r = 0; r < ROLES; r++) {
 		const struct track *t = &a->track[r];
 
-		if (!time_ok(t->src) || !time_ok(t->out) || !time_ok(t->end))
+		if (!time_ok(t->src) || !time_ok(t->out) || !time_ok(t->end) || t->src == NEVER || t->out == NEVER ||
+		    t->end == NEVER || (t->out == TS_NOTIME) != (t->end == TS_NOTIME))
 			return false;
 		if (t->raw != TS_NOTIME && (t->raw < 0 || t->raw >= TS_WRAP_90K))
 			return false;
@@ -1619,8 +1631,10 @@ arrival_ok(const struct arrival *a)
 		if (a->codec[r] >= ES_CODECS || a->desc_len[r] > PSI_DESC_MAX)
 			return false;
 	}
-	if (!time_ok(a->offset) || !time_ok(a->ref) || !time_ok(a->old_offset) || !time_ok(a->old_ref) ||
-	    !time_ok(a->joint_out) || !time_ok(a->joint_pts) || !time_ok(a->wait_from))
+	if (!number_ok(a->offset) || !number_ok(a->ref) || !number_ok(a->old_offset) || !number_ok(a->old_ref) ||
+	    !number_ok(a->joint_out) || !time_ok(a->joint_pts))
+		return false;
+	if (a->wait_from != TS_NOTIME && (a->wait_from < 0 || a->wait_from >= TS_WRAP_90K))
 		return false;
 	return a->phase < PHASES && a->have_old <= 1 && a->need_key <= 1 && a->lax <= 1 && a->params_len <= PARAMS_MAX;
 }
@@ -1633,7 +1647,7 @@ conform_load(struct conform *c, const struct conform_snapshot *from)
 	if (from->magic != SNAPSHOT_MAGIC || from->in_segment > 1 || from->started > 1)
 		return PB_EFORMAT;
 	memcpy(&in, from->inside, sizeof(in));
-	if (!arrival_ok(&in.arrival) || !tsmux_state_ok(&in.mux) || in.has_offset > 1 || !time_ok(in.offset))
+	if (!arrival_ok(&in.arrival) || !tsmux_state_ok(&in.mux) || in.has_offset > 1 || !number_ok(in.offset))
 		return PB_EFORMAT;
 	if ((in.mux.last_pcr_27m != TS_NOTIME) != from->started)
 		return PB_EFORMAT;

@@ -19,7 +19,6 @@
 #define PCR_MAX_27M 1080000    /* 40 ms between two PCR */
 #define PSI_MAX_27M 1620000    /* 60 ms: one PCR distance later it is 100 ms */
 #define WALK_MAX_27M 540000000 /* 20 s: no hole that conform leaves is longer */
-#define PES_AUDIO_MAX 65500    /* its length must fit 16 bits */
 #define OUT_MAX (32u << 20)
 #define OUT_KEEP (256u << 10)
 #define OUT_STEP (64u << 10)
@@ -286,7 +285,7 @@ tsmux_put(struct tsmux *mux, const struct tsmux_unit *u)
 
 	if (s->last_dts[u->role] != TS_NOTIME && u->dts_90k <= s->last_dts[u->role])
 		return PB_NO;
-	if (u->role == ROLE_AUDIO && u->len > PES_AUDIO_MAX)
+	if (u->role == ROLE_AUDIO && u->len > TSMUX_AUDIO_MAX)
 		return PB_ELIMIT;
 	if (s->last_pcr_27m != TS_NOTIME) {
 		if (u->dts_90k * 300 < s->last_pcr_27m + LEAD_MIN_90K * 300)

@@ -21,6 +21,7 @@
 
 #define TSMUX_PID_PMT 0x1000
 #define TSMUX_PROGRAM 1
+#define TSMUX_AUDIO_MAX 65500 /* an audio unit's bytes: its PES length must fit 16 bits */
 
 enum role {
 	ROLE_VIDEO,

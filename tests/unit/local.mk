@@ -98,3 +98,9 @@ UNIT_TESTS += tests/unit/ctl
 tests_unit_ctl_SOURCES = tests/unit/ctl.c
 tests_unit_ctl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_ctl_LDADD = libctl.a libbase.a $(CURL_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS) -lm
+
+UNIT_TESTS += tests/unit/conform
+tests_unit_conform_SOURCES = tests/unit/conform.c tests/unit/tsmake.h tests/unit/tsmake.c \
+	tests/unit/tscheck.h tests/unit/tscheck.c
+tests_unit_conform_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_conform_LDADD = libworker.a libbase.a $(BSD_LIBS) $(CHECK_LIBS)

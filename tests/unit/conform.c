@@ -1,0 +1,1143 @@
+/*
+ * conform.c - what a viewer gets when sources misbehave
+ *
+ * Every output goes through the strict checker (tscheck.h); the serial
+ * numbers of tsmake.h then say which access units came through.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/pb.h"
+#include "base/ts.h"
+#include "tests/unit/tscheck.h"
+#include "tests/unit/tsmake.h"
+#include "worker/conform.h"
+
+static struct tsmake m;
+static struct tscheck t;
+static struct conform *c;
+static uint8_t *got;
+static size_t got_len, got_cap;
+static uint64_t msn;
+
+static const struct tsmake_segment two_seconds = { .dts_90k = 900000, .frames = 50, .gop = 25 };
+
+static void
+fresh(const struct conform_options *options)
+{
+	conform_free(&c);
+	ck_assert_int_eq(conform_new(&c, options), 0);
+	got_len = 0;
+	msn = 100;
+}
+
+static void
+setup(void)
+{
+	tsmake_init(&m);
+	fresh(NULL);
+}
+
+static void
+teardown(void)
+{
+	tsmake_clear(&m);
+	conform_free(&c);
+	free(got);
+	got = NULL;
+	got_len = got_cap = 0;
+}
+
+static void
+keep(void)
+{
+	struct conform_output out;
+
+	while (conform_take(c, &out)) {
+		ck_assert_uint_eq(out.len % TS_PACKET, 0);
+		for (size_t i = 0; i < out.nmarks; i++) {
+			ck_assert_uint_lt(out.marks[i].at, out.len);
+			if (out.marks[i].key)
+				ck_assert_uint_eq(ts_pid(out.data + out.marks[i].at), TS_PID_PAT);
+			else
+				ck_assert_int_eq(ts_pcr(out.data + out.marks[i].at),
+				    out.marks[i].pcr_27m % (TS_WRAP_90K * 300));
+		}
+		if (got_len + out.len > got_cap) {
+			got_cap = (got_len + out.len) * 2;
+			got = realloc(got, got_cap);
+			ck_assert_ptr_nonnull(got);
+		}
+		memcpy(got + got_len, out.data, out.len);
+		got_len += out.len;
+	}
+}
+
+static void
+begin(bool discontinuity)
+{
+	struct conform_input in = { .msn = msn++, .discontinuity = discontinuity, .duration_ms = 2000 };
+
+	conform_begin(c, &in);
+	keep();
+}
+
+static int
+feed(const uint8_t *buf, size_t len, size_t chunk)
+{
+	int err = 0;
+
+	for (size_t at = 0; at < len && err == 0; at += chunk) {
+		err = conform_feed(c, buf + at, PB_MIN(chunk, len - at));
+		keep();
+	}
+	return err;
+}
+
+static int
+end(bool truncated)
+{
+	int err = conform_end(c, truncated);
+
+	keep();
+	return err;
+}
+
+/* What m holds is one segment: pass it through, and empty m. */
+static int
+pass(bool discontinuity)
+{
+	int err;
+
+	begin(discontinuity);
+	err = feed(m.buf, m.len, 65536);
+	if (err == 0)
+		err = end(false);
+	else
+		(void)end(false);
+	m.len = 0;
+	return err;
+}
+
+static void
+check(void)
+{
+	ck_assert_msg(tscheck(&t, got, got_len), "%s", t.why);
+}
+
+/* Are pictures first..last there, in order, each once, and no other? */
+static void
+check_pictures(uint32_t first, uint32_t last)
+{
+	int64_t before = -1;
+	size_t n = 0;
+
+	for (int i = 0; i < t.n; i++) {
+		if (t.unit[i].serial < first || t.unit[i].serial > last)
+			continue;
+		if (t.unit[i].audio)
+			continue;
+		ck_assert_int_gt((int64_t)t.unit[i].serial, before);
+		before = t.unit[i].serial;
+		n++;
+	}
+	ck_assert_uint_gt(n, 0);
+}
+
+/* The longest step between two pictures' DTS, and the shortest. */
+static void
+check_rhythm(int64_t least, int64_t most)
+{
+	int64_t before = TS_NOTIME;
+
+	for (int i = 0; i < t.n; i++) {
+		if (t.unit[i].audio)
+			continue;
+		if (before != TS_NOTIME) {
+			ck_assert_int_ge(t.unit[i].dts - before, least);
+			ck_assert_int_le(t.unit[i].dts - before, most);
+		}
+		before = t.unit[i].dts;
+	}
+}
+
+static size_t
+count_pictures(void)
+{
+	return t.units[0];
+}
+
+START_TEST(a_segment_comes_out_whole_and_valid)
+{
+	tsmake_segment(&m, &two_seconds);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 50);
+	ck_assert_uint_eq(t.units[1], 31);
+	ck_assert_uint_eq(t.keys, 2);
+	ck_assert(t.video && t.audio);
+	ck_assert_int_eq(t.unit[0].dts, 126000);
+	ck_assert_uint_eq(t.unit[0].serial, 0);
+	check_rhythm(3600, 3600);
+	ck_assert_str_eq(conform_stats(c)->video, "h264");
+	ck_assert_str_eq(conform_stats(c)->audio, "aac");
+	ck_assert_int_eq(conform_stats(c)->key_interval_90k, 90000);
+}
+END_TEST
+
+START_TEST(pictures_shown_in_another_order_keep_their_times)
+{
+	struct tsmake_segment s = two_seconds;
+
+	s.reorder = 2;
+	tsmake_segment(&m, &s);
+	s.dts_90k += 180000;
+	ck_assert_int_eq(pass(false), 0);
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 100);
+	check_rhythm(3600, 3600);
+	for (int i = 0; i < t.n; i++) {
+		static const int64_t order[] = { 3, 0, 0 };
+		int64_t at = (t.unit[i].dts - 126000) / 3600 % 25;
+
+		if (!t.unit[i].audio)
+			ck_assert_int_eq(t.unit[i].pts - t.unit[i].dts, at == 0 ? 3600 : order[(at - 1) % 3] * 3600);
+	}
+}
+END_TEST
+
+/* Every kind of new source behind the cut: PIDs, time base, wrap, B-frames. */
+static const struct {
+	const char *what;
+	int64_t dts_90k;
+	uint16_t shift; /* of PIDs */
+	int reorder;
+	bool tag;
+} joints[] = {
+	{ "the same time base goes on", 900000 + 180000, 0, 0, false },
+	{ "rounding of 30 ms", 900000 + 180000 + 2700, 0, 0, false },
+	{ "another time base, tagged", 5000, 0x100, 0, true },
+	{ "another time base, not tagged", 77777777, 0, 0, false },
+	{ "back to the start, tagged", 900000, 0, 0, true },
+	{ "back to the start, not tagged", 900000, 0, 0, false },
+	{ "back to the start, other PIDs, B-frames", 900000, 0x55, 2, true },
+	{ "near the wrap", TS_WRAP_90K - 90000, 0x10, 2, true },
+	{ "tagged, but time goes on", 900000 + 180000, 0, 0, true },
+};
+
+START_TEST(a_splice_is_continuous)
+{
+	struct tsmake_segment s = two_seconds;
+
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	m.pmt_pid = (uint16_t)(m.pmt_pid + joints[_i].shift);
+	m.video_pid = (uint16_t)(m.video_pid + joints[_i].shift);
+	m.audio_pid = (uint16_t)(m.audio_pid + joints[_i].shift);
+	s.dts_90k = joints[_i].dts_90k;
+	s.reorder = joints[_i].reorder;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(joints[_i].tag), 0);
+	s.dts_90k += 180000;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 150);
+	ck_assert_uint_ge(t.units[1], 3 * 31 - 2);
+	ck_assert_uint_eq(t.keys, 6);
+	check_rhythm(3600, 3600 + 3600);
+}
+END_TEST
+
+START_TEST(an_ad_break_and_back_is_two_splices)
+{
+	struct tsmake_segment s = two_seconds, ad = two_seconds;
+
+	ad.dts_90k = 12345;
+	for (int i = 0; i < 6; i++) {
+		bool in_ad = i >= 2 && i < 4;
+		struct tsmake_segment *now = in_ad ? &ad : &s;
+
+		m.video_pid = in_ad ? 0x300 : 0x21;
+		m.audio_pid = in_ad ? 0x301 : 0x22;
+		m.pmt_pid = in_ad ? 0x2ff : 0x20;
+		tsmake_segment(&m, now);
+		now->dts_90k += 180000;
+		ck_assert_int_eq(pass(i == 2 || i == 4), 0);
+	}
+	check();
+	ck_assert_uint_eq(conform_stats(c)->splices, 2);
+	ck_assert_uint_eq(t.units[0], 300);
+	check_rhythm(3600, 3600);
+}
+END_TEST
+
+START_TEST(a_jump_inside_a_segment_is_a_splice)
+{
+	struct tsmake_segment s = two_seconds;
+
+	tsmake_segment(&m, &s);
+	s.dts_90k = 900000000;
+	s.no_psi = true;
+	tsmake_segment(&m, &s);
+	s.dts_90k = 4000;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(conform_stats(c)->splices, 2);
+	ck_assert_uint_eq(t.units[0], 150);
+	ck_assert_uint_ge(t.units[1], 90);
+	check_rhythm(3600, 3600);
+}
+END_TEST
+
+START_TEST(the_sources_clock_may_wrap_anywhere)
+{
+	struct tsmake_segment s = two_seconds;
+
+	s.dts_90k = TS_WRAP_90K - (int64_t)_i * 1800 - 7;
+	s.reorder = 2;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	s.dts_90k += 180000;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(conform_stats(c)->splices, 0);
+	ck_assert_uint_eq(t.units[0], 100);
+	check_rhythm(3600, 3600);
+}
+END_TEST
+
+START_TEST(the_outputs_clock_may_wrap_anywhere)
+{
+	struct conform_options o = { .first_dts_90k = TS_WRAP_90K - (int64_t)_i * 3600 + 11 };
+	struct tsmake_segment s = two_seconds;
+
+	fresh(&o);
+	s.reorder = 2;
+	for (int i = 0; i < 3; i++) {
+		tsmake_segment(&m, &s);
+		ck_assert_int_eq(pass(i == 1), 0);
+		s.dts_90k = 5000;
+	}
+	check();
+	ck_assert_uint_eq(t.units[0], 150);
+	check_rhythm(3600, 3600 + 3600);
+}
+END_TEST
+
+/* Each packet once more, with every flag that makes it worthless. */
+START_TEST(worthless_packets_are_dropped)
+{
+	struct tsmake bad = { 0 };
+
+	tsmake_segment(&m, &two_seconds);
+	for (size_t at = 0; at < m.len; at += TS_PACKET) {
+		uint8_t p[TS_PACKET];
+
+		memcpy(p, m.buf + at, TS_PACKET);
+		tsmake_packet(&bad, p);
+		if (_i == 0 || _i == 4) /* 2.4.3.3 allows one duplicate */
+			tsmake_packet(&bad, p);
+		p[1] |= _i == 1 ? 0x80 : 0;
+		if (_i == 2)
+			p[3] |= 0x80;
+		if (_i == 3)
+			p[3] &= 0xcf;
+		if (_i == 4) {
+			p[1] = 0x1f;
+			p[2] = 0xff;
+		}
+		if (_i == 5) {
+			p[1] = 0x45;
+			p[2] = 0x55;
+		}
+		if (_i > 0)
+			tsmake_packet(&bad, p);
+	}
+	begin(false);
+	ck_assert_int_eq(feed(bad.buf, bad.len, 65536), 0);
+	ck_assert_int_eq(end(false), 0);
+	tsmake_clear(&bad);
+	check();
+	ck_assert_uint_eq(t.units[0], 50);
+	ck_assert_uint_eq(t.units[1], 31);
+	ck_assert_uint_eq(conform_stats(c)->damaged, 0);
+	ck_assert_uint_eq(conform_stats(c)->cc_losses, 0);
+	ck_assert_uint_gt(conform_stats(c)->duplicates + conform_stats(c)->tei + conform_stats(c)->scrambled +
+	        conform_stats(c)->bad_header + conform_stats(c)->unlisted, 100);
+}
+END_TEST
+
+/* Leave out the n-th packet, for every n. */
+START_TEST(a_lost_packet_costs_no_picture_but_its_own)
+{
+	tsmake_segment(&m, &two_seconds);
+	for (size_t lost = 0; lost < m.len; lost += TS_PACKET) {
+		const uint8_t *p = m.buf + lost;
+
+		fresh(NULL);
+		begin(false);
+		ck_assert_int_eq(feed(m.buf, lost, 65536), 0);
+		ck_assert_int_eq(feed(m.buf + lost + TS_PACKET, m.len - lost - TS_PACKET, 65536), 0);
+		ck_assert_int_eq(end(false), 0);
+		check();
+		if (ts_pid(p) == m.video_pid && !ts_pusi(p))
+			ck_assert_uint_eq(t.units[0], 50);
+		else if (lost > 20 * TS_PACKET)
+			ck_assert_uint_ge(t.units[0], 49);
+		ck_assert_uint_ge(t.units[1], lost > 20 * TS_PACKET ? 30 : 15);
+	}
+}
+END_TEST
+
+START_TEST(packets_with_something_around_them_are_found)
+{
+	static const size_t stride[] = { 188, 192, 204 };
+	size_t n, at = 0;
+	uint8_t *b;
+
+	tsmake_segment(&m, &two_seconds);
+	n = m.len / TS_PACKET;
+	b = malloc(n * 204 + 1000);
+	ck_assert_ptr_nonnull(b);
+	if (_i >= 3) { /* a picture, or a page, in front */
+		memset(b, 'G', 70);
+		memcpy(b, "\x89PNG\r\n\x1a\nGGG", 11);
+		at = 70;
+	}
+	for (size_t i = 0; i < n; i++) {
+		size_t s = stride[_i % 3];
+
+		memset(b + at, 0x11, 204);
+		memcpy(b + at + (s == 192 ? 4 : 0), m.buf + i * TS_PACKET, TS_PACKET);
+		at += s;
+	}
+	for (size_t chunk = 1; chunk < 70000; chunk = chunk * 3 + 1) {
+		fresh(NULL);
+		begin(false);
+		ck_assert_int_eq(feed(b, at, chunk), 0);
+		ck_assert_int_eq(end(false), 0);
+		check();
+		ck_assert_uint_eq(t.units[0], 50);
+	}
+	free(b);
+}
+END_TEST
+
+START_TEST(junk_between_packets_is_passed_over)
+{
+	static uint8_t junk[200000];
+
+	for (size_t i = 0; i < sizeof(junk); i++)
+		junk[i] = (uint8_t)(i * 7919 >> 3);
+	tsmake_segment(&m, &two_seconds);
+	begin(false);
+	ck_assert_int_eq(feed(m.buf, 60 * TS_PACKET, 999), 0);
+	ck_assert_int_eq(feed(junk, sizeof(junk), 5000), 0);
+	ck_assert_int_eq(feed(m.buf + 60 * TS_PACKET, m.len - 60 * TS_PACKET, 777), 0);
+	ck_assert_int_eq(end(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 50);
+	ck_assert_uint_eq(conform_stats(c)->resync_bytes, sizeof(junk));
+}
+END_TEST
+
+START_TEST(audio_that_is_late_is_listed_when_it_shows_within_half_a_second)
+{
+	static const struct {
+		int64_t late;
+		bool listed;
+	} cases[] = { { 0, true }, { 27000, true }, { 270000, false }, { -27000, true } };
+	struct tsmake_segment s = two_seconds;
+
+	s.frames = 200;
+	s.audio_90k = cases[_i].late;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 200);
+	ck_assert_int_eq(t.audio, cases[_i].listed);
+	ck_assert_int_eq(t.units[1] > 0, cases[_i].listed);
+	for (int i = 0; i < t.n; i++)
+		if (t.unit[i].audio)
+			ck_assert_int_ge(t.unit[i].pts, t.unit[0].dts);
+}
+END_TEST
+
+START_TEST(audio_that_never_comes_is_not_listed)
+{
+	struct tsmake_segment s = two_seconds;
+
+	s.no_audio = true;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert(t.video && !t.audio);
+	ck_assert_uint_eq(t.units[0], 50);
+
+	s.dts_90k += 180000;
+	s.no_audio = false;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 100);
+	ck_assert_uint_eq(t.units[1], 0);
+}
+END_TEST
+
+START_TEST(a_stream_goes_on_without_its_audio_or_its_video)
+{
+	struct tsmake_segment s = two_seconds;
+
+	for (int i = 0; i < 8; i++) {
+		s.no_audio = _i == 0 && i >= 2 && i < 6;
+		s.no_video = _i == 1 && i >= 2 && i < 6;
+		tsmake_segment(&m, &s);
+		s.dts_90k += 180000;
+		ck_assert_int_eq(pass(_i == 2 && i == 3), 0);
+	}
+	check();
+	ck_assert_uint_eq(t.units[0], _i == 1 ? 200 : 400);
+	ck_assert_uint_ge(t.units[1], _i == 0 ? 4 * 31 : 8 * 31);
+}
+END_TEST
+
+START_TEST(video_missing_behind_a_discontinuity_leaves_audio)
+{
+	struct tsmake_segment s = two_seconds;
+
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	s.dts_90k = 500000000;
+	s.no_video = true;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(true), 0);
+	s.dts_90k += 180000;
+	s.no_video = false;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 100);
+	ck_assert_uint_ge(t.units[1], 93);
+}
+END_TEST
+
+START_TEST(radio_is_carried)
+{
+	struct tsmake_segment s = two_seconds;
+
+	m.video_pid = 0;
+	s.no_video = true;
+	s.frames = 100;
+	for (int i = 0; i < 3; i++) {
+		tsmake_segment(&m, &s);
+		s.dts_90k = i == 1 ? 1000 : s.dts_90k + 360000;
+		ck_assert_int_eq(pass(i == 2), 0);
+	}
+	check();
+	ck_assert(!t.video && t.audio);
+	ck_assert_uint_ge(t.units[1], 186);
+	ck_assert_uint_ge(t.keys, 20);
+}
+END_TEST
+
+START_TEST(output_waits_for_a_key_frame)
+{
+	struct tsmake_segment s = two_seconds;
+
+	s.first_key = 20;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 30);
+	ck_assert_uint_eq(t.unit[0].serial, 32);
+}
+END_TEST
+
+START_TEST(a_recovery_point_serves_after_five_seconds)
+{
+	struct tsmake_segment s = two_seconds;
+
+	m.open_gop = true;
+	s.frames = 250;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 250 - 150);
+	ck_assert_uint_eq(t.keys, 4);
+}
+END_TEST
+
+START_TEST(a_key_frame_without_parameter_sets_gets_those_of_its_source)
+{
+	struct tsmake_segment s = two_seconds;
+	size_t full, bare = 0;
+
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	m.bare = true;
+	s.dts_90k = 99;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0); /* a jump in the same source */
+	check();
+	ck_assert_uint_eq(t.units[0], 100);
+	full = t.unit[0].len;
+	for (int i = 1; i < t.n; i++)
+		if (t.unit[i].key)
+			bare = t.unit[i].len;
+	ck_assert_uint_eq(bare, full + 16); /* tsmake pads to a size: these came on top */
+
+	s.dts_90k = 12345678; /* another source: its parameter sets are not known */
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(true), PB_EFORMAT);
+	ck_assert_str_eq(conform_reason(c), "no key frame");
+	check();
+	ck_assert_uint_eq(t.units[0], 100);
+}
+END_TEST
+
+START_TEST(another_codec_is_refused_and_nothing_of_it_carried)
+{
+	struct tsmake_segment s = two_seconds;
+
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	if (_i == 0)
+		m.video_type = 0x24;
+	else
+		m.audio_type = 0x81;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(true), PB_ENOSUP);
+	ck_assert_ptr_nonnull(strstr(conform_reason(c), "codec-change"));
+	m.video_type = 0x1b;
+	m.audio_type = 0x0f;
+	s.dts_90k += 360000;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 100);
+	check_rhythm(3600, 3600);
+}
+END_TEST
+
+START_TEST(audio_that_ends_for_good_does_not_end_the_stream)
+{
+	struct tsmake_segment s = two_seconds;
+
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	m.audio_pid = 0;
+	s.no_audio = true;
+	for (int i = 0; i < 4; i++) {
+		s.dts_90k += 180000;
+		tsmake_segment(&m, &s);
+		ck_assert_int_eq(pass(i == 2), 0);
+	}
+	check();
+	ck_assert_uint_eq(t.units[0], 250);
+	check_rhythm(3600, 3600);
+}
+END_TEST
+
+static const struct {
+	const char *bytes;
+	size_t len;
+	int err;
+	const char *why;
+} strangers[] = {
+	{ "", 0, PB_EFORMAT, "the segment is empty" },
+	{ "<!DOCTYPE html><html><body>Gone</body></html>", 45, PB_EFORMAT, "HTML" },
+	{ "{\"error\":403}", 13, PB_EFORMAT, "JSON" },
+	{ "#EXTM3U\n", 8, PB_EFORMAT, "playlist" },
+	{ "\0\0\0\x18" "ftypiso5", 12, PB_ENOSUP, "fragmented MP4" },
+	{ "\0\0\0\x18" "stypmsdh", 12, PB_ENOSUP, "fragmented MP4" },
+	{ "ID3\4\0\0\0\0\0\x3f", 10, PB_ENOSUP, "packed audio" },
+	{ "\xff\xf1\x4c\x80\x05\x1f\xfc", 7, PB_ENOSUP, "packed AAC" },
+	{ "WEBVTT\n\n", 8, PB_ENOSUP, "WebVTT" },
+	{ "GGGGGGGG", 8, PB_EFORMAT, "no packets" },
+};
+
+START_TEST(what_is_not_ts_is_named)
+{
+	begin(false);
+	ck_assert_int_eq(feed((const uint8_t *)strangers[_i].bytes, strangers[_i].len, 3), 0);
+	ck_assert_int_eq(end(false), strangers[_i].err);
+	ck_assert_ptr_nonnull(strstr(conform_reason(c), strangers[_i].why));
+	ck_assert_uint_eq(got_len, 0);
+
+	/* And a stream after it begins as if nothing had been. */
+	tsmake_segment(&m, &two_seconds);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 50);
+}
+END_TEST
+
+START_TEST(endless_bytes_that_are_not_ts_are_refused_early)
+{
+	static uint8_t zeros[100000];
+
+	begin(false);
+	ck_assert_int_eq(feed(zeros, sizeof(zeros), 1000), PB_EFORMAT);
+	ck_assert_int_eq(end(false), PB_EFORMAT);
+}
+END_TEST
+
+START_TEST(what_cannot_be_carried_is_refused_with_its_reason)
+{
+	static const struct {
+		uint8_t video, audio;
+		bool scramble;
+		int err;
+		const char *why;
+	} cases[] = {
+		{ 0xdb, 0xcf, false, PB_ENOSUP, "SAMPLE-AES" },
+		{ 0x1b, 0xc1, false, PB_ENOSUP, "SAMPLE-AES" },
+		{ 0x42, 0x8a, false, PB_ENOSUP, "no video or audio" },
+		{ 0x1b, 0x0f, true, PB_ENOSUP, "scrambled" },
+	};
+
+	m.video_type = cases[_i].video;
+	m.audio_type = cases[_i].audio;
+	tsmake_segment(&m, &two_seconds);
+	for (size_t at = 0; cases[_i].scramble && at < m.len; at += TS_PACKET)
+		if (ts_pid(m.buf + at) == m.video_pid || ts_pid(m.buf + at) == m.audio_pid)
+			m.buf[at + 3] |= 0xc0;
+	ck_assert_int_eq(pass(false), cases[_i].err);
+	ck_assert_ptr_nonnull(strstr(conform_reason(c), cases[_i].why));
+	ck_assert_uint_eq(got_len, 0);
+}
+END_TEST
+
+START_TEST(a_segment_cut_at_any_byte_gives_a_valid_stream_or_nothing)
+{
+	struct tsmake_segment s = { .dts_90k = 900000, .frames = 8, .gop = 4, .reorder = 2 };
+
+	m.bounded = _i & 1;
+	tsmake_segment(&m, &s);
+	for (size_t cut = 0; cut <= m.len; cut++) {
+		fresh(NULL);
+		begin(false);
+		ck_assert_int_eq(feed(m.buf, cut, 65536), 0);
+		(void)end(_i & 2);
+		check();
+		ck_assert_uint_le(count_pictures(), 8);
+	}
+}
+END_TEST
+
+/* A cut segment, then a whole one: nothing of the first is glued to the second. */
+START_TEST(a_cut_segment_does_not_hurt_the_next)
+{
+	struct tsmake_segment s = { .dts_90k = 900000, .frames = 8, .gop = 4 };
+	struct tsmake next = { 0 };
+
+	tsmake_segment(&m, &s);
+	tsmake_init(&next);
+	next.serial = 1000;
+	s.dts_90k += 8 * 3600;
+	tsmake_segment(&next, &s);
+	for (size_t cut = 0; cut <= m.len; cut += 41) {
+		fresh(NULL);
+		begin(false);
+		ck_assert_int_eq(feed(m.buf, cut, 65536), 0);
+		(void)end(true);
+		begin(false);
+		ck_assert_int_eq(feed(next.buf, next.len, 65536), 0);
+		ck_assert_int_eq(end(false), 0);
+		check();
+		ck_assert_uint_ge(count_pictures(), 8);
+		check_pictures(1000, 2000);
+	}
+	tsmake_clear(&next);
+}
+END_TEST
+
+/* Segments of a hard day: jumps, an ad, a hole, repeats. Fed in many ways below. */
+#define DAY 6
+static struct tsmake day[DAY];
+static bool day_tag[DAY];
+
+static void
+make_day(void)
+{
+	struct tsmake_segment s = { .dts_90k = TS_WRAP_90K - 100000, .frames = 30, .gop = 10, .reorder = 2 };
+	uint32_t serial = 0;
+
+	for (int i = 0; i < DAY; i++) {
+		tsmake_init(&day[i]);
+		day[i].serial = serial;
+		day_tag[i] = i == 2;
+		if (i == 2) {
+			day[i].video_pid = 0x400;
+			s.dts_90k = 5;
+			s.first_key = 3;
+		}
+		tsmake_segment(&day[i], &s);
+		s.first_key = 0;
+		if (i == 3) { /* a jump in the middle, and audio in front of it */
+			s.dts_90k = 4000000;
+			s.no_psi = true;
+			tsmake_segment(&day[i], &s);
+			s.no_psi = false;
+		}
+		s.dts_90k += 30 * 3600;
+		if (i == 4)
+			s.dts_90k -= 12 * 3600; /* an overlap: half a second is less */
+		serial = day[i].serial;
+	}
+}
+
+static void
+clear_day(void)
+{
+	for (int i = 0; i < DAY; i++)
+		tsmake_clear(&day[i]);
+}
+
+static void
+pass_day(size_t chunk)
+{
+	for (int i = 0; i < DAY; i++) {
+		begin(day_tag[i]);
+		ck_assert_int_eq(feed(day[i].buf, day[i].len, chunk), 0);
+		ck_assert_int_eq(end(false), 0);
+	}
+}
+
+START_TEST(how_bytes_are_chunked_does_not_matter)
+{
+	uint8_t *whole;
+	size_t len;
+
+	make_day();
+	pass_day(1 << 20);
+	check();
+	ck_assert_uint_ge(t.units[0], 200);
+	whole = malloc(got_len);
+	ck_assert_ptr_nonnull(whole);
+	len = got_len;
+	memcpy(whole, got, len);
+	for (size_t chunk = 1; chunk < 3000; chunk = chunk * 5 + 1) {
+		fresh(NULL);
+		pass_day(chunk);
+		ck_assert_uint_eq(got_len, len);
+		ck_assert_mem_eq(got, whole, len);
+	}
+	free(whole);
+	clear_day();
+}
+END_TEST
+
+/*
+ * A worker dies after any commit: the next one is given the snapshot and
+ * the segment from its start, and makes the very same bytes from there on.
+ */
+START_TEST(a_successor_goes_on_with_the_same_bytes_after_any_commit)
+{
+	struct conform_snapshot snap;
+	uint8_t *whole;
+	size_t len, commits = 0, before;
+
+	make_day();
+	pass_day(1 << 20);
+	len = got_len;
+	whole = malloc(len);
+	ck_assert_ptr_nonnull(whole);
+	memcpy(whole, got, len);
+
+	for (int seg = 0; seg < DAY; seg++) {
+		for (size_t cut = 0; cut <= day[seg].len; cut += 188 * 3 + 60) {
+			fresh(NULL);
+			for (int i = 0; i < seg; i++) {
+				begin(day_tag[i]);
+				ck_assert_int_eq(feed(day[i].buf, day[i].len, 1 << 20), 0);
+				ck_assert_int_eq(end(false), 0);
+			}
+			begin(day_tag[seg]);
+			before = got_len;
+			ck_assert_int_eq(feed(day[seg].buf, cut, 1 << 20), 0);
+			if (cut > 0 && got_len == before && cut % 4 != 0)
+				continue;
+			conform_save(c, &snap);
+			ck_assert_uint_eq(snap.msn, 100 + (uint64_t)seg);
+			ck_assert_uint_eq(snap.in_segment, 1);
+			conform_free(&c);
+			ck_assert_int_eq(conform_new(&c, NULL), 0);
+			ck_assert_int_eq(conform_load(c, &snap), 0);
+			msn = snap.msn;
+			for (int i = seg; i < DAY; i++) {
+				begin(day_tag[i]);
+				ck_assert_int_eq(feed(day[i].buf, day[i].len, 1 << 20), 0);
+				ck_assert_int_eq(end(false), 0);
+			}
+			ck_assert_uint_eq(got_len, len);
+			ck_assert_mem_eq(got, whole, len);
+			commits++;
+		}
+		/* And between two segments. */
+		fresh(NULL);
+		for (int i = 0; i < DAY; i++) {
+			begin(day_tag[i]);
+			ck_assert_int_eq(feed(day[i].buf, day[i].len, 1 << 20), 0);
+			ck_assert_int_eq(end(false), 0);
+			if (i != seg)
+				continue;
+			conform_save(c, &snap);
+			ck_assert_uint_eq(snap.in_segment, 0);
+			conform_free(&c);
+			ck_assert_int_eq(conform_new(&c, NULL), 0);
+			ck_assert_int_eq(conform_load(c, &snap), 0);
+		}
+		ck_assert_uint_eq(got_len, len);
+		ck_assert_mem_eq(got, whole, len);
+	}
+	ck_assert_uint_gt(commits, 100);
+	free(whole);
+	clear_day();
+}
+END_TEST
+
+START_TEST(a_segment_that_is_fed_again_adds_nothing)
+{
+	struct conform_snapshot snap;
+	size_t len;
+
+	tsmake_segment(&m, &two_seconds);
+	begin(false);
+	ck_assert_int_eq(feed(m.buf, m.len, 65536), 0);
+	ck_assert_int_eq(end(false), 0);
+	len = got_len;
+	conform_save(c, &snap);
+	conform_free(&c);
+	ck_assert_int_eq(conform_new(&c, NULL), 0);
+	ck_assert_int_eq(conform_load(c, &snap), 0);
+	msn = snap.msn;
+	begin(false);
+	ck_assert_int_eq(feed(m.buf, m.len, 65536), 0);
+	ck_assert_int_eq(end(false), 0);
+	ck_assert_uint_eq(got_len, len);
+}
+END_TEST
+
+START_TEST(an_endless_source_is_taken_up_again_where_it_is)
+{
+	struct conform_input in = { .msn = 1, .continues = true };
+	struct conform_snapshot snap;
+	struct tsmake_segment s = two_seconds;
+
+	s.frames = 200;
+	tsmake_segment(&m, &s);
+	conform_begin(c, &in);
+	ck_assert_int_eq(feed(m.buf, m.len / 2, 10000), 0);
+	conform_save(c, &snap);
+	if (_i < 3) {
+		conform_free(&c);
+		ck_assert_int_eq(conform_new(&c, NULL), 0);
+		ck_assert_int_eq(conform_load(c, &snap), 0);
+	}
+	/* It sends some of it again; or goes on where it is now; or begins anew. */
+	conform_begin(c, &in);
+	keep();
+	if (_i % 3 == 0) {
+		ck_assert_int_eq(feed(m.buf, m.len, 10000), 0);
+		ck_assert_int_eq(end(false), 0);
+	} else {
+		m.len = 0;
+		s.dts_90k = _i % 3 == 1 ? 900000 + 300 * 3600 : TS_WRAP_90K / 2;
+		tsmake_segment(&m, &s);
+		ck_assert_int_eq(feed(m.buf, m.len, 10000), 0);
+		ck_assert_int_eq(end(false), 0);
+	}
+	check();
+	ck_assert_uint_ge(t.units[0], _i % 3 == 0 ? 198 : 290);
+	check_pictures(0, 10000);
+	check_rhythm(1, 2 * 3600);
+}
+END_TEST
+
+/* A snapshot is a claim: any byte of it may be anything. */
+START_TEST(a_spoiled_snapshot_is_refused_or_harmless)
+{
+	struct conform_snapshot snap, bad;
+	size_t refused = 0;
+
+	tsmake_segment(&m, &two_seconds);
+	begin(false);
+	ck_assert_int_eq(feed(m.buf, m.len / 2, 65536), 0);
+	conform_save(c, &snap);
+	ck_assert_uint_eq(snap.started, 1);
+	for (size_t at = 0; at < sizeof(snap); at++) {
+		struct conform_input in = { .msn = snap.msn };
+
+		bad = snap;
+		((uint8_t *)&bad)[at] ^= (uint8_t)(at % 3 == 0 ? 0xff : 0x80);
+		conform_free(&c);
+		ck_assert_int_eq(conform_new(&c, NULL), 0);
+		if (conform_load(c, &bad) != 0) {
+			refused++;
+			continue;
+		}
+		conform_begin(c, &in);
+		(void)conform_feed(c, m.buf, m.len);
+		(void)conform_end(c, false);
+	}
+	ck_assert_uint_gt(refused, 100);
+	memset(&bad, 0, sizeof(bad));
+	ck_assert_int_eq(conform_load(c, &bad), PB_EFORMAT);
+}
+END_TEST
+
+START_TEST(units_without_time_follow_the_one_before)
+{
+	static uint8_t data[400];
+	struct tsmake_segment s = two_seconds;
+
+	memset(data, 0x99, sizeof(data));
+	memcpy(data, "\0\0\0\1\x09\xf0\0\0\1\x41\x9a", 11);
+	s.frames = 25;
+	s.no_audio = true;
+	tsmake_segment(&m, &s);
+	for (int i = 0; i < 10; i++)
+		tsmake_pes(&m, m.video_pid, 0xe0, TS_NOTIME, TS_NOTIME, data, sizeof(data), i & 1);
+	/* And a picture in two pieces is one. */
+	tsmake_picture(&m, s.dts_90k + 35 * 3600, 0, false, 1000);
+	memset(data, 0x99, sizeof(data));
+	tsmake_pes(&m, m.video_pid, 0xe0, TS_NOTIME, TS_NOTIME, data, sizeof(data), true);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 36);
+	ck_assert_uint_eq(t.unit[35].len, 1400);
+	check_rhythm(3600, 3600);
+}
+END_TEST
+
+START_TEST(wrong_times_are_put_right)
+{
+	static const int64_t cts[] = { -3600, 900000, 100000000, 0 };
+
+	tsmake_psi(&m);
+	for (int i = 0; i < 50; i++) {
+		int64_t dts = 900000 + i * 3600;
+
+		if (_i == 3 && i % 5 == 4)
+			dts -= 3600; /* the same as the one before */
+		tsmake_picture(&m, dts, i % 7 == 3 ? cts[_i] : 0, i == 0, 300);
+	}
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 50);
+	ck_assert_uint_gt(conform_stats(c)->time_repairs, 0);
+}
+END_TEST
+
+START_TEST(rare_pictures_get_a_clock_between_them)
+{
+	tsmake_psi(&m);
+	for (int i = 0; i < 20; i++)
+		tsmake_picture(&m, 900000 + i * 45000, 0, i % 4 == 0, 300);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 20);
+	ck_assert_uint_gt(conform_stats(c)->pcr_repairs, 200);
+	check_rhythm(45000, 45000);
+}
+END_TEST
+
+START_TEST(an_access_unit_without_end_is_bounded)
+{
+	uint8_t p[TS_PACKET];
+
+	tsmake_segment(&m, &two_seconds);
+	begin(false);
+	ck_assert_int_eq(feed(m.buf, m.len, 65536), 0);
+	memset(p, 0x55, sizeof(p));
+	p[0] = TS_SYNC;
+	p[1] = (uint8_t)(m.video_pid >> 8);
+	p[2] = (uint8_t)m.video_pid;
+	for (size_t n = 0; n < 2 * CONFORM_PES_MAX; n += 184) {
+		p[3] = 0x10 | (m.cc[m.video_pid]++ & 15);
+		p[20] = p[3];
+		ck_assert_int_eq(conform_feed(c, p, sizeof(p)), 0);
+		keep();
+	}
+	ck_assert_int_eq(end(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 49);
+	ck_assert_uint_eq(conform_stats(c)->damaged, 1);
+}
+END_TEST
+
+START_TEST(the_configured_language_is_chosen)
+{
+	struct conform_options o = { .audio_lang = "deu" };
+
+	fresh(&o);
+	tsmake_segment(&m, &two_seconds);
+	ck_assert_int_eq(pass(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[1], 31);
+	/* The PMT says so to the viewer too. */
+	ck_assert_ptr_nonnull(memmem(got, 400, "\x0a\x04" "deu", 5));
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("conform");
+	TCase *tc = tcase_create("conform");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, a_segment_comes_out_whole_and_valid);
+	tcase_add_test(tc, pictures_shown_in_another_order_keep_their_times);
+	tcase_add_loop_test(tc, a_splice_is_continuous, 0, NITEMS(joints));
+	tcase_add_test(tc, an_ad_break_and_back_is_two_splices);
+	tcase_add_test(tc, a_jump_inside_a_segment_is_a_splice);
+	tcase_add_loop_test(tc, the_sources_clock_may_wrap_anywhere, 0, 60);
+	tcase_add_loop_test(tc, the_outputs_clock_may_wrap_anywhere, 0, 60);
+	tcase_add_loop_test(tc, worthless_packets_are_dropped, 0, 6);
+	tcase_add_test(tc, a_lost_packet_costs_no_picture_but_its_own);
+	tcase_add_loop_test(tc, packets_with_something_around_them_are_found, 0, 6);
+	tcase_add_test(tc, junk_between_packets_is_passed_over);
+	tcase_add_loop_test(tc, audio_that_is_late_is_listed_when_it_shows_within_half_a_second, 0, 4);
+	tcase_add_test(tc, audio_that_never_comes_is_not_listed);
+	tcase_add_loop_test(tc, a_stream_goes_on_without_its_audio_or_its_video, 0, 3);
+	tcase_add_test(tc, video_missing_behind_a_discontinuity_leaves_audio);
+	tcase_add_test(tc, radio_is_carried);
+	tcase_add_test(tc, output_waits_for_a_key_frame);
+	tcase_add_test(tc, a_recovery_point_serves_after_five_seconds);
+	tcase_add_test(tc, a_key_frame_without_parameter_sets_gets_those_of_its_source);
+	tcase_add_loop_test(tc, another_codec_is_refused_and_nothing_of_it_carried, 0, 2);
+	tcase_add_test(tc, audio_that_ends_for_good_does_not_end_the_stream);
+	tcase_add_loop_test(tc, what_is_not_ts_is_named, 0, NITEMS(strangers));
+	tcase_add_test(tc, endless_bytes_that_are_not_ts_are_refused_early);
+	tcase_add_loop_test(tc, what_cannot_be_carried_is_refused_with_its_reason, 0, 4);
+	tcase_add_loop_test(tc, a_segment_cut_at_any_byte_gives_a_valid_stream_or_nothing, 0, 4);
+	tcase_add_test(tc, a_cut_segment_does_not_hurt_the_next);
+	tcase_add_test(tc, how_bytes_are_chunked_does_not_matter);
+	tcase_add_test(tc, a_successor_goes_on_with_the_same_bytes_after_any_commit);
+	tcase_add_test(tc, a_segment_that_is_fed_again_adds_nothing);
+	tcase_add_loop_test(tc, an_endless_source_is_taken_up_again_where_it_is, 0, 6);
+	tcase_add_test(tc, a_spoiled_snapshot_is_refused_or_harmless);
+	tcase_add_test(tc, units_without_time_follow_the_one_before);
+	tcase_add_loop_test(tc, wrong_times_are_put_right, 0, 4);
+	tcase_add_test(tc, rare_pictures_get_a_clock_between_them);
+	tcase_add_test(tc, an_access_unit_without_end_is_bounded);
+	tcase_add_test(tc, the_configured_language_is_chosen);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_set_tap(sr, "-");
+	srunner_run_all(sr, CK_SILENT);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? 0 : 1;
+}
