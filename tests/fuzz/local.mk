@@ -36,4 +36,4 @@ tests_fuzz_tuner_LDFLAGS = $(FUZZ_LINK)
 FUZZ_TARGETS += tests/fuzz/conform
 tests_fuzz_conform_SOURCES = tests/fuzz/conform.c tests/unit/tscheck.h tests/unit/tscheck.c
 tests_fuzz_conform_LDADD = libworker.a libbase.a $(BSD_LIBS) $(FUZZ_LIBS)
-tests_fuzz_conform_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_conform_LDFLAGS = $(FUZZ_LINK)
