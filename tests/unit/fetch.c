@@ -1,0 +1,1327 @@
+/*
+ * tests/unit/fetch.c - one URL through all that servers do to it
+ *
+ * The server is part of this program and lives on the same loop; each path of
+ * it misbehaves in one way. The media is a pattern of which every byte tells
+ * its place, so that one that is lost, doubled or moved is seen.
+ */
+#include "worker/fetch.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <ev.h>
+#include <zlib.h>
+
+#include "base/pb.h"
+#include "ipc/msg.h"
+#include "worker/resolve.h"
+
+#define FILE_LEN 300000
+#define CUT_AT 100000
+
+static struct ev_loop *loop;
+static struct resolve *names;
+static struct fetch_pool *pool;
+static struct msg_settings settings;
+
+/* Every turn of the loop is measured. */
+static struct {
+	ev_check check;
+	ev_prepare prepare;
+	ev_tstamp woke, longest;
+} turn;
+
+static uint8_t
+pattern(uint64_t at)
+{
+	return (uint8_t)((at * UINT64_C(2654435761)) >> 13);
+}
+
+/* The server. */
+
+struct conn {
+	LIST_ENTRY(conn) link;
+	ev_io in, out;
+	ev_timer drip;
+	int fd, served;
+	char head[16384];
+	size_t head_len;
+	char *send;
+	size_t send_len, send_at;
+	bool close_after, endless;
+	uint64_t made; /* of an endless body */
+	int drips;
+};
+
+static struct {
+	ev_io io;
+	int fd, port;
+	int accepted, requests;
+	char path[256], last[16384]; /* of the last request */
+	LIST_HEAD(, conn) conns;
+	uint64_t sent;
+	bool dead;
+} site;
+
+static void
+hang_up(struct conn *c)
+{
+	ev_io_stop(loop, &c->in);
+	ev_io_stop(loop, &c->out);
+	ev_timer_stop(loop, &c->drip);
+	LIST_REMOVE(c, link);
+	close(c->fd);
+	free(c->send);
+	free(c);
+}
+
+static void
+add(struct conn *c, const void *buf, size_t len)
+{
+	c->send = realloc(c->send, c->send_len + len + 1);
+	ck_assert_ptr_nonnull(c->send);
+	memcpy(c->send + c->send_len, buf, len);
+	c->send_len += len;
+	ev_io_start(loop, &c->out);
+}
+
+static void say(struct conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void
+say(struct conn *c, const char *fmt, ...)
+{
+	char text[4096];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	add(c, text, strlen(text));
+}
+
+static void
+add_pattern(struct conn *c, uint64_t from, size_t len)
+{
+	char *b = malloc(len + 1);
+
+	for (size_t i = 0; i < len; i++)
+		b[i] = (char)pattern(from + i);
+	add(c, b, len);
+	free(b);
+}
+
+static bool
+on(const char *prefix)
+{
+	return strncmp(site.path, prefix, strlen(prefix)) == 0;
+}
+
+static int
+number_of(const char *prefix)
+{
+	return (int)strtol(site.path + strlen(prefix), NULL, 10);
+}
+
+/* The file, whole or the range that was asked for. */
+static void
+send_file(struct conn *c, size_t len, const char *etag)
+{
+	const char *range = strstr(site.last, "\r\nRange: bytes=");
+	size_t from = 0, to = len - 1;
+
+	if (range == NULL) {
+		say(c, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nETag: %s\r\n\r\n", len, etag);
+	} else {
+		char *end;
+
+		from = strtoul(range + 15, &end, 10);
+		if (*end == '-' && end[1] >= '0' && end[1] <= '9')
+			to = strtoul(end + 1, NULL, 10);
+		to = PB_MIN(to, len - 1);
+		say(c, "HTTP/1.1 206 Partial Content\r\nContent-Length: %zu\r\nETag: %s\r\nContent-Range: bytes %zu-%zu/%zu\r\n\r\n",
+		    to - from + 1, etag, from, to, len);
+	}
+	add_pattern(c, from, to - from + 1);
+}
+
+static void
+send_text(struct conn *c, const char *text)
+{
+	say(c, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(text), text);
+}
+
+static void
+send_cut(struct conn *c)
+{
+	say(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: \"v1\"\r\n\r\n", FILE_LEN);
+	add_pattern(c, 0, CUT_AT);
+	c->close_after = true;
+}
+
+static void
+send_gzip(struct conn *c, const char *text, size_t len, bool broken)
+{
+	unsigned char *out = malloc(len + 1024);
+	z_stream z = { 0 };
+	size_t n;
+
+	ck_assert_int_eq(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	z.next_in = (unsigned char *)(uintptr_t)text;
+	z.avail_in = (unsigned)len;
+	z.next_out = out;
+	z.avail_out = (unsigned)len + 1024;
+	ck_assert_int_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
+	n = z.total_out - (broken ? 12 : 0);
+	deflateEnd(&z);
+	say(c, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", n);
+	add(c, out, n);
+	free(out);
+}
+
+static void
+send_long_location(struct conn *c, size_t len)
+{
+	char *url = malloc(len);
+
+	memset(url, 'a', len);
+	say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /");
+	add(c, url, len);
+	say(c, "\r\n\r\n");
+	free(url);
+}
+
+static void
+answer(struct conn *c)
+{
+	int n = site.requests; /* 1: the first */
+
+	if (on("/file"))
+		send_file(c, FILE_LEN, "\"v1\"");
+	else if (on("/echo"))
+		send_text(c, site.last);
+	else if (on("/cut"))
+		n == 1 ? send_cut(c) : send_file(c, FILE_LEN, "\"v1\"");
+	else if (on("/whole-cut"))
+		n == 1 ? send_cut(c) : (site.last[0] = '\0', send_file(c, FILE_LEN, "\"v1\""));
+	else if (on("/longer-cut"))
+		n == 1 ? send_cut(c) : (site.last[0] = '\0', send_file(c, FILE_LEN + 1, "\"v1\""));
+	else if (on("/other-total-cut"))
+		n == 1 ? send_cut(c) : send_file(c, FILE_LEN + 1, "\"v1\"");
+	else if (on("/other-tag-cut"))
+		n == 1 ? send_cut(c) : send_file(c, FILE_LEN, "\"v2\"");
+	else if (on("/shifted-cut") && n == 2) {
+		say(c, "HTTP/1.1 206 Partial Content\r\nContent-Length: 100\r\nContent-Range: bytes 7-106/%d\r\n\r\n", FILE_LEN);
+		add_pattern(c, 7, 100);
+	} else if (on("/shifted-cut"))
+		n == 1 ? send_cut(c) : send_file(c, FILE_LEN, "\"v1\"");
+	else if (on("/no-range"))
+		site.last[0] = '\0', send_file(c, FILE_LEN, "\"v1\"");
+	else if (on("/stall-head") && n == 1)
+		return;
+	else if (on("/stall-body") && n == 1) {
+		say(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: \"v1\"\r\n\r\n", FILE_LEN);
+		add_pattern(c, 0, CUT_AT);
+	} else if (on("/stall-"))
+		send_file(c, FILE_LEN, "\"v1\"");
+	else if (on("/never"))
+		return;
+	else if (on("/drip")) {
+		say(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n");
+		c->drips = 10;
+		ev_timer_start(loop, &c->drip);
+	} else if (on("/twice/") && n <= 2)
+		say(c, "HTTP/1.1 %d Sorry\r\nContent-Length: 5\r\n\r\nsorry", number_of("/twice/"));
+	else if (on("/twice/"))
+		send_file(c, FILE_LEN, "\"v1\"");
+	else if (on("/status/"))
+		say(c, "HTTP/1.1 %d Sorry\r\nRetry-After: 7\r\nContent-Length: 5\r\n\r\nsorry", number_of("/status/"));
+	else if (on("/page/")) {
+		say(c, "HTTP/1.1 403 Sorry\r\n\r\n");
+		c->endless = true;
+	} else if (on("/hops/") && number_of("/hops/") > 0)
+		say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: %d?x=1#f\r\n\r\n", number_of("/hops/") - 1);
+	else if (on("/hops/"))
+		send_file(c, FILE_LEN, "\"v1\"");
+	else if (on("/loop"))
+		say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /loop\r\n\r\n");
+	else if (on("/far"))
+		say(c, "HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: http://localhost:%d%s\r\n\r\n", site.port, site.path + 4);
+	else if (on("/ftp"))
+		say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: ftp://a.example/\r\n\r\n");
+	else if (on("/long/"))
+		send_long_location(c, (size_t)number_of("/long/"));
+	else if (on("/cookie")) {
+		if (strstr(site.last, "taste=sweet") != NULL)
+			send_text(c, "#EXTM3U\n");
+		else
+			say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nSet-Cookie: taste=sweet\r\nLocation: /cookie\r\n\r\n");
+	} else if (on("/gzip"))
+		send_gzip(c, "#EXTM3U\n#EXTINF:1,\na.ts\n", 24, on("/gzip-broken"));
+	else if (on("/bomb")) {
+		char *zeros = calloc(1, 5 << 20);
+
+		send_gzip(c, zeros, 5 << 20, false);
+		free(zeros);
+	} else if (on("/endless")) {
+		say(c, "HTTP/1.1 200 OK\r\n\r\n");
+		c->endless = true;
+	} else if (on("/huge"))
+		say(c, "HTTP/1.1 200 OK\r\nContent-Length: 300000000\r\n\r\n");
+	else if (on("/race"))
+		c->served > 1 ? hang_up(c) : send_text(c, "#EXTM3U\n");
+	else if (on("/key/")) {
+		say(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", number_of("/key/"));
+		add_pattern(c, 0, (size_t)number_of("/key/"));
+	} else
+		say(c, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void
+on_out(struct ev_loop *l, ev_io *w, int revents)
+{
+	struct conn *c = w->data;
+	ssize_t n;
+
+	(void)l;
+	(void)revents;
+	if (c->send_at == c->send_len && c->endless) {
+		c->send_at = c->send_len = 0;
+		add_pattern(c, c->made, 65536);
+		c->made += 65536;
+	}
+	n = send(c->fd, c->send + c->send_at, c->send_len - c->send_at, MSG_NOSIGNAL);
+	if (n == -1 && errno != EAGAIN) {
+		hang_up(c);
+		return;
+	}
+	if (n > 0) {
+		c->send_at += (size_t)n;
+		if (c->endless)
+			site.sent += (size_t)n;
+	}
+	if (c->send_at < c->send_len || c->endless)
+		return;
+	c->send_at = c->send_len = 0;
+	ev_io_stop(loop, &c->out);
+	if (c->close_after)
+		hang_up(c);
+}
+
+static void
+on_in(struct ev_loop *l, ev_io *w, int revents)
+{
+	struct conn *c = w->data;
+	ssize_t n = recv(c->fd, c->head + c->head_len, sizeof(c->head) - 1 - c->head_len, 0);
+	char *end;
+
+	(void)l;
+	(void)revents;
+	if (n <= 0) {
+		if (n == 0 || errno != EAGAIN)
+			hang_up(c);
+		return;
+	}
+	c->head_len += (size_t)n;
+	c->head[c->head_len] = '\0';
+	end = strstr(c->head, "\r\n\r\n");
+	if (end == NULL)
+		return;
+	site.requests++;
+	c->served++;
+	memcpy(site.last, c->head, c->head_len + 1);
+	ck_assert_int_eq(sscanf(c->head, "GET %255s", site.path), 1);
+	c->head_len = 0;
+	answer(c);
+}
+
+static void
+on_drip(struct ev_loop *l, ev_timer *w, int revents)
+{
+	struct conn *c = w->data;
+
+	(void)l;
+	(void)revents;
+	add_pattern(c, (uint64_t)(10 - c->drips) * 10, 10);
+	if (--c->drips == 0)
+		ev_timer_stop(loop, &c->drip);
+}
+
+static void
+on_accept(struct ev_loop *l, ev_io *w, int revents)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	(void)l;
+	(void)revents;
+	ck_assert_ptr_nonnull(c);
+	c->fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	ck_assert_int_ne(c->fd, -1);
+	site.accepted++;
+	ev_io_init(&c->in, on_in, c->fd, EV_READ);
+	ev_io_init(&c->out, on_out, c->fd, EV_WRITE);
+	ev_timer_init(&c->drip, on_drip, 0.05, 0.05);
+	c->in.data = c->out.data = c->drip.data = c;
+	ev_io_start(loop, &c->in);
+	LIST_INSERT_HEAD(&site.conns, c, link);
+}
+
+/* One fetch and what became of it. */
+
+struct job {
+	struct fetch *f;
+	struct fetch_options o;
+	struct fetch_result r;
+	char url[512], reason[FETCH_REASON_MAX], effective[512], body[65536];
+	int heads, dones, pauses;
+	struct fetch_head head;
+	uint64_t first; /* where in the file its bytes begin */
+	uint64_t bytes;
+	uint64_t pause_at, cancel_at; /* after so many bytes; 0: never */
+	uint64_t refuse_at;
+	struct job *cancels;
+	bool wrong;
+};
+
+static void
+on_head(void *arg, const struct fetch_head *head)
+{
+	struct job *j = arg;
+
+	j->heads++;
+	j->head = *head;
+	ck_assert_uint_eq(head->at, j->bytes);
+}
+
+static int
+on_data(void *arg, const void *buf, size_t len)
+{
+	struct job *j = arg;
+	const uint8_t *b = buf;
+
+	if (j->pause_at > 0 && j->bytes >= j->pause_at) {
+		j->pauses++;
+		ev_break(loop, EVBREAK_ONE);
+		return PB_AGAIN;
+	}
+	if (j->refuse_at > 0 && j->bytes >= j->refuse_at)
+		return PB_ELIMIT;
+	for (size_t i = 0; i < len; i++)
+		j->wrong |= b[i] != pattern(j->first + j->bytes + i);
+	j->bytes += len;
+	if (j->cancel_at > 0 && j->bytes >= j->cancel_at) {
+		fetch_cancel(&j->f);
+		if (j->cancels != NULL)
+			fetch_cancel(&j->cancels->f);
+		ev_break(loop, EVBREAK_ONE);
+	}
+	return 0;
+}
+
+static void
+on_done(void *arg, const struct fetch_result *r)
+{
+	struct job *j = arg;
+
+	j->dones++;
+	ev_break(loop, EVBREAK_ONE);
+	j->r = *r;
+	snprintf(j->reason, sizeof(j->reason), "%s", r->reason);
+	snprintf(j->effective, sizeof(j->effective), "%s", r->url);
+	if (r->body != NULL) {
+		ck_assert_int_eq(((const char *)r->body)[r->body_len], '\0');
+		snprintf(j->body, sizeof(j->body), "%s", (const char *)r->body);
+	}
+	ck_assert_int_eq(r->err == 0, r->reason[0] == '\0');
+	fetch_cancel(&j->f); /* harmless: it is gone */
+	if (j->cancels != NULL)
+		fetch_cancel(&j->cancels->f);
+}
+
+static struct job *
+job(enum fetch_kind kind, const char *path)
+{
+	struct job *j = calloc(1, sizeof(*j));
+
+	ck_assert_ptr_nonnull(j);
+	snprintf(j->url, sizeof(j->url), "http://127.0.0.1:%d%s", site.port, path);
+	j->o.kind = kind;
+	j->o.url = j->url;
+	j->o.channel_url = true;
+	j->o.arg = j;
+	j->o.on_head = on_head;
+	j->o.on_data = on_data;
+	j->o.on_done = on_done;
+	return j;
+}
+
+static void
+go(struct job *j)
+{
+	ev_now_update(loop);
+	j->first = j->o.range.offset;
+	ck_assert_int_eq(fetch_start(pool, &j->o, &j->f), 0);
+	ck_assert_int_eq(j->dones, 0); /* never from inside */
+}
+
+static void
+wait_for(struct job *j)
+{
+	while (j->dones == 0)
+		ev_run(loop, 0);
+}
+
+static struct job *
+run(enum fetch_kind kind, const char *path)
+{
+	struct job *j = job(kind, path);
+
+	go(j);
+	wait_for(j);
+	return j;
+}
+
+static void
+whole(struct job *j)
+{
+	ck_assert_msg(j->r.err == 0, "%s", j->reason);
+	ck_assert_uint_eq(j->bytes, FILE_LEN);
+	ck_assert_uint_eq(j->r.bytes, FILE_LEN);
+	ck_assert(!j->wrong);
+	ck_assert_int_eq(j->dones, 1);
+}
+
+static void
+on_enough(struct ev_loop *l, ev_timer *w, int revents)
+{
+	(void)w;
+	(void)revents;
+	ev_break(l, EVBREAK_ONE);
+}
+
+/* For what is expected not to happen; fetches that end meanwhile don't end it. */
+static void
+turn_for(double s)
+{
+	ev_timer enough;
+
+	ev_now_update(loop);
+	ev_timer_init(&enough, on_enough, s, 0.);
+	ev_timer_start(loop, &enough);
+	while (ev_is_active(&enough))
+		ev_run(loop, 0);
+}
+
+static void
+on_woke(struct ev_loop *l, ev_check *w, int revents)
+{
+	(void)l;
+	(void)w;
+	(void)revents;
+	turn.woke = ev_time();
+}
+
+static void
+on_sleep(struct ev_loop *l, ev_prepare *w, int revents)
+{
+	(void)l;
+	(void)w;
+	(void)revents;
+	if (turn.woke > 0)
+		turn.longest = PB_MAX(turn.longest, ev_time() - turn.woke);
+	turn.woke = 0;
+}
+
+static void
+new_pool(const char *headers, size_t headers_len, bool one_host)
+{
+	struct fetch_pool_options o = { .resolve = names, .settings = &settings, .seed = 1, .user_agent = "Test/1",
+		.headers = headers, .headers_len = headers_len, .headers_one_host = one_host };
+
+	fetch_pool_free(&pool);
+	ck_assert_int_eq(fetch_pool_new(&pool, loop, &o), 0);
+}
+
+static void
+setup(void)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+
+	loop = ev_loop_new(EVFLAG_AUTO);
+	memset(&site, 0, sizeof(site));
+	site.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(site.fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	ck_assert_int_eq(listen(site.fd, 64), 0);
+	ck_assert_int_eq(getsockname(site.fd, (struct sockaddr *)&sin, &len), 0);
+	site.port = ntohs(sin.sin_port);
+	LIST_INIT(&site.conns);
+	ev_io_init(&site.io, on_accept, site.fd, EV_READ);
+	ev_io_start(loop, &site.io);
+
+	settings = (struct msg_settings){ .connect_timeout_ms = 500, .try_timeout_ms = 200, .try_step_ms = 50, .tries = 3,
+		.backoff_ms = 20, .backoff_max_ms = 50, .keepalive_ms = 10000, .connections = 3 };
+	ck_assert_int_eq(resolve_new(&names, loop), 0);
+	pool = NULL;
+	new_pool(NULL, 0, false);
+
+	memset(&turn, 0, sizeof(turn));
+	ev_check_init(&turn.check, on_woke);
+	ev_prepare_init(&turn.prepare, on_sleep);
+	ev_set_priority(&turn.check, EV_MAXPRI);
+	ev_set_priority(&turn.prepare, EV_MINPRI);
+	ev_check_start(loop, &turn.check);
+	ev_prepare_start(loop, &turn.prepare);
+}
+
+static void
+teardown(void)
+{
+	struct conn *c;
+
+	fetch_pool_free(&pool);
+	ck_assert_ptr_null(pool);
+	resolve_free(&names);
+	while ((c = LIST_FIRST(&site.conns)) != NULL)
+		hang_up(c);
+	close(site.fd);
+	ev_loop_destroy(loop);
+	ck_assert(turn.longest < 0.1);
+}
+
+START_TEST(a_segment_arrives_byte_for_byte)
+{
+	struct job *j = run(FETCH_SEGMENT, "/file");
+
+	whole(j);
+	ck_assert_int_eq(j->heads, 1);
+	ck_assert_int_eq(j->head.length, FILE_LEN);
+	ck_assert_int_eq(j->r.http_status, 200);
+	ck_assert_uint_eq(j->r.tries, 1);
+	ck_assert(!j->r.reused);
+	ck_assert_ptr_nonnull(strstr(site.last, "User-Agent: Test/1\r\n"));
+	ck_assert_ptr_nonnull(strstr(site.last, "Accept-Encoding: identity\r\n"));
+	ck_assert_uint_eq(fetch_pool_figures(pool).bytes, FILE_LEN);
+	ck_assert_uint_eq(fetch_pool_figures(pool).requests, 1);
+	free(j);
+}
+END_TEST
+
+START_TEST(the_request_is_on_the_wire_in_the_same_turn)
+{
+	struct job *j = job(FETCH_PLAYLIST, "/echo");
+
+	go(j);
+	ev_run(loop, EVRUN_NOWAIT); /* prepare: connect; then the server sees it */
+	ck_assert_int_eq(site.accepted, 1);
+	wait_for(j);
+	free(j);
+}
+END_TEST
+
+START_TEST(one_connection_serves_one_fetch_after_the_other)
+{
+	for (int i = 0; i < 5; i++) {
+		struct job *j = run(i == 2 ? FETCH_PLAYLIST : FETCH_SEGMENT, i == 2 ? "/echo" : "/file");
+
+		ck_assert_int_eq(j->r.err, 0);
+		ck_assert_int_eq(j->r.reused, i > 0);
+		free(j);
+	}
+	ck_assert_int_eq(site.accepted, 1);
+	ck_assert_uint_eq(fetch_pool_figures(pool).connects, 1);
+}
+END_TEST
+
+START_TEST(the_first_of_many_gets_the_open_connection_and_no_host_gets_too_many)
+{
+	struct job *warm = run(FETCH_PLAYLIST, "/echo"), *j[10];
+
+	for (int i = 0; i < 10; i++) {
+		j[i] = job(FETCH_SEGMENT, "/file");
+		go(j[i]);
+	}
+	for (int i = 0; i < 10; i++)
+		wait_for(j[i]);
+	for (int i = 0; i < 10; i++)
+		whole(j[i]);
+	ck_assert(j[0]->r.reused);
+	ck_assert_int_le(site.accepted, 3); /* settings.connections */
+	for (int i = 0; i < 10; i++)
+		free(j[i]);
+	free(warm);
+}
+END_TEST
+
+static const char *const mended[] = { "/cut", "/whole-cut", "/shifted-cut", "/stall-head", "/stall-body", "/twice/503",
+	"/twice/500", "/twice/408", "/hops/10", "/far/file" };
+
+START_TEST(what_can_be_mended_arrives_whole)
+{
+	struct job *j = run(FETCH_SEGMENT, mended[_i]);
+
+	whole(j);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_body_that_broke_is_taken_up_where_it_broke)
+{
+	struct job *j = run(FETCH_SEGMENT, "/cut");
+	char range[64];
+
+	whole(j);
+	snprintf(range, sizeof(range), "\r\nRange: bytes=%d-\r\n", CUT_AT);
+	ck_assert_ptr_nonnull(strstr(site.last, range));
+	ck_assert_ptr_nonnull(strstr(site.last, "\r\nIf-Range: \"v1\"\r\n"));
+	ck_assert_uint_eq(j->r.tries, 2);
+	ck_assert_int_eq(j->heads, 2);
+	ck_assert_int_eq(j->head.length, FILE_LEN);
+	ck_assert_uint_eq(j->head.at, CUT_AT);
+	free(j);
+}
+END_TEST
+
+static const char *const changed[] = { "/longer-cut", "/other-total-cut", "/other-tag-cut" };
+
+START_TEST(a_file_that_changed_meanwhile_is_not_put_together)
+{
+	struct job *j = run(FETCH_SEGMENT, changed[_i]);
+
+	ck_assert_int_eq(j->r.err, PB_EFORMAT);
+	ck_assert_ptr_nonnull(strstr(j->reason, "changed while it was fetched"));
+	ck_assert_uint_eq(j->bytes, CUT_AT);
+	ck_assert_uint_eq(j->r.bytes, CUT_AT);
+	ck_assert(!j->wrong);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_byte_range_is_cut_out_whether_the_server_can_or_not)
+{
+	struct job *j = job(FETCH_SEGMENT, _i == 0 ? "/file" : "/no-range");
+
+	j->o.range.offset = 1000;
+	j->o.range.length = 50000;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, 0);
+	ck_assert_uint_eq(j->bytes, 50000);
+	ck_assert(!j->wrong);
+	ck_assert_int_eq(j->head.length, 50000);
+	ck_assert_int_eq(j->r.range_ignored, _i == 1);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_byte_range_that_breaks_is_resumed_inside_itself)
+{
+	struct job *j = job(FETCH_SEGMENT, "/cut");
+
+	j->o.range.offset = 50000;
+	j->o.range.length = 100000; /* the first answer is the whole file, cut at 100000 */
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, 0);
+	ck_assert_uint_eq(j->bytes, 100000);
+	ck_assert(!j->wrong);
+	ck_assert_ptr_nonnull(strstr(site.last, "\r\nRange: bytes=100000-149999\r\n"));
+	free(j);
+}
+END_TEST
+
+START_TEST(a_transfer_that_moves_is_never_cut)
+{
+	struct job *j = run(FETCH_SEGMENT, "/drip"); /* takes 500 ms, 200 ms are allowed without a byte */
+
+	ck_assert_int_eq(j->r.err, 0);
+	ck_assert_uint_eq(j->bytes, 100);
+	ck_assert_uint_eq(j->r.tries, 1);
+	free(j);
+}
+END_TEST
+
+START_TEST(who_never_answers_is_given_up_after_all_tries)
+{
+	struct job *j = run(FETCH_SEGMENT, "/never");
+
+	ck_assert_int_eq(j->r.err, PB_ETIME);
+	ck_assert_uint_eq(j->r.tries, 3);
+	ck_assert_int_eq(site.requests, 3);
+	ck_assert_uint_ge(j->r.total_ms, 200 + 250 + 300);
+	ck_assert_ptr_nonnull(strstr(j->reason, "no answer"));
+	ck_assert_uint_eq(fetch_pool_figures(pool).retries, 2);
+	ck_assert_uint_eq(fetch_pool_figures(pool).errors, 1);
+	free(j);
+}
+END_TEST
+
+START_TEST(the_deadline_ends_all_waiting)
+{
+	struct job *j = job(FETCH_SEGMENT, "/never");
+
+	j->o.deadline = ev_now(loop) + 60;
+	go(j);
+	turn_for(0.02);
+	fetch_set_deadline(j->f, ev_now(loop) + 0.05);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_ETIME);
+	ck_assert_uint_lt(j->r.total_ms, 190);
+	free(j);
+}
+END_TEST
+
+START_TEST(the_deadline_does_not_end_a_body_that_moves)
+{
+	struct job *j = job(FETCH_SEGMENT, "/drip");
+
+	j->o.deadline = ev_now(loop) + 0.2;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, 0);
+	ck_assert_uint_eq(j->bytes, 100);
+	free(j);
+}
+END_TEST
+
+static const int final[] = { 400, 401, 403, 407, 410, 429, 451, 458, 509, 304, 204 };
+
+START_TEST(an_answer_that_another_try_would_not_change_is_given_at_once)
+{
+	char path[64];
+	struct job *j;
+
+	snprintf(path, sizeof(path), "/status/%d", final[_i]);
+	j = run(FETCH_SEGMENT, path);
+	ck_assert_int_eq(j->r.err, PB_NO);
+	ck_assert_int_eq(j->r.http_status, final[_i]);
+	ck_assert_uint_eq(j->r.tries, 1);
+	ck_assert_int_eq(j->bytes, 0);
+	if (final[_i] >= 400)
+		ck_assert_uint_eq(j->r.retry_after_ms, 7000);
+	free(j);
+}
+END_TEST
+
+START_TEST(an_endless_error_page_costs_nothing)
+{
+	struct job *j = run(FETCH_PLAYLIST, "/page/");
+
+	ck_assert_int_eq(j->r.err, PB_NO);
+	ck_assert_int_eq(j->r.http_status, 403);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_segment_that_is_not_there_yet_is_asked_for_again)
+{
+	struct job *j = job(FETCH_SEGMENT, "/twice/404");
+
+	j->o.missing_ms = 2000;
+	go(j);
+	wait_for(j);
+	whole(j);
+	ck_assert_uint_ge(j->r.total_ms, 550);
+	free(j);
+
+	site.requests = 0;
+	j = run(FETCH_PLAYLIST, "/twice/404");
+	ck_assert_int_eq(j->r.http_status, 404);
+	ck_assert_uint_eq(j->r.tries, 1);
+	free(j);
+}
+END_TEST
+
+static const struct {
+	const char *path;
+	int err;
+	const char *why;
+} astray[] = {
+	{ "/loop", PB_ELIMIT, "circle" },
+	{ "/hops/11", PB_ELIMIT, "more than 10 redirects" },
+	{ "/ftp", PB_ENOSUP, "something else than http" },
+	{ "/long/9000", PB_ELIMIT, "a Location of more than" },
+	{ "/long/100000", PB_ELIMIT, "a Location of more than" },
+};
+
+START_TEST(a_redirect_that_leads_nowhere_is_an_error_that_says_so)
+{
+	struct job *j = run(FETCH_PLAYLIST, astray[_i].path);
+
+	ck_assert_int_eq(j->r.err, astray[_i].err);
+	ck_assert_msg(strstr(j->reason, astray[_i].why) != NULL, "%s", j->reason);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_head_beyond_all_bounds_is_an_error)
+{
+	struct job *j = run(FETCH_PLAYLIST, "/long/200000");
+
+	ck_assert_int_ne(j->r.err, 0);
+	free(j);
+}
+END_TEST
+
+START_TEST(the_effective_url_is_where_the_redirects_ended)
+{
+	struct job *j = run(FETCH_SEGMENT, "/far/hops/2");
+	char want[128];
+
+	whole(j);
+	snprintf(want, sizeof(want), "http://localhost:%d/hops/0?x=1", site.port);
+	ck_assert_str_eq(j->effective, want);
+	ck_assert_uint_eq(fetch_pool_figures(pool).redirects, 3);
+	free(j);
+}
+END_TEST
+
+START_TEST(cookies_are_kept_for_all_fetches_of_the_pool)
+{
+	struct job *j = run(FETCH_PLAYLIST, "/cookie");
+
+	ck_assert_msg(j->r.err == 0, "%s", j->reason);
+	ck_assert_str_eq(j->body, "#EXTM3U\n");
+	free(j);
+	j = run(FETCH_PLAYLIST, "/echo");
+	ck_assert_ptr_nonnull(strstr(j->body, "taste=sweet"));
+	free(j);
+}
+END_TEST
+
+START_TEST(headers_go_along_and_secrets_stay_with_their_host)
+{
+	static const char headers[] = "Referer: http://a.example/\0X-Token: s3cret\0Cookie: a=1\0Range: bytes=0-1";
+	struct job *j;
+
+	new_pool(headers, sizeof(headers), _i);
+	j = run(FETCH_PLAYLIST, "/echo");
+	ck_assert_ptr_nonnull(strstr(j->body, "\r\nReferer: http://a.example/\r\n"));
+	ck_assert_ptr_nonnull(strstr(j->body, "\r\nX-Token: s3cret\r\n"));
+	ck_assert_ptr_nonnull(strstr(j->body, "\r\nCookie: a=1\r\n"));
+	ck_assert_ptr_null(strstr(j->body, "Range"));
+	free(j);
+	j = run(FETCH_PLAYLIST, "/far/echo");
+	ck_assert_ptr_nonnull(strstr(j->body, "\r\nReferer: http://a.example/\r\n"));
+	ck_assert_int_eq(strstr(j->body, "s3cret") == NULL, _i);
+	ck_assert_int_eq(strstr(j->body, "a=1") == NULL, _i);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_header_line_that_is_none_is_refused)
+{
+	static const char *const bad[] = { "no colon", ": none", "A: b\r\nC: d", "A b: c" };
+	struct fetch_pool_options o = { .resolve = names, .settings = &settings };
+	struct fetch_pool *p = NULL;
+
+	for (size_t i = 0; i < NITEMS(bad); i++) {
+		o.headers = bad[i];
+		o.headers_len = strlen(bad[i]) + 1;
+		ck_assert_int_eq(fetch_pool_new(&p, loop, &o), PB_EFORMAT);
+		ck_assert_ptr_null(p);
+	}
+}
+END_TEST
+
+START_TEST(gzip_without_a_header_is_inflated)
+{
+	struct job *j = run(FETCH_PLAYLIST, "/gzip");
+
+	ck_assert_int_eq(j->r.err, 0);
+	ck_assert_str_eq(j->body, "#EXTM3U\n#EXTINF:1,\na.ts\n");
+	ck_assert_uint_eq(j->r.body_len, 24);
+	free(j);
+	j = run(FETCH_PLAYLIST, "/gzip-broken");
+	ck_assert_int_eq(j->r.err, PB_EFORMAT);
+	free(j);
+	j = run(FETCH_PLAYLIST, "/bomb");
+	ck_assert_int_eq(j->r.err, PB_ELIMIT);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_body_without_an_end_is_cut_at_its_bound)
+{
+	struct job *j = run(FETCH_PLAYLIST, "/endless");
+
+	ck_assert_int_eq(j->r.err, PB_ELIMIT);
+	ck_assert_msg(strstr(j->reason, "a playlist of more than 4194304 bytes") != NULL, "%s", j->reason);
+	ck_assert_uint_lt(site.sent, 16 << 20);
+	free(j);
+	j = run(FETCH_PLAYLIST, "/huge");
+	ck_assert_int_eq(j->r.err, PB_ELIMIT);
+	free(j);
+	j = run(FETCH_SEGMENT, "/huge");
+	ck_assert_int_eq(j->r.err, PB_ELIMIT);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_key_is_as_long_as_it_is_but_not_endless)
+{
+	struct job *j = run(FETCH_KEY, "/key/16");
+
+	ck_assert_int_eq(j->r.err, 0);
+	ck_assert_uint_eq(j->r.body_len, 16);
+	free(j);
+	j = run(FETCH_KEY, "/key/65");
+	ck_assert_int_eq(j->r.err, PB_ELIMIT);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_kept_connection_that_closes_costs_no_try)
+{
+	struct job *j = run(FETCH_PLAYLIST, "/race");
+
+	ck_assert_int_eq(j->r.err, 0);
+	free(j);
+	j = run(FETCH_PLAYLIST, "/race");
+	ck_assert_msg(j->r.err == 0, "%s", j->reason);
+	ck_assert_str_eq(j->body, "#EXTM3U\n");
+	ck_assert_uint_lt(j->r.total_ms, 20); /* backoff_ms */
+	free(j);
+}
+END_TEST
+
+START_TEST(a_reader_that_pauses_gets_every_byte_once)
+{
+	struct job *j = job(FETCH_SEGMENT, "/file");
+
+	j->pause_at = 30000;
+	go(j);
+	while (j->dones == 0) {
+		ev_run(loop, 0);
+		if (j->pauses > 0) {
+			int pauses = j->pauses;
+
+			/* Longer than any time limit: a pause is nobody's fault. */
+			turn_for(pauses == 1 ? 0.35 : 0.001);
+			ck_assert_int_eq(j->pauses, pauses);
+			j->pauses = 0;
+			j->pause_at = j->bytes + 30000;
+			fetch_resume(j->f);
+			fetch_resume(j->f);
+		}
+	}
+	whole(j);
+	ck_assert_uint_eq(j->r.tries, 1);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_paused_stream_stops_the_server_and_goes_on)
+{
+	struct job *j = job(FETCH_STREAM, "/endless");
+	uint64_t sent;
+
+	j->pause_at = 1000000;
+	go(j);
+	while (j->pauses == 0)
+		ev_run(loop, 0);
+	turn_for(0.3);
+	sent = site.sent;
+	turn_for(0.1);
+	ck_assert_uint_eq(site.sent, sent);
+	j->pause_at = 0;
+	j->cancel_at = 20000000;
+	fetch_resume(j->f);
+	while (j->f != NULL)
+		ev_run(loop, 0);
+	ck_assert_uint_ge(j->bytes, 20000000);
+	ck_assert(!j->wrong);
+	ck_assert_int_eq(j->dones, 0);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_stream_that_broke_is_over)
+{
+	struct job *j = run(FETCH_STREAM, "/cut");
+
+	ck_assert_int_eq(j->r.err, PB_ENET);
+	ck_assert_uint_eq(j->bytes, CUT_AT);
+	ck_assert_int_eq(site.requests, 1);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_reader_may_cancel_its_own_fetch_and_any_other)
+{
+	struct job *a = job(FETCH_SEGMENT, "/file"), *b = job(FETCH_SEGMENT, "/file"), *c = job(FETCH_SEGMENT, "/never"),
+		   *d;
+
+	a->cancel_at = 20000;
+	a->cancels = c;
+	go(a);
+	go(b);
+	go(c);
+	wait_for(b);
+	while (a->f != NULL)
+		ev_run(loop, 0);
+	whole(b);
+	ck_assert_ptr_null(c->f);
+	turn_for(0.3);
+	ck_assert_int_eq(a->dones + c->dones, 0);
+	/* And one that was never begun. */
+	d = job(FETCH_SEGMENT, "/file");
+	go(d);
+	fetch_cancel(&d->f);
+	ck_assert_ptr_null(d->f);
+	turn_for(0.02);
+	ck_assert_int_eq(d->dones, 0);
+	free(a);
+	free(b);
+	free(c);
+	free(d);
+}
+END_TEST
+
+START_TEST(on_done_may_cancel_the_next_one)
+{
+	struct job *a = job(FETCH_PLAYLIST, "/echo"), *b = job(FETCH_SEGMENT, "/stall-head");
+
+	a->cancels = b;
+	go(b);
+	go(a);
+	wait_for(a);
+	ck_assert_ptr_null(b->f);
+	turn_for(0.25);
+	ck_assert_int_eq(b->dones, 0);
+	free(a);
+	free(b);
+}
+END_TEST
+
+START_TEST(a_reader_that_gives_up_ends_the_fetch_with_its_word)
+{
+	struct job *j = job(FETCH_SEGMENT, "/file");
+
+	j->refuse_at = 1;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_ELIMIT);
+	ck_assert_uint_eq(j->r.tries, 1);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_pool_ends_in_the_middle_of_everything)
+{
+	struct job *j[6];
+	static const char *const paths[] = { "/never", "/drip", "/endless", "/status/503", "/file", "/cut" };
+
+	for (size_t i = 0; i < NITEMS(j); i++) {
+		j[i] = job(FETCH_SEGMENT, paths[i]);
+		go(j[i]);
+	}
+	turn_for(0.03);
+	fetch_pool_free(&pool);
+	turn_for(0.05);
+	for (size_t i = 0; i < NITEMS(j); i++) {
+		ck_assert_int_le(j[i]->dones, 1);
+		free(j[i]);
+	}
+	ck_assert_int_eq(LIST_EMPTY(&site.conns), 1); /* all hung up */
+}
+END_TEST
+
+START_TEST(nobody_listens_there)
+{
+	struct job *j = job(FETCH_PLAYLIST, "/");
+
+	snprintf(j->url, sizeof(j->url), "http://127.0.0.1:1/");
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_ENET);
+	ck_assert_uint_eq(j->r.tries, 3);
+	ck_assert_int_eq(j->r.http_status, 0);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_public_source_does_not_lead_to_private_addresses)
+{
+	struct job *j = job(FETCH_SEGMENT, "/file");
+
+	/* Before any channel URL: nothing is known to be private. */
+	j->o.channel_url = false;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_NO);
+	ck_assert_int_eq(site.accepted, 0);
+	ck_assert_ptr_nonnull(strstr(j->reason, "private address"));
+	free(j);
+
+	/* The channel's own is private: then its segments may be, too. */
+	j = run(FETCH_PLAYLIST, "/echo");
+	ck_assert_int_eq(j->r.err, 0);
+	free(j);
+	j = job(FETCH_SEGMENT, "/far/file");
+	j->o.channel_url = false;
+	go(j);
+	wait_for(j);
+	whole(j);
+	free(j);
+
+	/* A new source is a new question; and the operator may allow it. */
+	fetch_pool_new_source(pool);
+	j = job(FETCH_SEGMENT, "/file");
+	j->o.channel_url = false;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_NO);
+	free(j);
+	settings.private_targets = 1;
+	new_pool(NULL, 0, false);
+	j = job(FETCH_SEGMENT, "/file");
+	j->o.channel_url = false;
+	go(j);
+	wait_for(j);
+	whole(j);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_dead_resolver_never_stops_the_loop)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	struct job *j = job(FETCH_PLAYLIST, "/"), *other;
+	char server[64];
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	snprintf(server, sizeof(server), "127.0.0.1:%u", ntohs(sin.sin_port));
+	ck_assert_int_eq(resolve_set_servers(names, server), 0);
+	snprintf(j->url, sizeof(j->url), "http://swallowed.test/");
+	go(j);
+	other = run(FETCH_SEGMENT, "/file"); /* goes on beside it */
+	whole(other);
+	ck_assert_int_eq(j->dones, 0);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_ETIME);
+	ck_assert_uint_eq(j->r.tries, 3);
+	ck_assert_uint_lt(j->r.total_ms, 2000);
+	close(fd);
+	free(j);
+	free(other);
+}
+END_TEST
+
+START_TEST(disguised_addresses_are_names_that_nobody_has)
+{
+	static const char *const hosts[] = { "127.1", "0177.0.0.1", "2130706433", "0x7f.0.0.1" };
+	struct job *j;
+
+	for (size_t i = 0; i < NITEMS(hosts); i++) {
+		j = job(FETCH_SEGMENT, "");
+		snprintf(j->url, sizeof(j->url), "http://%s:%d/file", hosts[i], site.port);
+		j->o.channel_url = false;
+		j->o.tries = 1;
+		j->o.deadline = ev_now(loop) + 0.3;
+		if (fetch_start(pool, &j->o, &j->f) == 0) {
+			wait_for(j);
+			ck_assert_int_ne(j->r.err, 0);
+		}
+		free(j);
+	}
+	ck_assert_int_eq(site.accepted, 0);
+}
+END_TEST
+
+START_TEST(what_is_no_url_is_refused_at_once)
+{
+	struct job *j = job(FETCH_PLAYLIST, "/");
+
+	snprintf(j->url, sizeof(j->url), "ftp://a.example/");
+	ck_assert_int_eq(fetch_start(pool, &j->o, &j->f), PB_ENOSUP);
+	snprintf(j->url, sizeof(j->url), "nonsense");
+	ck_assert_int_ne(fetch_start(pool, &j->o, &j->f), 0);
+	ck_assert_ptr_null(j->f);
+	free(j);
+}
+END_TEST
+
+START_TEST(passwords_never_reach_the_reason)
+{
+	struct job *j = job(FETCH_PLAYLIST, "/");
+
+	snprintf(j->url, sizeof(j->url), "http://user:hidden@127.0.0.1:%d/nothing?token=hidden", site.port);
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_NO);
+	ck_assert_ptr_null(strstr(j->reason, "hidden"));
+	ck_assert_ptr_nonnull(strstr(j->reason, "HTTP 404"));
+	free(j);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("fetch");
+	TCase *tc = tcase_create("fetch");
+	SRunner *sr;
+	int nfailed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 20);
+	tcase_add_test(tc, a_segment_arrives_byte_for_byte);
+	tcase_add_test(tc, the_request_is_on_the_wire_in_the_same_turn);
+	tcase_add_test(tc, one_connection_serves_one_fetch_after_the_other);
+	tcase_add_test(tc, the_first_of_many_gets_the_open_connection_and_no_host_gets_too_many);
+	tcase_add_loop_test(tc, what_can_be_mended_arrives_whole, 0, (int)NITEMS(mended));
+	tcase_add_test(tc, a_body_that_broke_is_taken_up_where_it_broke);
+	tcase_add_loop_test(tc, a_file_that_changed_meanwhile_is_not_put_together, 0, (int)NITEMS(changed));
+	tcase_add_loop_test(tc, a_byte_range_is_cut_out_whether_the_server_can_or_not, 0, 2);
+	tcase_add_test(tc, a_byte_range_that_breaks_is_resumed_inside_itself);
+	tcase_add_test(tc, a_transfer_that_moves_is_never_cut);
+	tcase_add_test(tc, who_never_answers_is_given_up_after_all_tries);
+	tcase_add_test(tc, the_deadline_ends_all_waiting);
+	tcase_add_test(tc, the_deadline_does_not_end_a_body_that_moves);
+	tcase_add_loop_test(
+	    tc, an_answer_that_another_try_would_not_change_is_given_at_once, 0, (int)NITEMS(final));
+	tcase_add_test(tc, an_endless_error_page_costs_nothing);
+	tcase_add_test(tc, a_segment_that_is_not_there_yet_is_asked_for_again);
+	tcase_add_loop_test(tc, a_redirect_that_leads_nowhere_is_an_error_that_says_so, 0, (int)NITEMS(astray));
+	tcase_add_test(tc, a_head_beyond_all_bounds_is_an_error);
+	tcase_add_test(tc, the_effective_url_is_where_the_redirects_ended);
+	tcase_add_test(tc, cookies_are_kept_for_all_fetches_of_the_pool);
+	tcase_add_loop_test(tc, headers_go_along_and_secrets_stay_with_their_host, 0, 2);
+	tcase_add_test(tc, a_header_line_that_is_none_is_refused);
+	tcase_add_test(tc, gzip_without_a_header_is_inflated);
+	tcase_add_test(tc, a_body_without_an_end_is_cut_at_its_bound);
+	tcase_add_test(tc, a_key_is_as_long_as_it_is_but_not_endless);
+	tcase_add_test(tc, a_kept_connection_that_closes_costs_no_try);
+	tcase_add_test(tc, a_reader_that_pauses_gets_every_byte_once);
+	tcase_add_test(tc, a_paused_stream_stops_the_server_and_goes_on);
+	tcase_add_test(tc, a_stream_that_broke_is_over);
+	tcase_add_test(tc, a_reader_may_cancel_its_own_fetch_and_any_other);
+	tcase_add_test(tc, on_done_may_cancel_the_next_one);
+	tcase_add_test(tc, a_reader_that_gives_up_ends_the_fetch_with_its_word);
+	tcase_add_test(tc, a_pool_ends_in_the_middle_of_everything);
+	tcase_add_test(tc, nobody_listens_there);
+	tcase_add_test(tc, a_public_source_does_not_lead_to_private_addresses);
+	tcase_add_test(tc, a_dead_resolver_never_stops_the_loop);
+	tcase_add_test(tc, disguised_addresses_are_names_that_nobody_has);
+	tcase_add_test(tc, what_is_no_url_is_refused_at_once);
+	tcase_add_test(tc, passwords_never_reach_the_reason);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_set_tap(sr, "-");
+	srunner_run_all(sr, CK_SILENT);
+	nfailed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return nfailed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,1350 @@
+/*
+ * fetch.c - how the promise in fetch.h is kept
+ *
+ * A fetch goes round: queue (a place at its host), name, transfer, verdict;
+ * and from there to its end, to another host (a redirect), or through a
+ * pause back to the queue. A verdict is only ever given outside of curl: what
+ * curl's callbacks find is noted in the fetch, and curl is told to stop.
+ *
+ * curl itself never looks up a name (its resolver would be a thread, or block
+ * us): each request carries the addresses with it, and a callback refuses
+ * what it would still want to look up. Nor does it follow redirects, because
+ * each step is another name and may lead where it must not. Nor does it queue
+ * for a connection: its connect timeout would run meanwhile.
+ */
+#include "worker/fetch.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/queue.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#include "base/pb.h"
+#include "ipc/msg.h"
+#include "worker/body.h"
+#include "worker/reply.h"
+#include "worker/resolve.h"
+#include "worker/transfer.h"
+
+#define MISSING_S 0.3                  /* between two requests for a segment that is not there yet */
+#define DISCARD_MAX ((size_t)16 << 10) /* of an error page, to keep the connection; more costs more than a new one */
+#define MOVED_WELL ((uint64_t)64 << 10) /* a try that brought so much was no failure */
+#define FREE_RETRIES 2                 /* on a fresh connection, not counted as tries */
+#define HTTP2_ERRORS 2                 /* within HTTP2_S: this host gets HTTP/1.1 */
+#define HTTP2_S 60.0
+#define HOSTS_IDLE 16                  /* remembered though nothing is fetched from them */
+#define CONN_IDLE_S 30L
+#define SEGMENT_BUFFER (64L << 10)     /* a read: less costs CPU, more costs every worker memory */
+#define LAUNCHES_MAX 32                /* in one round */
+
+enum state { QUEUED, NAMING, RUNNING, PAUSED, WAITING };
+
+struct host {
+	TAILQ_ENTRY(host) link;
+	char name[URL_HOST_MAX];
+	uint16_t port;
+	unsigned active; /* fetches with a name lookup or transfer under way */
+	unsigned http2_errors;
+	ev_tstamp http2_since;
+	TAILQ_HEAD(fetch_queue, fetch) queue;
+};
+
+struct fetch_pool {
+	struct ev_loop *loop;
+	struct transfers *transfers;
+	struct resolve *resolve;
+	struct msg_settings settings;
+	char *user_agent, *cookie, *ca_file;
+	struct curl_slist *headers;        /* all */
+	struct curl_slist *headers_abroad; /* without those that stay with their host */
+	bool headers_one_host;
+	enum { SOURCE_UNKNOWN, SOURCE_PUBLIC, SOURCE_PRIVATE } source;
+	uint64_t random;
+	struct fetch_figures figures;
+	size_t nhosts;
+	TAILQ_HEAD(, host) hosts; /* the one that was used last comes first */
+	TAILQ_HEAD(, fetch) fetches;
+};
+
+struct fetch {
+	TAILQ_ENTRY(fetch) link, queue_link;
+	struct fetch_pool *pool;
+	struct fetch_options o; /* o.url: see url */
+	enum state state;
+	bool finished;          /* on_done is on the stack */
+
+	char *url;              /* as asked for */
+	char *now;              /* after redirects */
+	struct url_parts parts; /* of now */
+	char home[URL_HOST_MAX];
+	unsigned hops;
+	uint64_t seen[FETCH_REDIRECTS_MAX + 1];
+
+	struct host *host;
+	bool placed; /* counted in host->active */
+	struct resolve_query *query;
+	struct resolve_addrs addrs;
+	struct transfer *t;
+	ev_timer timer;
+	ev_tstamp started, active_at, wake, missing_since;
+
+	unsigned tries, tries_max;
+	unsigned failed;      /* tries that count against tries_max */
+	unsigned free_retries;
+	unsigned rotate;      /* which address goes first */
+	bool fresh;           /* not on a kept connection */
+	bool no_range;        /* ranges don't work here: take the whole and cut */
+
+	/* The response in hand. */
+	struct reply reply;
+	bool head_over, discard, ranged, refused, whole, replan;
+	size_t discarded;
+	uint64_t skip;        /* bytes of body still to be dropped in front */
+	uint64_t got;         /* bytes taken from it */
+	ev_tstamp first_byte;
+	int stop_err;         /* why a callback stopped curl */
+
+	struct reply first;   /* the one that delivered the first bytes */
+	uint64_t pos;         /* bytes delivered */
+	struct body body;
+
+	/* For the result. */
+	int status, curl_code;
+	uint32_t connect_ms, ttfb_ms, retry_after_ms;
+	bool range_ignored, reused, http2;
+	int last_err;
+	char why[FETCH_REASON_MAX / 2];
+};
+
+static void begin(struct fetch *f);
+static void finish(struct fetch *f, int err);
+static void verdict(struct fetch *f, CURLcode code);
+
+static bool
+collected(const struct fetch *f)
+{
+	return f->o.kind == FETCH_PLAYLIST || f->o.kind == FETCH_KEY;
+}
+
+static void because(struct fetch *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void
+because(struct fetch *f, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(f->why, sizeof(f->why), fmt, ap);
+	va_end(ap);
+}
+
+/* xorshift64*: enough to keep channels from beating together, and repeatable. */
+static double
+random_unit(struct fetch_pool *p)
+{
+	p->random ^= p->random >> 12;
+	p->random ^= p->random << 25;
+	p->random ^= p->random >> 27;
+	return (double)(p->random * UINT64_C(2685821657736338717) >> 11) / (double)(UINT64_C(1) << 53);
+}
+
+static uint64_t
+hash(const char *s)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (; *s != '\0'; s++)
+		h = (h ^ (unsigned char)*s) * UINT64_C(1099511628211);
+	return h;
+}
+
+/* Hosts: a place for each transfer, in the order of asking. */
+
+static struct host *
+host_get(struct fetch_pool *p, const struct url_parts *parts)
+{
+	struct host *h, *idle = NULL;
+
+	TAILQ_FOREACH(h, &p->hosts, link) {
+		if (h->port == parts->port && strcmp(h->name, parts->host) == 0) {
+			TAILQ_REMOVE(&p->hosts, h, link);
+			TAILQ_INSERT_HEAD(&p->hosts, h, link);
+			return h;
+		}
+		if (h->active == 0 && TAILQ_EMPTY(&h->queue))
+			idle = h; /* the last one stays: longest unused */
+	}
+	if (p->nhosts >= HOSTS_IDLE && idle != NULL) {
+		TAILQ_REMOVE(&p->hosts, idle, link);
+		p->nhosts--;
+		free(idle);
+	}
+	h = calloc(1, sizeof(*h));
+	if (h == NULL)
+		return NULL;
+	memcpy(h->name, parts->host, sizeof(h->name));
+	h->port = parts->port;
+	TAILQ_INIT(&h->queue);
+	TAILQ_INSERT_HEAD(&p->hosts, h, link);
+	p->nhosts++;
+	return h;
+}
+
+static void
+leave_host(struct fetch *f)
+{
+	if (f->host == NULL)
+		return;
+	if (f->placed) {
+		f->host->active--;
+		transfers_kick(f->pool->transfers); /* who waits for this place? */
+	} else {
+		TAILQ_REMOVE(&f->host->queue, f, queue_link);
+	}
+	f->placed = false;
+	f->host = NULL;
+}
+
+static bool
+http2_wanted(struct fetch *f)
+{
+	struct host *h = f->host;
+
+	if (f->o.kind == FETCH_STREAM)
+		return false; /* one endless body: a connection of its own pauses better than a window */
+	return h->http2_errors < HTTP2_ERRORS;
+}
+
+static void
+http2_failed(struct fetch *f)
+{
+	ev_tstamp now = ev_now(f->pool->loop);
+
+	if (f->host->http2_errors < HTTP2_ERRORS && now - f->host->http2_since > HTTP2_S) {
+		f->host->http2_since = now;
+		f->host->http2_errors = 0;
+	}
+	f->host->http2_errors++;
+}
+
+/* Time. */
+
+static double
+try_timeout(const struct fetch *f)
+{
+	const struct msg_settings *s = &f->pool->settings;
+
+	return ((double)s->try_timeout_ms + (double)f->failed * s->try_step_ms) / 1e3;
+}
+
+static bool
+deadline_rules(const struct fetch *f)
+{
+	return f->o.deadline > 0 && f->got == 0 && f->state != PAUSED;
+}
+
+/* When something has to happen, 0: never by itself. */
+static ev_tstamp
+due(const struct fetch *f)
+{
+	ev_tstamp at = 0;
+
+	if (f->state == WAITING)
+		at = f->wake;
+	else if (f->state == NAMING || f->state == RUNNING)
+		at = f->active_at + try_timeout(f);
+	if (deadline_rules(f) && (at == 0 || f->o.deadline < at))
+		at = f->o.deadline;
+	return at;
+}
+
+static void
+arm(struct fetch *f)
+{
+	ev_tstamp at = due(f);
+
+	ev_timer_stop(f->pool->loop, &f->timer);
+	if (at == 0)
+		return;
+	ev_timer_set(&f->timer, PB_MAX(at - ev_now(f->pool->loop), 0.), 0.);
+	ev_timer_start(f->pool->loop, &f->timer);
+}
+
+static void
+stop_transfer(struct fetch *f)
+{
+	resolve_cancel(&f->query);
+	transfer_end(f->pool->transfers, &f->t);
+}
+
+/* Round again, in delay seconds; never past the deadline, and with time left to use the answer. */
+static void
+again(struct fetch *f, double delay)
+{
+	ev_tstamp now = ev_now(f->pool->loop);
+
+	stop_transfer(f);
+	leave_host(f);
+	f->got = 0;
+	if (f->o.deadline > 0 && now >= f->o.deadline) {
+		finish(f, PB_ETIME);
+		return;
+	}
+	if (f->o.deadline > 0)
+		delay = PB_MIN(delay, (f->o.deadline - now) / 2);
+	f->pool->figures.retries++;
+	if (delay <= 0) {
+		begin(f);
+		return;
+	}
+	f->state = WAITING;
+	f->wake = now + delay;
+	arm(f);
+}
+
+/* A try failed in a way that another may not. */
+static void
+failed(struct fetch *f, int err)
+{
+	const struct msg_settings *s = &f->pool->settings;
+	double delay = s->backoff_ms / 1e3;
+
+	f->last_err = err;
+	if (f->got >= MOVED_WELL && !collected(f))
+		f->failed = 0;
+	if (++f->failed >= f->tries_max) {
+		finish(f, err);
+		return;
+	}
+	for (unsigned i = 1; i < f->failed && delay < s->backoff_max_ms / 1e3; i++)
+		delay *= 2;
+	delay = PB_MIN(PB_MAX(delay, f->retry_after_ms / 1e3), s->backoff_max_ms / 1e3);
+	delay *= 0.75 + random_unit(f->pool) / 4;
+	again(f, f->got >= MOVED_WELL ? 0. : delay);
+}
+
+/* The same once more on a new connection, which is not the server's fault. */
+static void
+failed_stale(struct fetch *f, int err)
+{
+	f->fresh = true;
+	if (f->free_retries >= FREE_RETRIES) {
+		failed(f, err);
+		return;
+	}
+	f->free_retries++;
+	f->last_err = err;
+	again(f, 0.);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct fetch *f = w->data;
+	ev_tstamp now = ev_now(loop), at = due(f);
+
+	(void)revents;
+	if (at == 0 || now + 1e-6 < at) { /* it paused, or bytes came meanwhile */
+		arm(f);
+		return;
+	}
+	if (deadline_rules(f) && now + 1e-6 >= f->o.deadline) {
+		if (f->why[0] == '\0')
+			because(f, "nothing came before the deadline");
+		finish(f, PB_ETIME);
+		return;
+	}
+	if (f->state == WAITING) {
+		begin(f);
+		return;
+	}
+	if (f->state == NAMING)
+		because(f, "no address for its name in %.0f ms", try_timeout(f) * 1e3);
+	else if (f->got > 0 || f->discard)
+		because(f, "stalled after %" PRIu64 " bytes for %.0f ms", f->pos, try_timeout(f) * 1e3);
+	else if (f->head_over)
+		because(f, "a head and no body in %.0f ms", try_timeout(f) * 1e3);
+	else
+		because(f, "no answer in %.0f ms", try_timeout(f) * 1e3);
+	f->fresh = true;
+	f->rotate++;
+	f->curl_code = CURLE_OPERATION_TIMEDOUT;
+	if (f->discard) {
+		verdict(f, CURLE_OPERATION_TIMEDOUT); /* its status is known, and says more */
+		return;
+	}
+	if (f->o.kind == FETCH_STREAM && f->pos > 0)
+		finish(f, PB_ETIME);
+	else
+		failed(f, PB_ETIME);
+}
+
+/* What curl calls. */
+
+static size_t
+stop(struct fetch *f, int err)
+{
+	f->stop_err = err;
+	return 0;
+}
+
+/* What on_data will get in all, -1 unknown. */
+static int64_t
+expected(const struct fetch *f)
+{
+	int64_t total = f->reply.status == 206 ? f->reply.total : f->reply.length;
+	int64_t from = (int64_t)f->o.range.offset;
+
+	if (f->reply.encoded)
+		return -1;
+	if (f->o.range.length == 0)
+		return total;
+	if (total >= 0 && total - from < (int64_t)f->o.range.length)
+		return PB_MAX(total - from, 0);
+	return (int64_t)f->o.range.length;
+}
+
+/* Is it certain that a whole answer is the file we have the beginning of? */
+static bool
+surely_same(const struct reply *a, const struct reply *b)
+{
+	int64_t total_a = a->status == 206 ? a->total : a->length;
+	int64_t total_b = b->status == 206 ? b->total : b->length;
+
+	if (!reply_same_file(a, b))
+		return false;
+	if (!a->encoded && !b->encoded && total_a >= 0 && total_a == total_b)
+		return true;
+	return (a->etag[0] != '\0' && strcmp(a->etag, b->etag) == 0) ||
+	    (a->modified[0] != '\0' && strcmp(a->modified, b->modified) == 0);
+}
+
+/* Does this head go on where we are? 0, or what is wrong. */
+static int
+check_body_head(struct fetch *f)
+{
+	uint64_t want = f->o.range.offset + f->pos;
+	int64_t length;
+
+	if (f->reply.status == 206 && f->reply.first != (int64_t)want) {
+		because(f, "206 that begins at %" PRId64 " instead of %" PRIu64, f->reply.first, want);
+		if (f->no_range || !f->ranged)
+			return PB_EFORMAT;
+		f->no_range = f->replan = true;
+		return PB_EFORMAT;
+	}
+	f->skip = f->reply.status == 206 ? 0 : want;
+	if (f->pos > 0) {
+		bool same = f->reply.status == 206 ? reply_same_file(&f->first, &f->reply) :
+						     surely_same(&f->first, &f->reply);
+
+		if (!same) {
+			because(f, "changed while it was fetched");
+			return PB_EFORMAT;
+		}
+	} else {
+		reply_clear(&f->first);
+		f->first = f->reply;
+		f->first.location = NULL;
+	}
+	if (f->o.kind == FETCH_STREAM)
+		return 0;
+	if (f->o.range.length > 0 && f->reply.status != 206)
+		f->range_ignored = true;
+	if (f->reply.encoded)
+		f->no_range = true; /* ranges would count other bytes than we do */
+	length = expected(f);
+	if (length == 0 && f->o.range.length > 0) {
+		because(f, "its byte range lies behind its end");
+		return PB_EFORMAT;
+	}
+	if (length > (int64_t)FETCH_SEGMENT_MAX || f->skip > FETCH_SEGMENT_MAX) {
+		because(f, "a segment of %" PRId64 " bytes", f->reply.length);
+		return PB_ELIMIT;
+	}
+	return 0;
+}
+
+static int
+accept_head(struct transfer *t, struct fetch *f)
+{
+	struct fetch_head head;
+	int err = 0;
+
+	if (!collected(f))
+		err = check_body_head(f);
+	else if (f->reply.length > (int64_t)f->body.max && !f->reply.encoded)
+		err = PB_ELIMIT, because(f, "a body of %" PRId64 " bytes", f->reply.length);
+	if (err != 0)
+		return err;
+	if (f->o.on_head != NULL) {
+		head.url = f->now;
+		head.type = f->reply.type;
+		head.status = f->reply.status;
+		head.length = expected(f);
+		head.at = f->pos;
+		head.tries = f->tries;
+		f->o.on_head(f->o.arg, &head);
+		if (t->owner != f)
+			return PB_NO; /* cancelled: f is gone */
+	}
+	return 0;
+}
+
+static size_t
+on_header(char *line, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	struct fetch *f = t->owner;
+	int err;
+
+	if (f == NULL)
+		return 0;
+	n *= size;
+	if (f->head_over || !reply_line(&f->reply, line, n))
+		return n; /* in the middle, or trailers */
+	f->head_over = true;
+	f->status = f->reply.status;
+	if (f->status != 200 && f->status != 203 && f->status != 206) {
+		f->discard = true;
+		return n;
+	}
+	err = accept_head(t, f);
+	if (t->owner != f)
+		return 0;
+	return err == 0 ? n : stop(f, err);
+}
+
+static size_t
+take(struct transfer *t, struct fetch *f, const char *buf, size_t n)
+{
+	uint64_t skip = PB_MIN(f->skip, n), left;
+	size_t len = n - (size_t)skip;
+	int err = 0;
+
+	if (f->o.range.length > 0) {
+		left = f->o.range.length - f->pos;
+		len = PB_MIN(len, left);
+	}
+	if (f->o.kind == FETCH_SEGMENT && len > FETCH_SEGMENT_MAX - f->pos) {
+		because(f, "a segment of more than %" PRIu64 " bytes", FETCH_SEGMENT_MAX);
+		return stop(f, PB_ELIMIT);
+	}
+	if (len > 0)
+		err = f->o.on_data(f->o.arg, buf + skip, len);
+	if (t->owner != f)
+		return 0; /* cancelled: f is gone */
+	if (err == PB_AGAIN) {
+		f->state = PAUSED;
+		return CURL_WRITEFUNC_PAUSE; /* curl keeps all n bytes and brings them again */
+	}
+	if (err != 0) {
+		because(f, "its reader gave up: %s", pb_strerror(err));
+		return stop(f, err);
+	}
+	f->skip -= skip;
+	f->pos += len;
+	f->got += len;
+	f->pool->figures.bytes += n;
+	if (f->o.range.length > 0 && f->pos == f->o.range.length && f->reply.status != 206) {
+		f->whole = true; /* the rest of the file is of no use */
+		return 0;
+	}
+	return n;
+}
+
+static size_t
+on_body(char *buf, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	struct fetch *f = t->owner;
+	int err;
+
+	if (f == NULL)
+		return 0;
+	n *= size;
+	f->active_at = ev_now(f->pool->loop);
+	if (f->first_byte == 0)
+		f->first_byte = f->active_at;
+	if (f->discard) {
+		f->discarded += n;
+		return f->discarded > DISCARD_MAX ? 0 : n;
+	}
+	if (!collected(f))
+		return take(t, f, buf, n);
+	err = body_append(&f->body, buf, n);
+	if (err == PB_ELIMIT)
+		because(f, "a %s of more than %zu bytes", f->o.kind == FETCH_KEY ? "key" : "playlist", f->body.max);
+	if (err != 0)
+		return stop(f, err);
+	f->got += n;
+	f->pos = f->body.len;
+	f->pool->figures.bytes += n;
+	return n;
+}
+
+static bool
+may_be_private(const struct fetch *f)
+{
+	return f->pool->settings.private_targets || f->pool->source == SOURCE_PRIVATE;
+}
+
+static curl_socket_t
+on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *sa)
+{
+	struct fetch *f = ((struct transfer *)arg)->owner;
+
+	(void)purpose;
+	if (f == NULL)
+		return CURL_SOCKET_BAD;
+	/* The last gate: whatever was resolved, this is what would be connected to. */
+	if (!may_be_private(f) && resolve_private_sockaddr(&sa->addr)) {
+		f->refused = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(sa->family, sa->socktype | SOCK_CLOEXEC, sa->protocol);
+}
+
+static int
+on_resolver(void *resolver, void *reserved, void *arg)
+{
+	(void)resolver;
+	(void)reserved;
+	(void)arg;
+	return 1; /* curl was about to look up a name itself: never */
+}
+
+/* From the queue to the wire. */
+
+static void
+set_name(struct fetch *f)
+{
+	char *at = f->t->resolve_text, *end = at + sizeof(f->t->resolve_text);
+	char text[64];
+
+	if (f->parts.literal)
+		return;
+	/* "+": it may leave curl's cache by its age; we bring it each time. */
+	at += snprintf(at, (size_t)(end - at), "+%s:%u", f->parts.host, f->parts.port);
+	for (size_t i = 0; i < f->addrs.count && end - at > 64; i++) {
+		const struct resolve_addr *a = &f->addrs.addr[(i + f->rotate) % f->addrs.count];
+
+		at += snprintf(at, (size_t)(end - at), a->family == AF_INET6 ? "%c[%s]" : "%c%s", i == 0 ? ':' : ',',
+		    resolve_text(a, text, sizeof(text)));
+	}
+	f->t->resolve = (struct curl_slist){ .data = f->t->resolve_text };
+	curl_easy_setopt(f->t->easy, CURLOPT_RESOLVE, &f->t->resolve);
+	curl_easy_setopt(f->t->easy, CURLOPT_RESOLVER_START_FUNCTION, on_resolver);
+}
+
+static void
+set_range(struct fetch *f, struct curl_slist *headers)
+{
+	struct transfer *t = f->t;
+	uint64_t from = f->o.range.offset + f->pos;
+	const char *validator = f->first.etag[0] != '\0' ? f->first.etag : f->first.modified;
+	char range[64];
+
+	f->ranged = !collected(f) && f->o.kind != FETCH_STREAM && !f->no_range && (from > 0 || f->o.range.length > 0);
+	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, headers);
+	if (!f->ranged)
+		return;
+	if (f->o.range.length > 0)
+		snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64, from, f->o.range.offset + f->o.range.length - 1);
+	else
+		snprintf(range, sizeof(range), "%" PRIu64 "-", from);
+	curl_easy_setopt(t->easy, CURLOPT_RANGE, range);
+	if (f->pos == 0 || validator[0] == '\0')
+		return;
+	snprintf(t->header_text, sizeof(t->header_text), "If-Range: %s", validator);
+	t->header = (struct curl_slist){ .data = t->header_text, .next = headers };
+	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, &t->header);
+}
+
+static void
+set_options(struct fetch *f)
+{
+	struct fetch_pool *p = f->pool;
+	const struct msg_settings *s = &p->settings;
+	long keepalive_s = PB_MAX((long)(s->keepalive_ms / 1000), 1L);
+	bool abroad = p->headers_one_host && strcmp(f->parts.host, f->home) != 0;
+	CURL *e = f->t->easy;
+
+	curl_easy_setopt(e, CURLOPT_URL, f->now);
+#if LIBCURL_VERSION_NUM >= 0x075500
+	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	curl_easy_setopt(e, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_PROXY, ""); /* not the environment's */
+	curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
+	    (long)(http2_wanted(f) ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)s->connect_timeout_ms);
+	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
+	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, keepalive_s);
+	curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, keepalive_s);
+	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, CONN_IDLE_S);
+	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, f->fresh ? 1L : 0L);
+	curl_easy_setopt(e, CURLOPT_USERAGENT, p->user_agent);
+	curl_easy_setopt(e, CURLOPT_COOKIEFILE, ""); /* the engine on, nothing read */
+	if (p->cookie != NULL && !abroad)
+		curl_easy_setopt(e, CURLOPT_COOKIE, p->cookie);
+	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, collected(f) ? "" : "identity");
+	if (!collected(f))
+		curl_easy_setopt(e, CURLOPT_BUFFERSIZE, SEGMENT_BUFFER);
+	if (p->ca_file != NULL)
+		curl_easy_setopt(e, CURLOPT_CAINFO, p->ca_file);
+	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(e, CURLOPT_HEADERDATA, f->t);
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, f->t);
+	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, f->t);
+	set_name(f);
+	set_range(f, abroad ? p->headers_abroad : p->headers);
+}
+
+static void
+named(struct fetch *f, int err)
+{
+	struct fetch_pool *p = f->pool;
+
+	if (err != 0) {
+		because(f, err == PB_NO ? "no such host" : "no address for its name: %s", pb_strerror(err));
+		f->last_err = err == PB_ETIME || err == PB_ENOMEM ? err : PB_ENET;
+		if (err == PB_EFORMAT)
+			finish(f, PB_EFORMAT);
+		else
+			failed(f, f->last_err);
+		return;
+	}
+	if (f->o.channel_url && f->hops == 0 && p->source == SOURCE_UNKNOWN)
+		p->source = resolve_all_private(&f->addrs) ? SOURCE_PRIVATE : SOURCE_PUBLIC;
+	if (!may_be_private(f) && resolve_all_private(&f->addrs)) {
+		because(f, "a public source led to a private address");
+		finish(f, PB_NO);
+		return;
+	}
+	f->t = transfer_new(p->transfers, f);
+	if (f->t == NULL) {
+		finish(f, PB_ENOMEM);
+		return;
+	}
+	f->state = RUNNING;
+	set_options(f);
+	p->figures.requests++;
+	if (transfer_start(p->transfers, f->t) != 0)
+		finish(f, PB_ENOMEM);
+	else
+		arm(f);
+}
+
+static void
+on_named(void *arg, int err, const struct resolve_addrs *addrs)
+{
+	struct fetch *f = arg;
+
+	f->query = NULL;
+	if (addrs != NULL)
+		f->addrs = *addrs;
+	named(f, err);
+}
+
+static void
+launch(struct fetch *f)
+{
+	const struct msg_settings *s = &f->pool->settings;
+	int err;
+
+	if (f->hops == 0) {
+		f->active_at = ev_now(f->pool->loop);
+		f->tries++;
+	}
+	f->state = NAMING;
+	reply_clear(&f->reply);
+	f->head_over = f->discard = f->refused = f->whole = f->replan = false;
+	f->discarded = 0;
+	f->skip = f->got = 0;
+	f->first_byte = 0;
+	f->stop_err = 0;
+	f->retry_after_ms = 0;
+	body_clear(&f->body);
+	if (collected(f))
+		f->pos = 0;
+	err = resolve_start(f->pool->resolve, f->parts.host, s->connect_timeout_ms, &f->addrs, on_named, f, &f->query);
+	if (err == PB_AGAIN)
+		arm(f);
+	else
+		named(f, err);
+}
+
+static void
+on_work(void *arg)
+{
+	struct fetch_pool *p = arg;
+
+	for (unsigned n = 0; n < LAUNCHES_MAX; n++) {
+		struct fetch *f = NULL;
+		struct host *h;
+
+		/* From the front each time: a fetch that fails here may change everything. */
+		TAILQ_FOREACH(h, &p->hosts, link) {
+			if (h->active < p->settings.connections && (f = TAILQ_FIRST(&h->queue)) != NULL)
+				break;
+		}
+		if (f == NULL)
+			return;
+		TAILQ_REMOVE(&h->queue, f, queue_link);
+		f->placed = true;
+		h->active++;
+		launch(f);
+	}
+	transfers_kick(p->transfers);
+}
+
+/* Into the queue of its host: a new one at the end, one that was there before at the front. */
+static void
+enqueue(struct fetch *f)
+{
+	f->host = host_get(f->pool, &f->parts);
+	if (f->host == NULL) {
+		finish(f, PB_ENOMEM);
+		return;
+	}
+	f->state = QUEUED;
+	if (f->tries == 0)
+		TAILQ_INSERT_TAIL(&f->host->queue, f, queue_link);
+	else
+		TAILQ_INSERT_HEAD(&f->host->queue, f, queue_link);
+	transfers_kick(f->pool->transfers);
+	arm(f);
+}
+
+static void
+begin(struct fetch *f)
+{
+	char *now = strdup(f->url);
+
+	if (now == NULL) {
+		finish(f, PB_ENOMEM);
+		return;
+	}
+	free(f->now);
+	f->now = now;
+	pb_assert(url_parse(&f->parts, f->now) == 0); /* it did in fetch_start() */
+	f->hops = 0;
+	f->seen[0] = hash(f->now);
+	enqueue(f);
+}
+
+/* Verdicts. */
+
+static void
+redirect(struct fetch *f)
+{
+	char next[URL_MAX];
+	unsigned seen = 0;
+	uint64_t h;
+	int err;
+
+	if (f->reply.location_too_long) {
+		because(f, "a Location of more than %d bytes", URL_MAX);
+		finish(f, PB_ELIMIT);
+		return;
+	}
+	err = url_resolve(next, sizeof(next), f->now, f->reply.location, strlen(f->reply.location));
+	if (err == 0)
+		err = url_parse(&f->parts, next);
+	if (err != 0) {
+		because(f, err == PB_NO ? "redirected to something else than http and https" : "redirected to no URL");
+		finish(f, err == PB_NO ? PB_ENOSUP : err);
+		return;
+	}
+	/* To the same URL once more is how cookies are set; twice more is a loop. */
+	h = hash(next);
+	for (unsigned i = 0; i <= f->hops; i++)
+		seen += f->seen[i] == h;
+	if (seen >= 2 || f->hops >= FETCH_REDIRECTS_MAX) {
+		because(f, seen >= 2 ? "redirected in a circle" : "more than %d redirects", FETCH_REDIRECTS_MAX);
+		finish(f, PB_ELIMIT);
+		return;
+	}
+	f->seen[++f->hops] = h;
+	free(f->now);
+	f->now = strdup(next);
+	if (f->now == NULL) {
+		finish(f, PB_ENOMEM);
+		return;
+	}
+	f->pool->figures.redirects++;
+	leave_host(f);
+	enqueue(f);
+}
+
+static void
+verdict_status(struct fetch *f)
+{
+	ev_tstamp now = ev_now(f->pool->loop);
+	int status = f->status;
+
+	if (status >= 300 && status < 400 && status != 304 && (f->reply.location != NULL || f->reply.location_too_long)) {
+		redirect(f);
+		return;
+	}
+	because(f, "HTTP %d", status);
+	f->last_err = PB_NO;
+	if (status == 404 && f->o.kind == FETCH_SEGMENT && f->o.missing_ms > 0) {
+		if (f->missing_since == 0)
+			f->missing_since = now;
+		if (now - f->missing_since < f->o.missing_ms / 1e3) {
+			again(f, MISSING_S);
+			return;
+		}
+	}
+	if (status == 416 && f->ranged && f->pos > 0) {
+		if (f->first.length >= 0 && f->first.status != 206 && f->pos == (uint64_t)f->first.length) {
+			finish(f, 0);
+			return;
+		}
+		f->no_range = true;
+		failed(f, PB_NO);
+		return;
+	}
+	if (status == 408 || status == 425 || (status >= 500 && status != 509)) {
+		f->rotate++;
+		f->fresh = f->addrs.count > 1;
+		failed(f, PB_NO);
+		return;
+	}
+	finish(f, PB_NO);
+}
+
+static bool
+tls_is_final(CURLcode code)
+{
+	switch (code) {
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CRL_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+verdict_transport(struct fetch *f, CURLcode code)
+{
+	bool cut = f->pos > 0;
+
+	because(f, cut ? "%s after %" PRIu64 " bytes" : "%s", curl_easy_strerror(code), f->pos);
+	if (tls_is_final(code)) {
+		finish(f, PB_ENET);
+		return;
+	}
+	if (code == CURLE_OUT_OF_MEMORY) {
+		finish(f, PB_ENOMEM);
+		return;
+	}
+	if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {
+		finish(f, PB_EFORMAT);
+		return;
+	}
+	if (f->o.kind == FETCH_STREAM && cut) {
+		finish(f, PB_ENET);
+		return;
+	}
+	if (code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM) {
+		http2_failed(f);
+		failed_stale(f, PB_ENET);
+		return;
+	}
+	if (f->reused && f->got == 0 &&
+	    (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR)) {
+		failed_stale(f, PB_ENET);
+		return;
+	}
+	if (code == CURLE_COULDNT_CONNECT || (code == CURLE_OPERATION_TIMEDOUT && f->connect_ms == 0)) {
+		resolve_doubt(f->pool->resolve, f->parts.host);
+		f->rotate++;
+	}
+	f->fresh = true;
+	failed(f, code == CURLE_OPERATION_TIMEDOUT ? PB_ETIME : PB_ENET);
+}
+
+static void
+succeeded(struct fetch *f)
+{
+	int err = 0;
+
+	if (f->o.kind == FETCH_PLAYLIST)
+		err = body_gunzip(&f->body);
+	if (err != 0)
+		because(f, "a gzip body that can't be inflated: %s", pb_strerror(err));
+	finish(f, err);
+}
+
+static void
+verdict(struct fetch *f, CURLcode code)
+{
+	stop_transfer(f);
+	if (f->refused && code != CURLE_OK) {
+		because(f, "a public source led to a private address");
+		finish(f, PB_NO);
+	} else if (f->replan) {
+		f->last_err = PB_EFORMAT;
+		again(f, 0.);
+	} else if (f->stop_err != 0) {
+		finish(f, f->stop_err);
+	} else if (f->whole) {
+		succeeded(f);
+	} else if (f->discard) {
+		verdict_status(f);
+	} else if (code == CURLE_OK && f->head_over) {
+		succeeded(f);
+	} else {
+		verdict_transport(f, code == CURLE_OK ? CURLE_GOT_NOTHING : code);
+	}
+}
+
+static uint32_t
+smooth(uint32_t old, uint32_t new)
+{
+	return old == 0 ? new : (uint32_t)(((uint64_t)old * 7 + new) / 8);
+}
+
+static void
+measure(struct fetch *f)
+{
+	struct fetch_figures *fig = &f->pool->figures;
+	ev_tstamp now = ev_now(f->pool->loop);
+	curl_off_t connect_us = 0, tls_us = 0, first_us = 0, retry_s = 0;
+	long connects = 0, version = 0;
+	CURL *e = f->t->easy;
+
+	curl_easy_getinfo(e, CURLINFO_NUM_CONNECTS, &connects);
+	curl_easy_getinfo(e, CURLINFO_HTTP_VERSION, &version);
+	curl_easy_getinfo(e, CURLINFO_CONNECT_TIME_T, &connect_us);
+	curl_easy_getinfo(e, CURLINFO_APPCONNECT_TIME_T, &tls_us);
+	curl_easy_getinfo(e, CURLINFO_STARTTRANSFER_TIME_T, &first_us);
+	curl_easy_getinfo(e, CURLINFO_RETRY_AFTER, &retry_s);
+	fig->connects += (uint64_t)PB_MAX(connects, 0L);
+	f->reused = connects == 0;
+	f->http2 = version == CURL_HTTP_VERSION_2_0;
+	f->connect_ms = connects > 0 ? (uint32_t)((PB_MAX(connect_us, tls_us) + 999) / 1000) : 0;
+	f->ttfb_ms = (uint32_t)(first_us / 1000);
+	f->retry_after_ms = (uint32_t)PB_MIN(PB_MAX(retry_s, 0), 86400) * 1000;
+	if (first_us > 0)
+		fig->ttfb_ms = smooth(fig->ttfb_ms, PB_MAX(f->ttfb_ms, 1U));
+	if (f->got >= MOVED_WELL && f->o.kind == FETCH_SEGMENT && now - f->first_byte > 1e-3) {
+		uint64_t bps = (uint64_t)((double)f->got * 8 / (now - f->first_byte));
+
+		fig->throughput_bps = fig->throughput_bps == 0 ? bps : (fig->throughput_bps * 7 + bps) / 8;
+	}
+}
+
+static void
+on_over(void *arg, struct transfer *t, CURLcode code)
+{
+	struct fetch *f = t->owner;
+
+	(void)arg;
+	f->curl_code = f->stop_err != 0 || f->whole || f->discard || f->replan ? CURLE_OK : (int)code;
+	measure(f);
+	verdict(f, code);
+}
+
+static void
+fetch_free(struct fetch *f)
+{
+	free(f->url);
+	free(f->now);
+	reply_clear(&f->reply);
+	reply_clear(&f->first);
+	body_clear(&f->body);
+	free(f);
+}
+
+/* Out of the pool and everything it is part of; the memory stays. */
+static void
+detach(struct fetch *f)
+{
+	stop_transfer(f);
+	leave_host(f);
+	ev_timer_stop(f->pool->loop, &f->timer);
+	TAILQ_REMOVE(&f->pool->fetches, f, link);
+}
+
+static void
+finish(struct fetch *f, int err)
+{
+	struct fetch_result r = { .err = err, .url = f->now != NULL ? f->now : f->url };
+	char reason[FETCH_REASON_MAX], shown[FETCH_REASON_MAX / 2];
+
+	detach(f);
+	reason[0] = '\0';
+	if (err != 0) {
+		f->pool->figures.errors++;
+		snprintf(reason, sizeof(reason), "%s (%u %s): %s", f->why[0] != '\0' ? f->why : pb_strerror(err), f->tries,
+		    f->tries == 1 ? "try" : "tries", url_redact(shown, sizeof(shown), r.url));
+	}
+	r.reason = reason;
+	r.http_status = f->status;
+	r.curl_code = f->curl_code;
+	if (err == 0 && collected(f)) {
+		r.body = f->body.data != NULL ? f->body.data : "";
+		r.body_len = f->body.len;
+	}
+	r.bytes = f->pos;
+	r.tries = f->tries;
+	r.connect_ms = f->connect_ms;
+	r.ttfb_ms = f->ttfb_ms;
+	r.total_ms = (uint32_t)PB_MAX((ev_now(f->pool->loop) - f->started) * 1e3, 0.);
+	r.retry_after_ms = f->retry_after_ms;
+	r.range_ignored = f->range_ignored;
+	r.reused = f->reused;
+	r.http2 = f->http2;
+	f->finished = true;
+	f->o.on_done(f->o.arg, &r);
+	fetch_free(f);
+}
+
+int
+fetch_start(struct fetch_pool *p, const struct fetch_options *options, struct fetch **out)
+{
+	struct url_parts parts;
+	struct fetch *f;
+	int err = url_parse(&parts, options->url);
+
+	if (err != 0)
+		return err == PB_NO ? PB_ENOSUP : err;
+	pb_assert(options->on_done != NULL);
+	pb_assert(options->on_data != NULL || options->kind == FETCH_PLAYLIST || options->kind == FETCH_KEY);
+	if (options->range.offset > INT64_MAX / 4 || options->range.length > INT64_MAX / 4)
+		return PB_ELIMIT;
+	if (options->range.length > FETCH_SEGMENT_MAX && options->kind == FETCH_SEGMENT)
+		return PB_ELIMIT;
+	f = calloc(1, sizeof(*f));
+	if (f == NULL)
+		return PB_ENOMEM;
+	f->url = strdup(options->url);
+	f->now = strdup(options->url);
+	if (f->url == NULL || f->now == NULL) {
+		fetch_free(f);
+		return PB_ENOMEM;
+	}
+	f->pool = p;
+	f->parts = parts;
+	memcpy(f->home, parts.host, sizeof(f->home));
+	f->seen[0] = hash(f->now);
+	f->o = *options;
+	f->o.url = f->url;
+	if (options->kind != FETCH_SEGMENT)
+		f->o.range = (struct fetch_range){ 0 };
+	f->tries_max = options->tries > 0 ? options->tries : PB_MAX(p->settings.tries, 1U);
+	f->body.max = options->kind == FETCH_KEY ? FETCH_KEY_MAX : FETCH_PLAYLIST_MAX;
+	f->started = ev_now(p->loop);
+	reply_init(&f->reply);
+	reply_init(&f->first);
+	ev_timer_init(&f->timer, on_timer, 0., 0.);
+	f->timer.data = f;
+	f->host = host_get(p, &parts);
+	if (f->host == NULL) {
+		fetch_free(f);
+		return PB_ENOMEM;
+	}
+	TAILQ_INSERT_TAIL(&p->fetches, f, link);
+	enqueue(f);
+	*out = f;
+	return 0;
+}
+
+void
+fetch_resume(struct fetch *f)
+{
+	if (f->state != PAUSED)
+		return;
+	f->state = RUNNING;
+	f->active_at = ev_now(f->pool->loop);
+	transfer_unpause(f->pool->transfers, f->t);
+	arm(f);
+}
+
+void
+fetch_set_deadline(struct fetch *f, ev_tstamp deadline)
+{
+	if (f->o.deadline == deadline || f->finished)
+		return;
+	f->o.deadline = deadline;
+	arm(f);
+}
+
+void
+fetch_cancel(struct fetch **fp)
+{
+	struct fetch *f = *fp;
+
+	*fp = NULL;
+	if (f == NULL || f->finished)
+		return;
+	detach(f);
+	fetch_free(f);
+}
+
+/* Pools. */
+
+static bool
+stays_home(const char *name, size_t len)
+{
+	static const char *const secret[] = { "auth", "cookie", "token", "api-key", "apikey", "secret", "session" };
+
+	for (size_t i = 0; i < NITEMS(secret); i++)
+		for (size_t at = 0; at + strlen(secret[i]) <= len; at++)
+			if (strncasecmp(name + at, secret[i], strlen(secret[i])) == 0)
+				return true;
+	return false;
+}
+
+static int
+list_add(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *grown = curl_slist_append(*list, line);
+
+	if (grown == NULL)
+		return PB_ENOMEM;
+	*list = grown;
+	return 0;
+}
+
+static int
+add_header(struct fetch_pool *p, const char *line)
+{
+	const char *colon = strchr(line, ':');
+	size_t len = colon != NULL ? (size_t)(colon - line) : 0;
+	int err;
+
+	if (len == 0)
+		return PB_EFORMAT;
+	for (const char *c = line; *c != '\0'; c++)
+		if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f || (c < colon && *c == ' '))
+			return PB_EFORMAT;
+	for (colon++; *colon == ' ' || *colon == '\t'; colon++)
+		;
+	if ((len == 5 && strncasecmp(line, "Range", 5) == 0) || (len == 8 && strncasecmp(line, "If-Range", 8) == 0))
+		return 0; /* ours alone */
+	if (len == 6 && strncasecmp(line, "Cookie", 6) == 0) {
+		/* Joined with those that servers set: two Cookie fields would be one too many. */
+		free(p->cookie);
+		p->cookie = strdup(colon);
+		return p->cookie != NULL ? 0 : PB_ENOMEM;
+	}
+	err = list_add(&p->headers, line);
+	if (err == 0 && !stays_home(line, len))
+		err = list_add(&p->headers_abroad, line);
+	return err;
+}
+
+static int
+set_headers(struct fetch_pool *p, const char *headers, size_t len)
+{
+	size_t n;
+	int err = 0;
+
+	for (size_t at = 0; at < len && err == 0; at += n + 1) {
+		n = strnlen(headers + at, len - at);
+		if (at + n == len)
+			return PB_EFORMAT; /* the last one is not terminated */
+		if (n > 0)
+			err = add_header(p, headers + at);
+	}
+	return err;
+}
+
+int
+fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch_pool_options *o)
+{
+	const char *agent = o->user_agent != NULL && o->user_agent[0] != '\0' ? o->user_agent : "PlexBridge";
+	struct transfers_hooks hooks = { .work = on_work, .over = on_over };
+	struct fetch_pool *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (p == NULL)
+		return PB_ENOMEM;
+	TAILQ_INIT(&p->hosts);
+	TAILQ_INIT(&p->fetches);
+	p->loop = loop;
+	p->resolve = o->resolve;
+	p->settings = *o->settings;
+	p->settings.connections = PB_MAX(p->settings.connections, 1U);
+	p->headers_one_host = o->headers_one_host;
+	p->random = o->seed;
+	while (p->random == 0)
+		if (getrandom(&p->random, sizeof(p->random), 0) != (ssize_t)sizeof(p->random))
+			p->random = (uint64_t)getpid();
+	p->user_agent = strdup(agent);
+	p->ca_file = o->ca_file != NULL ? strdup(o->ca_file) : NULL;
+	hooks.arg = p;
+	if (p->user_agent == NULL || (o->ca_file != NULL && p->ca_file == NULL))
+		err = PB_ENOMEM;
+	else
+		err = set_headers(p, o->headers, o->headers_len);
+	if (err == 0)
+		err = transfers_new(&p->transfers, loop, p->settings.connections, &hooks);
+	if (err != 0) {
+		fetch_pool_free(&p);
+		return err;
+	}
+	*out = p;
+	return 0;
+}
+
+void
+fetch_pool_free(struct fetch_pool **pp)
+{
+	struct fetch_pool *p = *pp;
+	struct fetch *f;
+	struct host *h;
+
+	if (p == NULL)
+		return;
+	while ((f = TAILQ_FIRST(&p->fetches)) != NULL)
+		fetch_cancel(&f);
+	while ((h = TAILQ_FIRST(&p->hosts)) != NULL) {
+		TAILQ_REMOVE(&p->hosts, h, link);
+		free(h);
+	}
+	transfers_free(&p->transfers);
+	curl_slist_free_all(p->headers);
+	curl_slist_free_all(p->headers_abroad);
+	free(p->user_agent);
+	free(p->cookie);
+	free(p->ca_file);
+	free(p);
+	*pp = NULL;
+}
+
+void
+fetch_pool_new_source(struct fetch_pool *p)
+{
+	p->source = SOURCE_UNKNOWN;
+}
+
+struct fetch_figures
+fetch_pool_figures(const struct fetch_pool *p)
+{
+	return p->figures;
+}

@@ -1,0 +1,171 @@
+/*
+ * fetch.h - one URL, with all the tries it takes
+ *
+ * A pool is one channel's way out: its connections, cookies, headers and
+ * figures. A fetch is one URL, from the moment it is wanted to the moment
+ * it is had or given up: names (worker/resolve.h), redirects, time limits,
+ * repetitions, a broken body taken up where it broke.
+ *
+ *   blocking  never; everything happens on the loop, no threads
+ *   order     fetches to one host begin in the order in which they were
+ *             asked for, so the first gets the connection that is open;
+ *             a request is on the wire in the turn in which it was made
+ *   callbacks come from the loop, never from inside a function of this
+ *             header; in each of them every function here may be called,
+ *             also fetch_cancel() for the very fetch, but fetch_pool_free()
+ *   trust     everything that a server says is bounded here: FETCH_..._MAX,
+ *             10 redirects, URL_MAX bytes of Location
+ *
+ * Which answers are tried again (reference: hls.md 7):
+ *
+ *   at once, fresh   a kept connection that turned out to be closed, HTTP/2
+ *   connection       connections that were ended
+ *   after a pause    connect and DNS failures, time-outs, 5xx, 408, 425; a
+ *                    body that broke (at once when it had moved well)
+ *   every 0.3 s      404 of a segment, for missing_ms
+ *   never            every other status, certificates, redirects that lead
+ *                    nowhere: the caller decides
+ *
+ * Not here: what the bytes mean; which URL to try instead.
+ */
+#ifndef PLEXBRIDGE_WORKER_FETCH_H
+#define PLEXBRIDGE_WORKER_FETCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ev.h>
+
+#include "base/url.h"
+
+#define FETCH_PLAYLIST_MAX ((size_t)4 << 20)
+#define FETCH_KEY_MAX ((size_t)64)
+#define FETCH_SEGMENT_MAX ((uint64_t)256 << 20)
+#define FETCH_REDIRECTS_MAX 10
+#define FETCH_REASON_MAX 256
+
+struct fetch;
+struct fetch_pool;
+struct msg_settings;
+struct resolve;
+
+enum fetch_kind {
+	FETCH_PLAYLIST, /* collected; compressed if the server likes */
+	FETCH_KEY,      /* collected */
+	FETCH_SEGMENT,  /* handed on as it comes; resumed when it breaks */
+	FETCH_STREAM,   /* handed on as it comes, has no end; never resumed: what broke is over */
+};
+
+/* A response whose body is wanted has begun. Pointers are borrowed for the call. */
+struct fetch_head {
+	const char *url;  /* effective, after redirects: the base of what is inside */
+	const char *type; /* Content-Type without parameters, lower case, "" when none */
+	int status;       /* 200 or 206 */
+	int64_t length;   /* of what on_data gets in all; -1 unknown */
+	uint64_t at;      /* bytes that on_data already got, from earlier tries */
+	unsigned tries;   /* this is the n-th */
+};
+
+struct fetch_result {
+	/*
+	 * 0; PB_NO: the answer is no (http_status, or an address that may not
+	 * be asked); PB_ENET, PB_ETIME; PB_EFORMAT: a body that is not what it
+	 * was, or undecodable; PB_ELIMIT: longer than its kind may be;
+	 * PB_ENOSUP: led to another scheme; PB_ENOMEM; or what on_data said.
+	 */
+	int err;
+	int http_status; /* of the last response, 0 when there was none */
+	int curl_code;   /* of the last try, 0 when it was not curl that failed */
+	const char *url; /* effective */
+	const char *reason; /* "" for 0; else for the log: URLs in it are redacted */
+	const void *body;   /* playlist, key: body_len bytes, NUL-terminated besides */
+	size_t body_len;
+	uint64_t bytes;  /* of body that was delivered, also when err is not 0 */
+	unsigned tries;
+	uint32_t connect_ms, ttfb_ms; /* last try: to the connection (0: a kept one), to the first byte */
+	uint32_t total_ms;            /* since fetch_start() */
+	uint32_t retry_after_ms;      /* the server asked for it; 0: it did not */
+	bool range_ignored;           /* the whole file came, the range was cut out here */
+	bool reused, http2;           /* last try: a kept connection; its protocol */
+};
+
+struct fetch_options {
+	enum fetch_kind kind;
+	const char *url; /* borrowed for the call */
+	/* length > 0: only these bytes of the resource (EXT-X-BYTERANGE). */
+	struct fetch_range {
+		uint64_t offset, length;
+	} range;
+	ev_tstamp deadline;  /* loop time after which nothing is waited for or begun; 0: none */
+	unsigned tries;      /* 0: as the settings say */
+	uint32_t missing_ms; /* how long a 404 of a segment is asked for again; one EXTINF */
+	bool channel_url;    /* the operator wrote this URL: its host may be private */
+
+	void *arg; /* of the callbacks */
+	/* Once a try, before its first byte. May be NULL. */
+	void (*on_head)(void *arg, const struct fetch_head *head);
+	/*
+	 * Segments and streams: the next bytes, each exactly once however many
+	 * tries it takes. 0: taken. PB_AGAIN: not taken; the transfer pauses, and
+	 * the same bytes come again after fetch_resume(). An error ends the fetch
+	 * with it.
+	 */
+	int (*on_data)(void *arg, const void *buf, size_t len);
+	/* The end, exactly once unless it was cancelled. The fetch is gone when this is called. */
+	void (*on_done)(void *arg, const struct fetch_result *result);
+};
+
+struct fetch_figures {
+	uint64_t requests;  /* on the wire, redirects included */
+	uint64_t redirects;
+	uint64_t retries;
+	uint64_t errors;    /* fetches that ended with one */
+	uint64_t bytes;     /* of body, from the wire */
+	uint64_t connects;  /* connections opened */
+	uint32_t ttfb_ms;   /* smoothed over about eight, 0 before the first */
+	uint64_t throughput_bps; /* bits per second while bodies of 64 KiB and more moved, smoothed */
+};
+
+struct fetch_pool_options {
+	struct resolve *resolve;             /* borrowed for the pool's life */
+	const struct msg_settings *settings; /* borrowed for the call (ipc/msg.h) */
+	const char *user_agent;              /* NULL, "": PlexBridge; borrowed for the call */
+	const char *headers;                 /* "Name: value\0Name: value\0"; borrowed for the call */
+	size_t headers_len;
+	bool headers_one_host; /* Authorization, cookies and tokens among them stay with the host of the fetch */
+	uint64_t seed;         /* of the jitter; 0: random */
+	const char *ca_file;   /* trust these certificates instead of the system's; NULL */
+};
+
+/* Gives *out to the caller. 0, PB_ENOMEM, PB_ESYS. Header lines that are none are PB_EFORMAT. */
+int fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch_pool_options *options);
+
+/* Cancels what runs, closes all connections. Not from a callback. Sets *pool to NULL; NULL inside is fine. */
+void fetch_pool_free(struct fetch_pool **pool);
+
+/*
+ * The channel has another URL now (a backup): whether it is private, and so
+ * may lead to private addresses, is found out anew.
+ */
+void fetch_pool_new_source(struct fetch_pool *pool);
+
+struct fetch_figures fetch_pool_figures(const struct fetch_pool *pool);
+
+/*
+ * Begin. Gives *out, which stays valid until on_done or fetch_cancel().
+ * 0; PB_ENOSUP for another scheme than http and https, PB_EFORMAT,
+ * PB_ELIMIT for what is no URL; PB_ENOMEM.
+ */
+int fetch_start(struct fetch_pool *pool, const struct fetch_options *options, struct fetch **out);
+
+/* Go on after PB_AGAIN from on_data. Harmless on one that is not paused. */
+void fetch_resume(struct fetch *f);
+
+/* Another deadline, as in fetch_options. It ends waiting, never a body that moves. */
+void fetch_set_deadline(struct fetch *f, ev_tstamp deadline);
+
+/* No longer wanted: no callback comes any more. Sets *f to NULL; NULL inside is fine. */
+void fetch_cancel(struct fetch **f);
+
+#endif
