@@ -38,7 +38,7 @@ struct http_conn {
 	struct http_server *server;
 	ev_io io;
 	ev_timer timer;
-	ev_tstamp deadline;
+	ev_tstamp left_s; /* waiting, looked away: what is left of its time after that */
 	enum state state;
 	struct addr peer;
 	size_t seen; /* bytes looked at, written, or drained, by state */
@@ -411,7 +411,7 @@ conn_enter(struct http_conn *conn, enum state state, int events, uint32_t ms)
 	server->count[state]++;
 
 	conn->seen = 0;
-	conn->deadline = ev_now(server->loop) + ms / 1e3;
+	conn->left_s = 0.;
 	ev_timer_stop(server->loop, &conn->timer);
 	ev_timer_set(&conn->timer, ms / 1e3, 0.);
 	ev_timer_start(server->loop, &conn->timer);
@@ -542,12 +542,11 @@ static void
 on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct http_conn *conn = timer->data;
-	ev_tstamp left = conn->deadline - ev_now(loop);
 
 	(void)events;
-	if (conn->state == WAITING && !ev_is_active(&conn->io) && left > 0.) {
+	if (conn->state == WAITING && !ev_is_active(&conn->io) && conn->left_s > 0.) {
 		/* It looked away for a moment. */
-		ev_timer_set(&conn->timer, left, 0.);
+		ev_timer_set(&conn->timer, conn->left_s, 0.);
 		ev_timer_start(loop, &conn->timer);
 		ev_io_start(loop, &conn->io);
 	} else if (conn->state == WAITING) {
@@ -565,14 +564,20 @@ conn_no_news(struct http_conn *conn)
 {
 	struct http_server *server = conn->server;
 	struct pollfd hup = { .fd = conn->io.fd, .events = POLLRDHUP };
+	ev_tstamp left_s;
+	ev_tstamp pause_s;
 
 	if (poll(&hup, 1, 0) == 1 && (hup.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0) {
 		conn_refuse(conn, 400, "ended in the middle of a request");
 		return;
 	}
+	/* By the timer's own clock: the wall's may be set meanwhile. */
+	left_s = PB_MAX(ev_timer_remaining(server->loop, &conn->timer), 0.);
+	pause_s = PB_MIN(PAUSE_MS / 1e3, left_s);
+	conn->left_s = left_s - pause_s;
 	ev_io_stop(server->loop, &conn->io);
 	ev_timer_stop(server->loop, &conn->timer);
-	ev_timer_set(&conn->timer, PB_MIN(PAUSE_MS / 1e3, PB_MAX(conn->deadline - ev_now(server->loop), 0.)), 0.);
+	ev_timer_set(&conn->timer, pause_s, 0.);
 	ev_timer_start(server->loop, &conn->timer);
 }
 
