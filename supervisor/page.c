@@ -59,7 +59,7 @@ tuner_index_html(const struct tuner_info *info, const struct lineup *lineup, con
 	    "<li>Choose Cable as the source when asked, and confirm the channels.</li>\n"
 	    "</ol>\n</div>\n"
 	    "<h2>Watch it in anything else</h2>\n<div class=\"card\">\n"
-	    "<p>Jellyfin, Emby and Kodi take the same address as an HDHomeRun tuner. VLC and mpv play the"
+	    "<p>Jellyfin and Emby take the same address as an HDHomeRun tuner. VLC, mpv and Kodi play the"
 	    " links below, or <a href=\"/lineup.m3u\">all channels as a playlist</a>.</p>\n</div>\n");
 	add_channels(&t, lineup, urls);
 	text_add(&t,
