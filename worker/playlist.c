@@ -1190,11 +1190,21 @@ finish(struct parser *p)
 	return 0;
 }
 
+/* The next "{$" in [at, end), or NULL. */
+static const char *
+find_reference(const char *at, const char *end)
+{
+	while ((at = memchr(at, '{', (size_t)(end - at))) != NULL && at[1] != '$')
+		at++;
+	return at;
+}
+
 /* Put {$name} into *s. An unknown name stays as it is (Media3's way: better a wrong URI than no channel). */
 static int
 expand(struct parser *p, char **s)
 {
-	char *from = strstr(*s, "{$");
+	const char *end = *s + strlen(*s);
+	const char *from = find_reference(*s, end);
 	char *to = NULL;
 	size_t need = 0;
 	int err = 0;
@@ -1210,11 +1220,11 @@ expand(struct parser *p, char **s)
 		const char *open, *close = at;
 		size_t n = 0;
 
-		while (close != NULL && (open = strstr(at, "{$")) != NULL) {
+		while (close != NULL && (open = find_reference(at, end)) != NULL) {
 			const char *value = NULL;
 			size_t len;
 
-			close = strchr(open, '}');
+			close = memchr(open, '}', (size_t)(end - open));
 			if (close != NULL)
 				value = find_variable(p->pl, open + 2, (size_t)(close - open - 2));
 			if (close != NULL && value == NULL && pass == 0)
