@@ -27,7 +27,7 @@ usage(FILE *out)
 	      "  channels      the lineup\n"
 	      "  reload        read the configuration again\n"
 	      "  health        would a tune work now? exit 0 or 1\n"
-	      "  dump          everything that is known, as JSON\n"
+	      "  dump          the status with all counters and workers, as JSON\n"
 	      "  show config   the settings in force, as JSON\n"
 	      "\n"
 	      "  -s SOCKET     the control socket (default " CONTROL_SOCKET ")\n"

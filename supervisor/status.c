@@ -293,12 +293,8 @@ workers_object(const struct workers *pool)
 struct blob *
 status_dump(const struct supervisor *sup)
 {
-	json_t *o = status_object(sup), *tunes = json_object(), *turns = json_object(), *config = NULL;
-	char *text = config_dump(sup->config);
+	json_t *o = status_object(sup), *tunes = json_object(), *turns = json_object();
 
-	if (text != NULL)
-		config = json_loads(text, 0, NULL);
-	free(text);
 	json_object_set_new(tunes, "begun", number(sup->streams.tunes));
 	json_object_set_new(tunes, "joined", number(sup->streams.joins));
 	json_object_set_new(tunes, "refused", number(sup->streams.refused));
@@ -310,8 +306,6 @@ status_dump(const struct supervisor *sup)
 	json_object_set_new(o, "workers", workers_object(&sup->workers));
 	json_object_set_new(o, "tuner_port", http_object(sup->http));
 	json_object_set_new(o, "control_socket", http_object(sup->control));
-	if (config != NULL)
-		json_object_set_new(o, "config", config);
 	return blob_of(o);
 }
 

@@ -15,7 +15,7 @@ struct supervisor;
 /* GET /api/status. NULL: no memory. */
 struct blob *status_json(const struct supervisor *sup);
 
-/* GET /api/dump: the same with settings, counters and every worker. */
+/* GET /api/dump: the same with all counters and every worker. (Settings: GET /api/config.) */
 struct blob *status_dump(const struct supervisor *sup);
 
 /* GET /api/channels: the lineup, a channel a line, with the stream that plays it. */

@@ -8,6 +8,7 @@
 #include "supervisor/supervisor.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -258,6 +259,7 @@ supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char
 	streams_reload(&sup->streams, new);
 	workers_reload(&sup->workers, &settings);
 	config_free(&old);
+	(void)malloc_trim(0); /* two lineups were there for a moment: give the machine its memory back */
 	log_event(LOG_INFO, "reload", "channels=%zu", new->lineup.count);
 	return 0;
 }

@@ -91,7 +91,9 @@ report(uint32_t slot, uint32_t event)
 	struct msg_client_report r = { .client = viewers[slot].number, .slot = slot, .event = event };
 
 	r.sent = atomic_load(&state->slots[slot].sent);
-	(void)msg_send(CHANNEL, MSG_W_CLIENT, &r, sizeof(r), NULL, 0);
+	/* A lost report would be a client that never goes. */
+	while (msg_send(CHANNEL, MSG_W_CLIENT, &r, sizeof(r), NULL, 0) == PB_AGAIN)
+		(void)poll(&(struct pollfd){ .fd = CHANNEL, .events = POLLOUT }, 1, -1);
 	if (event == CLIENT_EOF)
 		return;
 	close(viewers[slot].fd);

@@ -4,3 +4,5 @@
 check_PROGRAMS += tests/system/fake-worker
 tests_system_fake_worker_SOURCES = tests/system/fake-worker.c
 tests_system_fake_worker_LDADD = libipc.a libbase.a
+TESTS += tests/system/supervisor.test
+EXTRA_DIST += tests/system/supervisor.test
