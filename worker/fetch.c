@@ -695,7 +695,6 @@ set_options(struct fetch *f)
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, CONN_IDLE_S);
 	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, f->fresh ? 1L : 0L);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, p->user_agent);
-	curl_easy_setopt(e, CURLOPT_COOKIEFILE, ""); /* the engine on, nothing read */
 	if (p->cookie != NULL && !abroad)
 		curl_easy_setopt(e, CURLOPT_COOKIE, p->cookie);
 	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, collected(f) ? "" : "identity");

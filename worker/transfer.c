@@ -154,6 +154,7 @@ retire(struct transfers *ts, struct transfer *t)
 		free(t);
 		return;
 	}
+	curl_easy_setopt(t->easy, CURLOPT_COOKIEFILE, NULL); /* which curl's reset would leak; shared cookies stay */
 	curl_easy_reset(t->easy);
 	TAILQ_INSERT_HEAD(&ts->spare, t, link);
 	ts->nspare++;
@@ -315,6 +316,7 @@ transfer_new(struct transfers *ts, void *owner)
 	t->ended = t->unpause = false;
 	curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
 	curl_easy_setopt(t->easy, CURLOPT_SHARE, ts->share);
+	curl_easy_setopt(t->easy, CURLOPT_COOKIEFILE, ""); /* cookies on, nothing is read */
 	return t;
 }
 
