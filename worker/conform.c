@@ -51,7 +51,7 @@
 #define STRAY_UNITS 512
 #define UNITS_MAX 4096  /* units held at start, whatever their size */
 #define NO_PMT_PACKETS 40000 /* an endless source without a PMT: 7 MB say enough */
-#define POOL_MAX (256u << 10)
+#define POOL_MAX (512u << 10) /* a big key frame, so that it is not mapped anew each time */
 #define NO_PID 0xffff
 #define NEVER (TS_NOTIME + 1) /* earlier than any time */
 
@@ -140,7 +140,9 @@ struct assembly {
 	size_t want;       /* bytes of the whole PES, 0 when it does not say */
 	int cc;            /* -1: none seen */
 	bool damaged;
-	uint8_t tail_len;  /* the last payload, to know a duplicate by */
+	/* The last payload, to know a duplicate by: the end of unit when it went there whole, else a copy. */
+	uint8_t tail_len;
+	bool tail_inside;
 	uint8_t tail[TS_PACKET];
 };
 
@@ -1093,18 +1095,26 @@ start_pes(struct conform *c, enum role role, const uint8_t *b, size_t n)
 	return append(c, role, b, n);
 }
 
+static bool
+is_duplicate(const struct assembly *as, int cc, const uint8_t *b, size_t n)
+{
+	if (cc != as->cc || n != as->tail_len)
+		return false;
+	return memcmp(b, as->tail_inside ? as->unit->buf + as->unit->len - n : as->tail, n) == 0;
+}
+
 /* A packet of a stream that is carried. */
 static int
 elementary(struct conform *c, enum role role, const uint8_t *p, size_t at)
 {
 	struct assembly *as = &c->as[role];
 	const uint8_t *b = p + at;
-	size_t n = TS_PACKET - at;
-	int cc = ts_cc(p), err;
+	size_t n = TS_PACKET - at, before = as->unit != NULL && !ts_pusi(p) ? as->unit->len : 0;
+	int cc = ts_cc(p), err = 0;
 
 	if (!ts_has_payload(p))
 		return 0;
-	if (cc == as->cc && n == as->tail_len && memcmp(b, as->tail, n) == 0) {
+	if (is_duplicate(as, cc, b, n)) {
 		c->stats.duplicates++;
 		return 0;
 	}
@@ -1113,18 +1123,19 @@ elementary(struct conform *c, enum role role, const uint8_t *p, size_t at)
 		as->damaged = true;
 	}
 	as->cc = cc;
-	as->tail_len = (uint8_t)n;
-	memcpy(as->tail, b, n);
-
+	as->tail_len = 0; /* while the unit changes hands */
+	as->tail_inside = false;
 	if (ts_pusi(p))
 		err = start_pes(c, role, b, n);
 	else if (as->unit != NULL)
 		err = append(c, role, b, n);
-	else
-		return 0;
 	/* Video waits for the next start: more of the same picture may follow. */
 	if (err == 0 && role == ROLE_AUDIO && as->unit != NULL && as->want > 0 && as->unit->len >= as->want)
 		err = complete(c, role);
+	as->tail_len = (uint8_t)n;
+	as->tail_inside = as->unit != NULL && as->unit->len == before + n;
+	if (!as->tail_inside)
+		memcpy(as->tail, b, n);
 	return err;
 }
 
@@ -1250,6 +1261,7 @@ on_pmt(void *arg, const uint8_t *section, size_t len)
 				c->refused = err;
 			c->as[r].cc = -1;
 			c->as[r].tail_len = 0;
+			c->as[r].tail_inside = false;
 		}
 		take_stream(c, (enum role)r, s[r]);
 	}
@@ -1474,6 +1486,7 @@ conform_begin(struct conform *c, const struct conform_input *in)
 		c->first[r] = true;
 		c->as[r].cc = -1;
 		c->as[r].tail_len = 0;
+		c->as[r].tail_inside = false;
 		c->as[r].damaged = false;
 		c->shown[r] = false;
 		c->span[r][0] = c->span[r][1] = TS_NOTIME;
@@ -1548,6 +1561,8 @@ conform_end(struct conform *c, bool truncated)
 			err = finish_pes(c, (enum role)r, true, truncated);
 		unit_free(c, c->as[r].unit);
 		c->as[r].unit = NULL;
+		c->as[r].tail_len = 0;
+		c->as[r].tail_inside = false;
 	}
 	if (err >= 0 && c->arr.phase == PHASE_START)
 		err = try_start(c, true);

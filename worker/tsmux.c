@@ -61,7 +61,7 @@ tsmux_reset(struct tsmux *mux)
 {
 	mux->len = 0;
 	mux->nmarks = 0;
-	if (mux->cap > 2 * OUT_KEEP) {
+	if (mux->cap > 3 * OUT_KEEP) {
 		uint8_t *less = realloc(mux->out, OUT_KEEP);
 
 		if (less != NULL) {

@@ -104,3 +104,13 @@ tests_unit_conform_SOURCES = tests/unit/conform.c tests/unit/tsmake.h tests/unit
 	tests/unit/tscheck.h tests/unit/tscheck.c
 tests_unit_conform_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_conform_LDADD = libworker.a libbase.a $(BSD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/es
+tests_unit_es_SOURCES = tests/unit/es.c
+tests_unit_es_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_es_LDADD = libworker.a libbase.a $(BSD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/psi
+tests_unit_psi_SOURCES = tests/unit/psi.c
+tests_unit_psi_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_psi_LDADD = libworker.a libbase.a $(BSD_LIBS) $(CHECK_LIBS)
