@@ -163,14 +163,13 @@ matches(const struct config_prefix *prefix, int family, const uint8_t *addr)
 	return left == 0 || prefix->addr[whole] == (addr[whole] & (uint8_t)(0xff00 >> left));
 }
 
-/* Loopback, RFC 1918, RFC 3927, RFC 6598 (a carrier's or an overlay's own), RFC 4291, RFC 4193. */
+/* Loopback, RFC 1918, RFC 3927, RFC 4291, RFC 4193. */
 static const struct config_prefix private_prefixes[] = {
 	{ AF_INET, { 127 }, 8 },
 	{ AF_INET, { 10 }, 8 },
 	{ AF_INET, { 172, 16 }, 12 },
 	{ AF_INET, { 192, 168 }, 16 },
 	{ AF_INET, { 169, 254 }, 16 },
-	{ AF_INET, { 100, 64 }, 10 },
 	{ AF_INET6, { [15] = 1 }, 128 },
 	{ AF_INET6, { 0xfe, 0x80 }, 10 },
 	{ AF_INET6, { 0xfc }, 7 },

@@ -59,7 +59,7 @@ struct config_prefix {
 
 struct config_allow {
 	bool any;
-	bool private; /* loopback, RFC 1918, link-local, ULA (and RFC 6598) */
+	bool private; /* loopback, RFC 1918, link-local, ULA */
 	struct config_prefix prefixes[CONFIG_ALLOW_MAX];
 	size_t count;
 };
@@ -242,5 +242,12 @@ char *config_format_variant(char *out, size_t size, const struct variant_limit *
 
 /* A DeviceID with its check nibble made right (HDHomeRun's sum). */
 uint32_t device_id_fix(uint32_t id);
+
+/*
+ * May this be a tuner's id? Its check digit is right, it is not one of the
+ * wildcards 0 and FFFFFFFF, and not in a range that clients take for a
+ * device without HTTP. Otherwise *why (if not NULL) says what is wrong.
+ */
+bool device_id_valid(uint32_t id, const char **why);
 
 #endif

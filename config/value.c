@@ -238,6 +238,26 @@ device_id_fix(uint32_t id)
 	return id ^ sum;
 }
 
+bool
+device_id_valid(uint32_t id, const char **why)
+{
+	const char *unused;
+	uint32_t top = id >> 20;
+
+	if (why == NULL)
+		why = &unused;
+	*why = NULL;
+	if (id == 0 || id == UINT32_MAX)
+		*why = "it means any device; auto makes a good one";
+	else if (device_id_fix(id) != id)
+		*why = "its check digit is wrong; only the last digit need change, or take auto";
+	/* libhdhomerun's list of devices that have no HTTP. */
+	else if ((top >= 0x101 && top <= 0x103) || top == 0x111 || top == 0x121 || top == 0x122 ||
+	    (top == 0x100 && id < 0x10040000) || (top == 0x120 && id < 0x12030000))
+		*why = "clients take it for an old device without HTTP; one that begins with 105 would be right";
+	return *why == NULL;
+}
+
 int
 value_device_id(uint32_t *out, const char *text, const char **why)
 {
@@ -250,10 +270,8 @@ value_device_id(uint32_t *out, const char *text, const char **why)
 	if (strlen(text) != 8 || strspn(text, DIGITS "abcdefABCDEF") != 8)
 		return refuse(why, "8 hex digits or auto would be right");
 	id = (uint32_t)strtoul(text, NULL, 16);
-	if (id == 0 || id == UINT32_MAX)
-		return refuse(why, "this value means any device; auto makes a good one");
-	if (device_id_fix(id) != id)
-		return refuse(why, "its check digit is wrong; only the last digit need change, or take auto");
+	if (!device_id_valid(id, why))
+		return PB_EFORMAT;
 	*out = id;
 	return 0;
 }

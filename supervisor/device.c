@@ -105,26 +105,6 @@ derived:
 	fill(out, seen != 0 ? seen : derive(machine_id), DEVICE_DERIVED);
 }
 
-bool
-device_id_valid(uint32_t id, const char **why)
-{
-	const char *unused;
-	uint32_t top = id >> 20;
-
-	if (why == NULL)
-		why = &unused;
-	*why = NULL;
-	if (id == 0 || id == UINT32_MAX)
-		*why = "it means any device";
-	else if (device_id_fix(id) != id)
-		*why = "its last digit, a check digit, is wrong";
-	/* libhdhomerun's list of devices that have no HTTP. */
-	else if ((top >= 0x101 && top <= 0x103) || top == 0x111 || top == 0x121 || top == 0x122 ||
-	    (top == 0x100 && id < 0x10040000) || (top == 0x120 && id < 0x12030000))
-		*why = "clients take it for an old device without HTTP";
-	return *why == NULL;
-}
-
 const char *
 device_origin_name(enum device_origin origin)
 {

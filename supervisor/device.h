@@ -43,13 +43,6 @@ void device_load(struct device *out, uint32_t configured, const char *state_dir)
 /* The same with another file for /etc/machine-id. */
 void device_load_from(struct device *out, uint32_t configured, const char *state_dir, const char *machine_id);
 
-/*
- * May this be a tuner's id? Its check digit is right, it is not one of the
- * wildcards 0 and FFFFFFFF, and not in a range that clients take for a
- * device without HTTP. Otherwise *why (if not NULL) says what is wrong.
- */
-bool device_id_valid(uint32_t id, const char **why);
-
 /* "DEVICE_KEPT" and so on for the log: "kept". */
 const char *device_origin_name(enum device_origin origin);
 
