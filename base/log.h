@@ -12,9 +12,9 @@
  * A line has at most LOG_LINE bytes and is written with one write(2);
  * control characters and invalid UTF-8 in it are replaced, so that nobody
  * outside can forge a line. URLs go through url_redact() (base/url.h)
- * before they come here. Writing may block as standard error does; a full
- * pipe loses lines instead (standard error is made non-blocking only when
- * it is a pipe or socket of our own).
+ * before they come here. A pipe or socket that is full loses lines instead
+ * of blocking its writer; the next line that fits says how many
+ * (lines_lost=N). A file or terminal is written as such are.
  */
 #ifndef PLEXBRIDGE_BASE_LOG_H
 #define PLEXBRIDGE_BASE_LOG_H

@@ -26,8 +26,10 @@ quality_second(struct quality *q, const struct quality_sample *s)
 	enum state_quality to, was = q->state;
 
 	q->trouble += (unsigned)PB_MIN(s->retries - q->retries + s->errors - q->errors, 100u);
-	if (q->good_s % TROUBLE_DECAY_S == TROUBLE_DECAY_S - 1)
+	if (++q->decay_s >= TROUBLE_DECAY_S) {
+		q->decay_s = 0;
 		q->trouble /= 2;
+	}
 	q->retries = s->retries;
 	q->errors = s->errors;
 

@@ -114,3 +114,13 @@ UNIT_TESTS += tests/unit/psi
 tests_unit_psi_SOURCES = tests/unit/psi.c
 tests_unit_psi_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_psi_LDADD = libworker.a libbase.a $(BSD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/worker
+tests_unit_worker_SOURCES = tests/unit/worker.c
+tests_unit_worker_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_worker_LDADD = libsupervisor.a libipc.a libbase.a $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/quality
+tests_unit_quality_SOURCES = tests/unit/quality.c
+tests_unit_quality_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_quality_LDADD = libworker.a libbase.a $(CHECK_LIBS)
