@@ -320,8 +320,10 @@ check_counter(struct analyse *an, struct analysis_pid *pid, struct follow *f, co
 		pid->continuity_errors++;
 		an->a.continuity_errors++;
 	}
+	/* A wrong counter on an adaptation field is that packet's fault alone. */
+	if (ts_has_payload(p) || flagged || !f->has_cc)
+		f->cc = cc;
 	f->has_cc = true;
-	f->cc = cc;
 	if (ts_has_payload(p)) {
 		memcpy(f->last, p, TS_PACKET);
 		f->seen = true;

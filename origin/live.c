@@ -274,7 +274,7 @@ live_segment(const struct live_target *target, double now, uint8_t **out, size_t
 		first = target->k * count;
 		kept += count;
 	}
-	if (channel->vod ? first + count > media_segments(media) : first >= end && target->kind == LIVE_SEGMENT)
+	if (channel->vod ? first > media_segments(media) - count : first >= end && target->kind == LIVE_SEGMENT)
 		return PB_NO;
 	if (!channel->vod && first + kept < end)
 		return PB_NO;

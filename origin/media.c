@@ -21,6 +21,7 @@
 
 #define PSI_PACKETS_MAX 8 /* a PMT has at most 1021 bytes: 6 packets */
 #define CUT_SLACK_90K 900 /* a key frame 10 ms early still ends a segment */
+#define LOOP_MIN_90K 9000 /* 100 ms: what is shorter repeats itself to no purpose */
 #define NO_SLOT 0xff
 
 struct segment {
@@ -489,6 +490,8 @@ index_extents(struct media *media)
 	free(extents);
 	for (size_t i = 0; i < media->nsegments; i++)
 		media->longest_90k = PB_MAX(media->longest_90k, media_duration_90k(media, i));
+	if (media->loop_90k < LOOP_MIN_90K)
+		return PB_EFORMAT;
 	/* A last segment without time could not be told from the next loop's first. */
 	return media->loop_90k > media->segments[media->nsegments - 1].start_90k ? 0 : PB_EFORMAT;
 }

@@ -33,7 +33,8 @@ struct media;
 /*
  * Index len bytes of TS, borrowed until media_free(), into segments of
  * seg_90k or a little more. Gives *out. 0, PB_ENOMEM, PB_ELIMIT, or
- * PB_EFORMAT: no whole packets, no PAT/PMT, no key frame, no time stamps.
+ * PB_EFORMAT: no whole packets, no PAT/PMT, no key frame, no time stamps,
+ * less than 100 ms of media.
  */
 int media_new(struct media **out, const uint8_t *ts, size_t len, int64_t seg_90k);
 

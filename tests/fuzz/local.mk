@@ -37,3 +37,23 @@ FUZZ_TARGETS += tests/fuzz/conform
 tests_fuzz_conform_SOURCES = tests/fuzz/conform.c tests/unit/tscheck.h tests/unit/tscheck.c
 tests_fuzz_conform_LDADD = libworker.a libbase.a $(BSD_LIBS) $(FUZZ_LIBS)
 tests_fuzz_conform_LDFLAGS = $(FUZZ_LINK)
+
+FUZZ_TARGETS += tests/fuzz/playlist
+tests_fuzz_playlist_SOURCES = tests/fuzz/playlist.c
+tests_fuzz_playlist_LDADD = libworker.a libbase.a $(JANSSON_LIBS) $(FUZZ_LIBS) -lm
+tests_fuzz_playlist_LDFLAGS = $(FUZZ_LINK)
+
+FUZZ_TARGETS += tests/fuzz/url
+tests_fuzz_url_SOURCES = tests/fuzz/url.c
+tests_fuzz_url_LDADD = libbase.a $(FUZZ_LIBS)
+tests_fuzz_url_LDFLAGS = $(FUZZ_LINK)
+
+FUZZ_TARGETS += tests/fuzz/request
+tests_fuzz_request_SOURCES = tests/fuzz/request.c
+tests_fuzz_request_LDADD = libbase.a $(FUZZ_LIBS)
+tests_fuzz_request_LDFLAGS = $(FUZZ_LINK)
+
+FUZZ_TARGETS += tests/fuzz/analyse
+tests_fuzz_analyse_SOURCES = tests/fuzz/analyse.c
+tests_fuzz_analyse_LDADD = liborigin.a libbase.a $(FUZZ_LIBS)
+tests_fuzz_analyse_LDFLAGS = $(FUZZ_LINK)

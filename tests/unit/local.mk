@@ -124,3 +124,18 @@ UNIT_TESTS += tests/unit/quality
 tests_unit_quality_SOURCES = tests/unit/quality.c
 tests_unit_quality_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_quality_LDADD = libworker.a libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/request
+tests_unit_request_SOURCES = tests/unit/request.c
+tests_unit_request_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_request_LDADD = libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/analyse
+tests_unit_analyse_SOURCES = tests/unit/analyse.c
+tests_unit_analyse_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_analyse_LDADD = $(ORIGIN_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/origin_media
+tests_unit_origin_media_SOURCES = tests/unit/origin_media.c
+tests_unit_origin_media_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_origin_media_LDADD = $(ORIGIN_LIBS) $(CHECK_LIBS)
