@@ -41,6 +41,7 @@
 #define DEAD_90K (3 * SECOND_90K) /* a stream that far behind is not waited for */
 #define TAIL_90K 45000        /* audio may outlast its video that much at a cut */
 #define RADIO_KEY_90K 45000   /* audio alone: a place to join every half second */
+#define OVERLAP_90K 1080 /* 12 ms, half a frame: audio that overlaps by less is left alone */
 #define CTS_MAX_90K SECOND_90K
 #define DUR_MAX_90K SECOND_90K
 
@@ -693,8 +694,19 @@ map_audio(struct conform *c, struct unit *u)
 		return hold_stray(c, u);
 	}
 	/* The first of an epoch: not before its picture, nor over what sounds still. */
-	if (t->src == TS_NOTIME && (dts < a->joint_out || (t->end != TS_NOTIME && dts < t->end - t->dur / 2)))
+	if (t->src == TS_NOTIME && dts < a->joint_out)
 		return drop_early(c, u);
+	if (t->end != TS_NOTIME && dts < t->end && (t->src == TS_NOTIME || c->first[ROLE_AUDIO])) {
+		int64_t over = t->end - dts, cut;
+		size_t n = es_audio_skip((enum es_codec)a->codec[ROLE_AUDIO], u->buf + u->body, u->len - u->body, over,
+		    &cut);
+
+		if (n == u->len - u->body || (n == 0 && t->src == TS_NOTIME && over > OVERLAP_90K))
+			return t->src == TS_NOTIME ? drop_early(c, u) : drop_repeat(c, u);
+		u->body += n;
+		src += cut;
+		dts += cut;
+	}
 	c->resend = false;
 	return queue_unit(c, u, src, dts);
 }

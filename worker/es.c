@@ -354,24 +354,48 @@ es_ac3_frame(const uint8_t *b, size_t len, unsigned *samples, unsigned *rate)
 	return 2 * (size_t)words;
 }
 
+/* The whole frame at buf, 0 when there is none that is read here. */
+static size_t
+audio_frame(enum es_codec codec, const uint8_t *buf, size_t len, unsigned *samples, unsigned *rate)
+{
+	size_t frame = 0;
+
+	if (codec == ES_AAC)
+		frame = es_adts_frame(buf, len, samples, rate);
+	else if (codec == ES_AC3 || codec == ES_EAC3)
+		frame = es_ac3_frame(buf, len, samples, rate);
+	return frame <= len ? frame : 0;
+}
+
 int64_t
 es_audio_ticks(enum es_codec codec, const uint8_t *buf, size_t len)
 {
-	unsigned samples = 0, rate = 0;
-	int64_t ticks_x = 0; /* samples, all of one rate */
+	unsigned samples = 0, rate = 0, last_rate = 0;
+	int64_t sum = 0; /* in samples, all of one rate: one rounding for all */
 	size_t at = 0, frame;
 
-	while (at < len) {
-		if (codec == ES_AAC)
-			frame = es_adts_frame(buf + at, len - at, &samples, &rate);
-		else if (codec == ES_AC3 || codec == ES_EAC3)
-			frame = es_ac3_frame(buf + at, len - at, &samples, &rate);
-		else
-			return 0;
-		if (frame == 0 || frame > len - at)
-			break;
-		ticks_x += samples;
+	while ((frame = audio_frame(codec, buf + at, len - at, &samples, &rate)) > 0) {
+		sum += samples;
+		last_rate = rate;
 		at += frame;
 	}
-	return rate == 0 ? 0 : ticks_x * 90000 / rate;
+	return last_rate == 0 ? 0 : sum * 90000 / last_rate;
+}
+
+size_t
+es_audio_skip(enum es_codec codec, const uint8_t *buf, size_t len, int64_t ticks, int64_t *skipped)
+{
+	unsigned samples = 0, rate = 0;
+	int64_t sum = 0;
+	size_t at = 0, frame;
+
+	*skipped = 0;
+	while ((frame = audio_frame(codec, buf + at, len - at, &samples, &rate)) > 0) {
+		if ((sum + samples / 2) * 90000 / rate >= ticks)
+			break;
+		sum += samples;
+		at += frame;
+		*skipped = sum * 90000 / rate;
+	}
+	return at;
 }

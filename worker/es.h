@@ -62,6 +62,13 @@ void es_look(enum es_codec codec, const uint8_t *buf, size_t len, struct es_look
 int64_t es_audio_ticks(enum es_codec codec, const uint8_t *buf, size_t len);
 
 /*
+ * How many bytes at the start of buf to leave out so that it begins ticks
+ * later, to the nearest frame; *skipped is what that comes to. len when
+ * all of it plays before, 0 when its frames are not read here.
+ */
+size_t es_audio_skip(enum es_codec codec, const uint8_t *buf, size_t len, int64_t ticks, int64_t *skipped);
+
+/*
  * Length in bytes of the frame at buf, and its samples and rate; 0 when no
  * frame begins there. ADTS needs 7 bytes, AC-3 and E-AC-3 need 6.
  */

@@ -143,6 +143,24 @@ START_TEST(audio_frames_are_measured)
 }
 END_TEST
 
+START_TEST(audio_is_cut_at_the_nearest_frame)
+{
+	uint8_t aac[120] = { 0 };
+	int64_t cut;
+
+	for (int i = 0; i < 3; i++)
+		memcpy(aac + i * 40, "\xff\xf1\x4c\x80\x05\x1f\xfc", 7);
+	ck_assert_uint_eq(es_audio_skip(ES_AAC, aac, 120, 0, &cut), 0);
+	ck_assert_uint_eq(es_audio_skip(ES_AAC, aac, 120, 900, &cut), 0);
+	ck_assert_int_eq(cut, 0);
+	ck_assert_uint_eq(es_audio_skip(ES_AAC, aac, 120, 1000, &cut), 40);
+	ck_assert_int_eq(cut, 1920);
+	ck_assert_uint_eq(es_audio_skip(ES_AAC, aac, 120, 4000, &cut), 80);
+	ck_assert_uint_eq(es_audio_skip(ES_AAC, aac, 120, 90000, &cut), 120);
+	ck_assert_uint_eq(es_audio_skip(ES_DTS, aac, 120, 90000, &cut), 0);
+}
+END_TEST
+
 START_TEST(every_codec_has_a_name)
 {
 	for (int codec = 0; codec < ES_CODECS; codec++)
@@ -166,6 +184,7 @@ main(void)
 	tcase_add_test(tc, parameter_sets_go_behind_the_delimiter);
 	tcase_add_test(tc, a_long_message_does_not_make_a_look_long);
 	tcase_add_test(tc, audio_frames_are_measured);
+	tcase_add_test(tc, audio_is_cut_at_the_nearest_frame);
 	tcase_add_test(tc, every_codec_has_a_name);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
