@@ -14,6 +14,7 @@
  */
 #include "worker/fetch.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@
 #define DISCARD_MAX ((size_t)16 << 10) /* of an error page, to keep the connection; more costs more than a new one */
 #define MOVED_WELL ((uint64_t)64 << 10) /* a try that brought so much was no failure */
 #define FREE_RETRIES 2                 /* on a fresh connection, not counted as tries */
+#define COLLECT_TIMES 4                /* a playlist has so many try timeouts in all, however it drips */
 #define HTTP2_ERRORS 2                 /* within HTTP2_S: this host gets HTTP/1.1 */
 #define HTTP2_S 60.0
 #define HOSTS_IDLE 16                  /* remembered though nothing is fetched from them */
@@ -63,6 +65,7 @@ struct fetch_pool {
 	struct resolve *resolve;
 	struct msg_settings settings;
 	char *user_agent, *cookie, *ca_file;
+	const char *ca_path;               /* curl's own string; NULL: not used */
 	struct curl_slist *headers;        /* all */
 	struct curl_slist *headers_abroad; /* without those that stay with their host */
 	bool headers_one_host;
@@ -94,7 +97,7 @@ struct fetch {
 	struct resolve_addrs addrs;
 	struct transfer *t;
 	ev_timer timer;
-	ev_tstamp started, active_at, wake, missing_since;
+	ev_tstamp started, began_at, active_at, wake, missing_since;
 
 	unsigned tries, tries_max;
 	unsigned failed;      /* tries that count against tries_max */
@@ -244,10 +247,11 @@ try_timeout(const struct fetch *f)
 	return ((double)s->try_timeout_ms + (double)f->failed * s->try_step_ms) / 1e3;
 }
 
+/* A body that moves is not cut by the deadline; but half a playlist is of no use to anybody. */
 static bool
 deadline_rules(const struct fetch *f)
 {
-	return f->o.deadline > 0 && f->got == 0 && f->state != PAUSED;
+	return f->o.deadline > 0 && (f->got == 0 || collected(f)) && f->state != PAUSED;
 }
 
 /* When something has to happen, 0: never by itself. */
@@ -260,6 +264,8 @@ due(const struct fetch *f)
 		at = f->wake;
 	else if (f->state == NAMING || f->state == RUNNING)
 		at = f->active_at + try_timeout(f);
+	if (f->state == RUNNING && collected(f))
+		at = PB_MIN(at, f->began_at + COLLECT_TIMES * try_timeout(f));
 	if (deadline_rules(f) && (at == 0 || f->o.deadline < at))
 		at = f->o.deadline;
 	return at;
@@ -570,13 +576,13 @@ on_body(char *buf, size_t size, size_t n, void *arg)
 	if (f == NULL)
 		return 0;
 	n *= size;
-	f->active_at = ev_now(f->pool->loop);
-	if (f->first_byte == 0)
-		f->first_byte = f->active_at;
-	if (f->discard) {
+	if (f->discard) { /* and its time runs on */
 		f->discarded += n;
 		return f->discarded > DISCARD_MAX ? 0 : n;
 	}
+	f->active_at = ev_now(f->pool->loop);
+	if (f->first_byte == 0)
+		f->first_byte = f->active_at;
 	if (!collected(f))
 		return take(t, f, buf, n);
 	err = body_append(&f->body, buf, n);
@@ -700,8 +706,10 @@ set_options(struct fetch *f)
 	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, collected(f) ? "" : "identity");
 	if (!collected(f))
 		curl_easy_setopt(e, CURLOPT_BUFFERSIZE, SEGMENT_BUFFER);
-	if (p->ca_file != NULL)
+	if (p->ca_file != NULL || p->ca_path != NULL) {
 		curl_easy_setopt(e, CURLOPT_CAINFO, p->ca_file);
+		curl_easy_setopt(e, CURLOPT_CAPATH, p->ca_path);
+	}
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(e, CURLOPT_HEADERDATA, f->t);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
@@ -765,7 +773,7 @@ launch(struct fetch *f)
 	int err;
 
 	if (f->hops == 0) {
-		f->active_at = ev_now(f->pool->loop);
+		f->active_at = f->began_at = ev_now(f->pool->loop);
 		f->tries++;
 	}
 	f->state = NAMING;
@@ -1273,6 +1281,28 @@ set_headers(struct fetch_pool *p, const char *headers, size_t len)
 	return err;
 }
 
+/*
+ * The system's certificates as a folder of hashed names, if it has one. A
+ * bundle is parsed whole at the first connection: 3 MiB and 30 ms for each
+ * worker; in the folder only the one that is needed is looked up.
+ */
+static const char *
+hashed_certificates(void)
+{
+	const char *path = curl_version_info(CURLVERSION_NOW)->capath;
+	struct dirent *entry;
+	bool hashed = false;
+	DIR *dir;
+
+	dir = path != NULL ? opendir(path) : NULL;
+	if (dir == NULL)
+		return NULL;
+	while (!hashed && (entry = readdir(dir)) != NULL)
+		hashed = strspn(entry->d_name, "0123456789abcdef") == 8 && strcmp(entry->d_name + 8, ".0") == 0;
+	closedir(dir);
+	return hashed ? path : NULL;
+}
+
 int
 fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch_pool_options *o)
 {
@@ -1296,6 +1326,7 @@ fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch
 			p->random = (uint64_t)getpid();
 	p->user_agent = strdup(agent);
 	p->ca_file = o->ca_file != NULL ? strdup(o->ca_file) : NULL;
+	p->ca_path = o->ca_file == NULL ? hashed_certificates() : NULL;
 	hooks.arg = p;
 	if (p->user_agent == NULL || (o->ca_file != NULL && p->ca_file == NULL))
 		err = PB_ENOMEM;

@@ -162,7 +162,7 @@ int fetch_start(struct fetch_pool *pool, const struct fetch_options *options, st
 /* Go on after PB_AGAIN from on_data. Harmless on one that is not paused. */
 void fetch_resume(struct fetch *f);
 
-/* Another deadline, as in fetch_options. It ends waiting, never a body that moves. */
+/* Another deadline, as in fetch_options. It ends waiting, never the body of a segment or stream that moves. */
 void fetch_set_deadline(struct fetch *f, ev_tstamp deadline);
 
 /* No longer wanted: no callback comes any more. Sets *f to NULL; NULL inside is fine. */

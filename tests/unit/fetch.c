@@ -24,6 +24,7 @@
 
 #include "base/pb.h"
 #include "ipc/msg.h"
+#include "worker/reply.h"
 #include "worker/resolve.h"
 
 #define FILE_LEN 300000
@@ -247,6 +248,10 @@ answer(struct conn *c)
 	else if (on("/page/")) {
 		say(c, "HTTP/1.1 403 Sorry\r\n\r\n");
 		c->endless = true;
+	} else if (on("/slow")) {
+		say(c, "HTTP/1.1 %d Slow\r\n\r\n", number_of("/slow/"));
+		c->drips = 10000;
+		ev_timer_start(loop, &c->drip);
 	} else if (on("/hops/") && number_of("/hops/") > 0)
 		say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: %d?x=1#f\r\n\r\n", number_of("/hops/") - 1);
 	else if (on("/hops/"))
@@ -966,6 +971,36 @@ START_TEST(a_body_without_an_end_is_cut_at_its_bound)
 }
 END_TEST
 
+START_TEST(a_body_that_drips_for_ever_is_given_up)
+{
+	struct job *j = job(FETCH_PLAYLIST, "/slow/200");
+
+	j->o.tries = 1;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_ETIME);
+	ck_assert_uint_ge(j->r.total_ms, 750);
+	ck_assert_uint_lt(j->r.total_ms, 2000);
+	free(j);
+
+	/* An error page has the time to its first byte of media like every other answer. */
+	j = run(FETCH_SEGMENT, "/slow/403");
+	ck_assert_int_eq(j->r.err, PB_NO);
+	ck_assert_int_eq(j->r.http_status, 403);
+	ck_assert_uint_lt(j->r.total_ms, 400);
+	free(j);
+
+	/* A deadline cuts a playlist, too: half of one is none. */
+	j = job(FETCH_PLAYLIST, "/slow/200");
+	j->o.deadline = ev_now(loop) + 0.2;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_ETIME);
+	ck_assert_uint_lt(j->r.total_ms, 400);
+	free(j);
+}
+END_TEST
+
 START_TEST(a_key_is_as_long_as_it_is_but_not_endless)
 {
 	struct job *j = run(FETCH_KEY, "/key/16");
@@ -1267,11 +1302,90 @@ START_TEST(passwords_never_reach_the_reason)
 }
 END_TEST
 
+static const struct {
+	const char *value;
+	int64_t first, last, total;
+} ranges[] = {
+	{ "bytes 0-499/1234", 0, 499, 1234 },
+	{ "bytes 500-1233/*", 500, 1233, -1 },
+	{ "Bytes=5-5/6", 5, 5, 6 },
+	{ "bytes 5-4/6", -1, -1, -1 },
+	{ "bytes 0-6/6", -1, -1, -1 },
+	{ "bytes */1234", -1, -1, -1 },
+	{ "bytes 0-99999999999999999999/*", -1, -1, -1 },
+	{ "bytes -1-5/6", -1, -1, -1 },
+	{ "bytes 0-5", -1, -1, -1 },
+	{ "items 0-5/6", -1, -1, -1 },
+	{ "", -1, -1, -1 },
+};
+
+START_TEST(a_content_range_is_understood_or_unknown)
+{
+	struct reply r;
+	char line[128];
+
+	reply_init(&r);
+	snprintf(line, sizeof(line), "content-range:  %s \r\n", ranges[_i].value);
+	ck_assert(!reply_line(&r, "HTTP/1.1 206 Partial\r\n", 22));
+	ck_assert(!reply_line(&r, line, strlen(line)));
+	ck_assert(reply_line(&r, "\r\n", 2));
+	ck_assert_int_eq(r.status, 206);
+	ck_assert_int_eq(r.first, ranges[_i].first);
+	ck_assert_int_eq(r.last, ranges[_i].last);
+	ck_assert_int_eq(r.total, ranges[_i].total);
+	reply_clear(&r);
+}
+END_TEST
+
+START_TEST(only_what_can_be_one_file_is_put_together)
+{
+	struct reply a, b;
+
+	reply_init(&a);
+	reply_init(&b);
+	a.status = b.status = 200;
+	ck_assert(reply_same_file(&a, &b)); /* nothing is known against it */
+	a.length = 5;
+	b.status = 206;
+	b.length = 3;
+	b.total = 5;
+	ck_assert(reply_same_file(&a, &b));
+	b.total = 6;
+	ck_assert(!reply_same_file(&a, &b));
+	b.total = 5;
+	snprintf(a.etag, sizeof(a.etag), "\"1\"");
+	ck_assert(reply_same_file(&a, &b));
+	snprintf(b.etag, sizeof(b.etag), "\"2\"");
+	ck_assert(!reply_same_file(&a, &b));
+	snprintf(a.modified, sizeof(a.modified), "then");
+	snprintf(b.modified, sizeof(b.modified), "then");
+	ck_assert(reply_same_file(&a, &b));
+}
+END_TEST
+
+START_TEST(weak_tags_and_heads_before_the_last_count_for_nothing)
+{
+	static const char *const lines[] = { "HTTP/1.1 103 Early\r\n", "ETag: \"early\"\r\n", "\r\n",
+		"HTTP/2 200\r\n", "ETag: W/\"weak\"\r\n", "Content-Type: Video/MP2T; x=1\r\n", "Nonsense\r\n",
+		"Content-Length: 12x\r\n" };
+	struct reply r;
+
+	reply_init(&r);
+	for (size_t i = 0; i < NITEMS(lines); i++)
+		ck_assert(!reply_line(&r, lines[i], strlen(lines[i])));
+	ck_assert(reply_line(&r, "\r\n", 2));
+	ck_assert_int_eq(r.status, 200);
+	ck_assert_str_eq(r.etag, "");
+	ck_assert_str_eq(r.type, "video/mp2t");
+	reply_clear(&r);
+}
+END_TEST
+
 int
 main(void)
 {
 	Suite *s = suite_create("fetch");
-	TCase *tc = tcase_create("fetch");
+	TCase *tc = tcase_create("fetch"), *pure = tcase_create("reply");
 	SRunner *sr;
 	int nfailed;
 
@@ -1302,6 +1416,7 @@ main(void)
 	tcase_add_test(tc, a_header_line_that_is_none_is_refused);
 	tcase_add_test(tc, gzip_without_a_header_is_inflated);
 	tcase_add_test(tc, a_body_without_an_end_is_cut_at_its_bound);
+	tcase_add_test(tc, a_body_that_drips_for_ever_is_given_up);
 	tcase_add_test(tc, a_key_is_as_long_as_it_is_but_not_endless);
 	tcase_add_test(tc, a_kept_connection_that_closes_costs_no_try);
 	tcase_add_test(tc, a_reader_that_pauses_gets_every_byte_once);
@@ -1317,7 +1432,11 @@ main(void)
 	tcase_add_test(tc, disguised_addresses_are_names_that_nobody_has);
 	tcase_add_test(tc, what_is_no_url_is_refused_at_once);
 	tcase_add_test(tc, passwords_never_reach_the_reason);
+	tcase_add_loop_test(pure, a_content_range_is_understood_or_unknown, 0, (int)NITEMS(ranges));
+	tcase_add_test(pure, only_what_can_be_one_file_is_put_together);
+	tcase_add_test(pure, weak_tags_and_heads_before_the_last_count_for_nothing);
 	suite_add_tcase(s, tc);
+	suite_add_tcase(s, pure);
 	sr = srunner_create(s);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);
