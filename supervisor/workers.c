@@ -167,7 +167,7 @@ workers_init(struct workers *pool, struct ev_loop *loop, const struct privs *pri
 	pool->loop = loop;
 	pool->limits.privs = privs;
 	LIST_INIT(&pool->all);
-	if (!child_program(pool->program, sizeof(pool->program), "plexbridge-worker"))
+	if (pool->program[0] == '\0' && !child_program(pool->program, sizeof(pool->program), "plexbridge-worker"))
 		return PB_NO;
 	ev_timer_init(&pool->start, on_start, 0.0, 0.0);
 	ev_timer_init(&pool->tick, on_tick, 0.0, 0.5);

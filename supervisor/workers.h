@@ -32,7 +32,7 @@
 
 struct workers {
 	struct ev_loop *loop;
-	char program[PATH_MAX];
+	char program[PATH_MAX]; /* "" before workers_init(): plexbridge-worker, where child_program() finds it */
 	struct child_limits limits;
 	int log_level;
 	bool log_json;
