@@ -152,7 +152,7 @@ url_resolve(char *out, size_t size, const char *base, const char *ref, size_t le
 	if (r.scheme.at != NULL || r.authority.at != NULL || (r.path.len > 0 && r.path.at[0] == '/')) {
 		put_path(&o, r.path.at, r.path.len);
 	} else if (r.path.len == 0) {
-		put_encoded(&o, b.path);
+		put_path(&o, b.path.at, b.path.len);
 		if (r.query.at == NULL)
 			r.query = b.query;
 	} else {
