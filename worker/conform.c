@@ -335,7 +335,7 @@ may_leave(const struct conform *c, enum role role)
 	const struct queue *q = &c->leave[role];
 	enum role o = other(role);
 
-	if (!s->stream[o].listed)
+	if (!s->stream[o].listed || !started(c)) /* nothing comes before the first key frame: no wait */
 		return true;
 	if (q->last->dts - q->first->dts >= HOLD_90K)
 		return true;
