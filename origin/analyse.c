@@ -650,10 +650,12 @@ end_unit(struct analyse *an, struct analysis_pid *pid, struct follow *f)
 }
 
 void
-analyse_end(struct analyse *an)
+analyse_end(struct analyse *an, bool cut)
 {
 	/* Without sync the rest is no packet's beginning. */
-	if (an->lost || (an->carried > 0 && an->carry[0] != TS_SYNC))
+	if (cut)
+		an->a.tail_bytes = 0;
+	else if (an->lost || (an->carried > 0 && an->carry[0] != TS_SYNC))
 		lose(an, an->carried);
 	else
 		an->a.tail_bytes = an->carried;
@@ -662,6 +664,7 @@ analyse_end(struct analyse *an)
 		struct analysis_pid *pid = &an->a.pids[i];
 		struct follow *f = &an->follow[i];
 
+		f->pes_bounded = false; /* not judged any more */
 		end_unit(an, pid, f);
 		if (!f->has_dts)
 			continue;

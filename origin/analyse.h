@@ -122,8 +122,13 @@ void analyse_free(struct analyse **analyse);
 
 void analyse_feed(struct analyse *analyse, const uint8_t *data, size_t len, double arrival_ms);
 
-/* The stream ends here: complete the figures. To be called once; nothing may be fed after it. */
-void analyse_end(struct analyse *analyse);
+/*
+ * The stream ends here: complete the figures. To be called once; nothing
+ * may be fed after it. cut: we stopped listening, so half a packet at the end
+ * is nobody's fault. A last unit that is not whole never is: a live
+ * stream may end anywhere.
+ */
+void analyse_end(struct analyse *analyse, bool cut);
 
 /* The figures so far; whole after analyse_end(). */
 const struct analysis *analyse_figures(const struct analyse *analyse);

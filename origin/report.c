@@ -226,7 +226,7 @@ report_file(const char *path, bool es_hash)
 		fprintf(stderr, "plexbridge-origin: %s: %s\n", path, strerror(errno));
 		goto out;
 	}
-	analyse_end(an);
+	analyse_end(an, false);
 	if (!es_hash) {
 		json = report_json(analyse_figures(an));
 		if (json == NULL || json_dumpf(json, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) != 0)

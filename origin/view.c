@@ -507,7 +507,7 @@ print_report(struct view *v)
 	size_t len = 0;
 	int ret;
 
-	analyse_end(v->analyse);
+	analyse_end(v->analyse, v->closed != NULL && strcmp(v->closed, "peer") != 0);
 	code = c->in_body ? find_field(c, "X-HDHomeRun-Error", &len) : NULL;
 	json_object_set_new(json, "url", json_string(v->o->url));
 	json_object_set_new(json, "status", json_integer(c->status));

@@ -20,7 +20,7 @@ judge(const uint8_t *data, size_t len, size_t piece)
 		abort();
 	for (size_t at = 0; at < len; at += piece)
 		analyse_feed(an, data + at, PB_MIN(piece, len - at), ANALYSE_NO_TIME);
-	analyse_end(an);
+	analyse_end(an, false);
 	return an;
 }
 

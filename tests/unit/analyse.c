@@ -465,7 +465,7 @@ judge(const uint8_t *ts, size_t len, size_t piece)
 	ck_assert_int_eq(analyse_new(&an, 0, NULL, NULL), 0);
 	for (size_t at = 0; at < len; at += piece)
 		analyse_feed(an, ts + at, PB_MIN(piece, len - at), ANALYSE_NO_TIME);
-	analyse_end(an);
+	analyse_end(an, false);
 	return an;
 }
 
@@ -571,6 +571,21 @@ START_TEST(a_stream_cut_anywhere_is_judged)
 }
 END_TEST
 
+START_TEST(a_viewer_that_stops_anywhere_finds_no_fault_in_the_end)
+{
+	for (size_t len = good.len - 600; len < good.len; len++) {
+		struct search search = { "", false, "" };
+		struct analyse *an = NULL;
+
+		ck_assert_int_eq(analyse_new(&an, 0, NULL, NULL), 0);
+		analyse_feed(an, good.ts, len, ANALYSE_NO_TIME);
+		analyse_end(an, true);
+		ck_assert_msg(analyse_faults(analyse_figures(an), look, &search) == 0, "%s", search.all);
+		analyse_free(&an);
+	}
+}
+END_TEST
+
 START_TEST(gaps_between_arrivals_are_measured)
 {
 	struct analyse *an = NULL;
@@ -584,7 +599,7 @@ START_TEST(gaps_between_arrivals_are_measured)
 		/* A long gap before the stream has settled, a shorter one after. */
 		now_ms += at == 0 ? 45 : at == piece * 300 ? 30 : 9.9;
 	}
-	analyse_end(an);
+	analyse_end(an, false);
 	a = analyse_figures(an);
 	ck_assert_double_eq_tol(a->first_byte_ms, 100, 0.001);
 	ck_assert_double_eq_tol(a->first_key_ms, 145, 0.001); /* behind PAT and PMT, in the second piece */
@@ -608,7 +623,7 @@ START_TEST(a_clock_that_runs_one_percent_fast_is_told_as_10000_ppm)
 			now_ms = (double)(pcr_27m - first_27m) / 27000 / 1.01;
 		analyse_feed(an, packet(&good, i), TS_PACKET, now_ms);
 	}
-	analyse_end(an);
+	analyse_end(an, false);
 	ck_assert(analyse_figures(an)->has_pcr_rate);
 	ck_assert_double_eq_tol(analyse_figures(an)->pcr_rate_ppm, 10000, 1);
 	analyse_free(&an);
@@ -630,6 +645,8 @@ main(void)
 	tcase_add_test(tc, time_that_wraps_at_33_bits_is_no_fault);
 	tcase_add_test(tc, a_flagged_discontinuity_excuses_the_counter_of_its_pid);
 	tcase_add_test(tc, a_stream_cut_anywhere_is_judged);
+	tcase_add_test(tc, a_viewer_that_stops_anywhere_finds_no_fault_in_the_end);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, gaps_between_arrivals_are_measured);
 	tcase_add_test(tc, a_clock_that_runs_one_percent_fast_is_told_as_10000_ppm);
 	srunner_set_tap(sr, "-");

@@ -113,7 +113,7 @@ START_TEST(any_segment_length_gives_one_clean_stream_over_the_borders_of_loops)
 			analyse_feed(an, ts, media_bytes(m, k), ANALYSE_NO_TIME);
 			free(ts);
 		}
-		analyse_end(an);
+		analyse_end(an, false);
 		ck_assert_msg(analyse_faults(analyse_figures(an), tell, &told) == 0, "%s", told.text);
 		ck_assert_uint_eq(analyse_figures(an)->video_units, 3 * 600);
 		ck_assert_double_eq_tol(analyse_figures(an)->media_ms, 3 * 24000, 0.1);
@@ -160,7 +160,7 @@ START_TEST(a_loop_holds_every_access_unit_of_the_file_once)
 
 	ck_assert_int_eq(analyse_new(&an, 0, collect, &file), 0);
 	analyse_feed(an, testcard_ts, CARD_LEN, ANALYSE_NO_TIME);
-	analyse_end(an);
+	analyse_end(an, false);
 	analyse_free(&an);
 	ck_assert_int_eq(analyse_new(&an, 0, collect, &loop), 0);
 	for (uint64_t k = 24; k < 36; k++) {
@@ -169,7 +169,7 @@ START_TEST(a_loop_holds_every_access_unit_of_the_file_once)
 		analyse_feed(an, ts, media_bytes(media, k), ANALYSE_NO_TIME);
 		free(ts);
 	}
-	analyse_end(an);
+	analyse_end(an, false);
 	analyse_free(&an);
 	qsort(file.hash, file.count, sizeof(file.hash[0]), by_value);
 	qsort(loop.hash, loop.count, sizeof(loop.hash[0]), by_value);
@@ -413,7 +413,7 @@ START_TEST(the_stream_without_an_end_keeps_to_the_clock)
 		ck_assert_int_eq(live_stream_due(stream, NOW + 40.0005, &data, &len), 0);
 		analyse_feed(an, data, len, 40000);
 	}
-	analyse_end(an);
+	analyse_end(an, false);
 	ck_assert_msg(analyse_faults(analyse_figures(an), tell, &told) == 0, "%s", told.text);
 	/* 40 s of time and 2 s of burst */
 	ck_assert_double_eq_tol(analyse_figures(an)->media_ms, 42000, 30);
