@@ -374,6 +374,7 @@ main(int argc, char **argv)
 		(void)take_option(&c, 1, argv[optind]);
 	log_init("plexbridge-worker", c.dest, c.format, c.level);
 	(void)mallopt(M_MMAP_THRESHOLD, MALLOC_MMAP_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, MALLOC_MMAP_BYTES);
 	(void)mallopt(M_ARENA_MAX, 1);
 	signal(SIGPIPE, SIG_IGN);
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
