@@ -62,6 +62,21 @@ find_user(const char *setting, const char *name, uid_t *uid, gid_t *gid, const c
 	return 0;
 }
 
+/* A file may be given to a group by its members only, and by root. */
+static bool
+may_give_to(gid_t gid)
+{
+	gid_t groups[PRIVS_GROUPS_MAX];
+	int n = getgroups(PRIVS_GROUPS_MAX, groups);
+
+	if (geteuid() == 0 || getegid() == gid)
+		return true;
+	for (int i = 0; i < n; i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
+}
+
 int
 privs_resolve(struct privs *out, const char *user, const char *worker_user, const char **why)
 {
@@ -71,7 +86,7 @@ privs_resolve(struct privs *out, const char *user, const char *worker_user, cons
 	out->root = geteuid() == 0;
 	out->control_gid = (gid_t)-1;
 	group = getgrnam(PRIVS_CONTROL_GROUP);
-	if (group != NULL)
+	if (group != NULL && may_give_to(group->gr_gid))
 		out->control_gid = group->gr_gid;
 	if (!out->root)
 		return 0;
