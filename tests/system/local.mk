@@ -6,3 +6,21 @@ tests_system_fake_worker_SOURCES = tests/system/fake-worker.c
 tests_system_fake_worker_LDADD = libipc.a libbase.a
 TESTS += tests/system/supervisor.test
 EXTRA_DIST += tests/system/supervisor.test
+
+# A folder over HTTP, for playlists that the origin doesn't make.
+check_PROGRAMS += tests/system/files
+tests_system_files_SOURCES = tests/system/files.c
+tests_system_files_LDADD = $(ORIGIN_LIBS)
+
+# The words that system tests are written in, and their media (made in the build folder).
+EXTRA_DIST += tests/system/lib.sh tests/system/media.sh
+
+# One file a subject; each tells what it is about in its first lines.
+SYSTEM_TESTS =
+SYSTEM_TESTS += tests/system/testcard.sh
+TESTS += $(SYSTEM_TESTS)
+EXTRA_DIST += $(SYSTEM_TESTS)
+
+clean-local: clean-system-media
+clean-system-media:
+	rm -rf tests/system/media
