@@ -35,5 +35,5 @@ libsupervisor_a_SOURCES += \
 sbin_PROGRAMS += plexbridged
 plexbridged_SOURCES = supervisor/main.c
 plexbridged_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(BSD_CFLAGS)
-plexbridged_LDADD = libsupervisor.a libconfig.a libipc.a libbase.a \
+plexbridged_LDADD = libsupervisor.a libipc.a libconfig.a libbase.a \
 	$(EV_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(BSD_LIBS)

@@ -19,6 +19,7 @@
 #include "base/pb.h"
 #include "base/url.h"
 #include "ipc/spool.h"
+#include "ipc/tune.h"
 #include "supervisor/choose.h"
 #include "supervisor/tuner.h"
 
@@ -191,78 +192,22 @@ stream_pay(struct stream *s)
 			return;
 }
 
-static bool
-pack_headers(struct msg_tune *tune, const struct channel *channel)
-{
-	size_t at = 0;
-
-	for (unsigned i = 0; i < channel->header_count; i++) {
-		size_t len = strlen(channel->headers[i]) + 1;
-
-		if (len > sizeof(tune->headers) - at)
-			return false;
-		memcpy(tune->headers + at, channel->headers[i], len);
-		at += len;
-	}
-	tune->headers_len = (uint32_t)at;
-	return true;
-}
-
-static void
-pack_settings(struct msg_settings *out, const struct config *config)
-{
-	const struct config_stream *stream = &config->stream;
-	const struct config_fetch *fetch = &config->fetch;
-
-	*out = (struct msg_settings){
-		.reserve_ms = stream->reserve_ms,
-		.reserve_max_ms = stream->reserve_max_ms,
-		.window_ms = stream->window_ms,
-		.burst_ms = stream->burst_ms,
-		.paused_ms = stream->paused_ms,
-		.latency_ms = stream->latency_ms,
-		.prefetch = (uint32_t)stream->prefetch,
-		.connect_timeout_ms = fetch->connect_timeout_ms,
-		.try_timeout_ms = fetch->try_timeout_ms,
-		.try_step_ms = fetch->try_step_ms,
-		.tries = (uint32_t)fetch->tries,
-		.backoff_ms = fetch->backoff_ms,
-		.backoff_max_ms = fetch->backoff_max_ms,
-		.keepalive_ms = fetch->keepalive_ms,
-		.connections = (uint32_t)fetch->connections,
-		.spool_max = stream->spool_max_bytes,
-		.worker_memory = stream->worker_memory_bytes,
-		.private_targets = fetch->private_targets,
-		.append_query = fetch->append_query,
-	};
-	config_format_variant(out->variant, sizeof(out->variant), &stream->variant);
-}
-
 /* What the worker is to play; false with *why when it can't be said. */
 static bool
 pack_tune(struct msg_tune *tune, struct stream *s, const char **why)
 {
 	const struct config *config = s->streams->config;
 	const struct channel *channel = lineup_find(&config->lineup, s->guide_number);
-	const char *url, *agent;
+	const char *url;
 
-	memset(tune, 0, sizeof(*tune));
 	*why = "the channel is gone";
 	if (channel == NULL)
 		return false;
 	url = channel->testcard ? s->streams->testcard_url : channel->url;
 	*why = "the test card's origin is not there";
-	if (url == NULL)
+	if (url == NULL || tune_pack(tune, config, channel, url, why) != 0)
 		return false;
-	agent = channel->user_agent != NULL ? channel->user_agent : config->fetch.user_agent;
-	*why = "URL, headers or user_agent are too long";
-	if ((size_t)snprintf(tune->url, sizeof(tune->url), "%s", url) >= sizeof(tune->url) ||
-	    (size_t)snprintf(tune->user_agent, sizeof(tune->user_agent), "%s", agent) >= sizeof(tune->user_agent) ||
-	    !pack_headers(tune, channel))
-		return false;
-	snprintf(tune->guide_number, sizeof(tune->guide_number), "%s", s->guide_number);
 	tune->stream = s->number;
-	pack_settings(&tune->settings, config);
 	if (channel->testcard)
 		tune->settings.private_targets = 1; /* it's on this machine, and ours */
 	url_redact(s->url, sizeof(s->url), url);
