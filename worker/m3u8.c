@@ -39,6 +39,12 @@ cut_blanks(char *start, char *end)
 	*end = '\0';
 }
 
+bool
+m3u8_is_space(unsigned char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 char *
 m3u8_line(char **at, char *end, unsigned *bad)
 {

@@ -14,6 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Blank, tab, vertical tab, form feed, CR or LF; in every locale. */
+bool m3u8_is_space(unsigned char c);
+
 /*
  * The next line that is not blank: without its end (LF, CR LF or CR) and
  * without blanks around it. *at goes behind it. NULL at the end. end[0]

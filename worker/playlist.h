@@ -191,4 +191,10 @@ int playlist_resolve(const struct playlist *pl, const char *uri, char *out, size
 /* The segment's IV: written, or its msn as a 128-bit big endian number. false when it has no key. */
 bool playlist_iv(const struct playlist *pl, size_t segment, uint8_t iv[16]);
 
+/* For the files that read playlists: put down why it is refused; returns err. */
+int playlist_fail(struct playlist *pl, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* And: one more thing was put right. The first is kept in words, all are counted. */
+void playlist_warn(struct playlist *pl, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 #endif
