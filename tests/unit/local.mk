@@ -44,6 +44,16 @@ tests_unit_playlist_SOURCES = tests/unit/playlist.c
 tests_unit_playlist_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_playlist_LDADD = libworker.a libbase.a $(JANSSON_LIBS) $(CHECK_LIBS) -lm
 
+# Sweeps over allocations: tests/lib/fail.h.
+FAIL_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=reallocarray \
+	-Wl,--wrap=strdup -Wl,--wrap=strndup
+
+UNIT_TESTS += tests/unit/playlist_alloc
+tests_unit_playlist_alloc_SOURCES = tests/unit/playlist_alloc.c tests/lib/fail.h tests/lib/fail.c
+tests_unit_playlist_alloc_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_playlist_alloc_LDADD = libworker.a libbase.a $(CHECK_LIBS) -lm
+tests_unit_playlist_alloc_LDFLAGS = $(FAIL_LINK)
+
 UNIT_TESTS += tests/unit/track
 tests_unit_track_SOURCES = tests/unit/track.c
 tests_unit_track_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
