@@ -15,14 +15,14 @@
  *   message          from  fds            answer
  *   HELLO            both  -              -
  *   W_READY          W     -              S_TUNE, some day
- *   S_TUNE           S     spool, state   W_MEDIA or W_FAILED
+ *   S_TUNE           S     spool, state   W_MEDIA or W_FAILED; with `adopt` nothing: the stream goes on
  *   W_MEDIA          W     -              S_CLIENT for each that waits
  *   W_FAILED         W     -              S_STOP
  *   S_CLIENT         S     connection     W_CLIENT at its end
  *   S_DROP           S     -              W_CLIENT (ended)
  *   W_CLIENT         W     -              -
  *   S_PING           S     -              - (a worker that hears nothing for 10 s exits)
- *   S_STOP           S     -              it commits and exits 0
+ *   S_STOP           S     -              it commits and exits 0 (an end, or a retirement)
  */
 #ifndef PLEXBRIDGE_IPC_MSG_H
 #define PLEXBRIDGE_IPC_MSG_H
@@ -33,7 +33,7 @@
 
 #include "base/url.h"
 
-#define MSG_VERSION 1
+#define MSG_VERSION 2
 #define MSG_FDS_MAX 4
 #define MSG_DATA_MAX 32768
 #define MSG_HEADERS_MAX 4096
@@ -84,6 +84,13 @@ struct msg_settings {
 
 struct msg_tune {
 	uint64_t stream; /* the supervisor's number for the stream */
+	/*
+	 * 1: spool and state are another worker's, who is proven dead: go on from
+	 * the commit. Clients follow as S_CLIENT with `resume`.
+	 */
+	uint32_t adopt;
+	uint32_t skip_set; /* 1: the segment whose serial is skip_serial crashed two workers: leave it out */
+	uint64_t skip_serial;
 	struct msg_settings settings;
 	char guide_number[16];
 	char url[URL_MAX];
@@ -95,6 +102,7 @@ struct msg_tune {
 struct msg_client {
 	uint64_t client;
 	uint32_t slot;
+	uint32_t resume; /* 1: its slot says where it is; head is empty */
 	uint32_t head_len;
 	char head[512]; /* STATE_HEAD_MAX; the response head, to be sent before the body */
 };

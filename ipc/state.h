@@ -82,7 +82,8 @@ struct state_upstream {
 	uint32_t source;  /* 0: url, n: backup n */
 	uint32_t attempts; /* on the segment in hand */
 	uint64_t epoch;
-	uint64_t msn;     /* of the segment that the last committed byte came from */
+	uint64_t msn;     /* the playlist's number of the segment that the last committed byte came from */
+	uint64_t serial;  /* ours: counts all segments of the stream, whoever worked on it */
 	uint64_t segment_bytes; /* of it that went into conform */
 };
 
@@ -94,7 +95,10 @@ struct state_snapshot {
 	/* The pacer: at clock anchor_ns (CLOCK_MONOTONIC) the stream stood at anchor_pcr_27m. */
 	int64_t anchor_ns;
 	int64_t anchor_pcr_27m;
+	int64_t burst_27m;
+	int64_t target_27m;
 	int64_t rate_ppm;
+	int64_t first_pcr_27m; /* of the stream */
 	uint32_t conform_len;
 	_Alignas(8) uint8_t conform[STATE_CONFORM_MAX];
 };
@@ -136,7 +140,9 @@ struct state {
 	_Atomic uint64_t tail;      /* first byte that still exists */
 	_Atomic int64_t heartbeat_ns; /* CLOCK_MONOTONIC, the worker's last turn */
 	_Atomic uint64_t progress;  /* bytes ever moved, for the watchdog */
-	uint64_t prefix_spare[8];
+	/* The segment in hand, its serial + 1; 0: none. Set before its first byte is looked at. */
+	_Atomic uint64_t in_hand;
+	uint64_t prefix_spare[7];
 	struct state_slot slots[STATE_SLOTS];
 
 	/* The rest. */
