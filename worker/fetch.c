@@ -417,21 +417,6 @@ expected(const struct fetch *f)
 	return (int64_t)f->o.range.length;
 }
 
-/* Is it certain that a whole answer is the file we have the beginning of? */
-static bool
-surely_same(const struct reply *a, const struct reply *b)
-{
-	int64_t total_a = a->status == 206 ? a->total : a->length;
-	int64_t total_b = b->status == 206 ? b->total : b->length;
-
-	if (!reply_same_file(a, b))
-		return false;
-	if (!a->encoded && !b->encoded && total_a >= 0 && total_a == total_b)
-		return true;
-	return (a->etag[0] != '\0' && strcmp(a->etag, b->etag) == 0) ||
-	    (a->modified[0] != '\0' && strcmp(a->modified, b->modified) == 0);
-}
-
 /* Does this head go on where we are? 0, or what is wrong. */
 static int
 check_body_head(struct fetch *f)
@@ -449,7 +434,7 @@ check_body_head(struct fetch *f)
 	f->skip = f->reply.status == 206 ? 0 : want;
 	if (f->pos > 0) {
 		bool same = f->reply.status == 206 ? reply_same_file(&f->first, &f->reply) :
-						     surely_same(&f->first, &f->reply);
+						     reply_surely_same(&f->first, &f->reply);
 
 		if (!same) {
 			because(f, "changed while it was fetched");

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-
 void
 reply_init(struct reply *reply)
 {
@@ -143,6 +142,13 @@ reply_line(struct reply *reply, const char *line, size_t len)
 	return false;
 }
 
+/* Bytes of the whole file, of which the body may be a part; -1 unknown. */
+static int64_t
+whole_length(const struct reply *reply)
+{
+	return reply->status == 206 ? reply->total : reply->length;
+}
+
 static bool
 differ(const char *a, const char *b)
 {
@@ -152,8 +158,8 @@ differ(const char *a, const char *b)
 bool
 reply_same_file(const struct reply *a, const struct reply *b)
 {
-	int64_t total_a = a->status == 206 ? a->total : a->length;
-	int64_t total_b = b->status == 206 ? b->total : b->length;
+	int64_t total_a = whole_length(a);
+	int64_t total_b = whole_length(b);
 
 	if (a->encoded || b->encoded)
 		return !differ(a->etag, b->etag); /* lengths are of something else */
@@ -161,4 +167,15 @@ reply_same_file(const struct reply *a, const struct reply *b)
 		return false;
 	/* Servers behind one name often disagree in their ETags, so equal dates speak for it too. */
 	return !differ(a->etag, b->etag) || (a->modified[0] != '\0' && strcmp(a->modified, b->modified) == 0);
+}
+
+bool
+reply_surely_same(const struct reply *a, const struct reply *b)
+{
+	if (!reply_same_file(a, b))
+		return false;
+	if (!a->encoded && !b->encoded && whole_length(a) >= 0 && whole_length(a) == whole_length(b))
+		return true;
+	return (a->etag[0] != '\0' && strcmp(a->etag, b->etag) == 0) ||
+	    (a->modified[0] != '\0' && strcmp(a->modified, b->modified) == 0);
 }

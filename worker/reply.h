@@ -40,4 +40,7 @@ bool reply_line(struct reply *reply, const char *line, size_t len);
 /* May body bytes of the two replies be put together? false only when they say they are of different files. */
 bool reply_same_file(const struct reply *a, const struct reply *b);
 
+/* Is it certain? true only when they agree in something that tells files apart: length, ETag or date. */
+bool reply_surely_same(const struct reply *a, const struct reply *b);
+
 #endif

@@ -1363,6 +1363,34 @@ START_TEST(only_what_can_be_one_file_is_put_together)
 }
 END_TEST
 
+START_TEST(to_be_surely_one_file_they_must_agree_in_something)
+{
+	struct reply a, b;
+
+	reply_init(&a);
+	reply_init(&b);
+	a.status = b.status = 200;
+	ck_assert(!reply_surely_same(&a, &b)); /* nothing is known for it */
+	a.length = b.length = 5;
+	ck_assert(reply_surely_same(&a, &b));
+	a.encoded = true;
+	ck_assert(!reply_surely_same(&a, &b)); /* that length is of something else */
+	snprintf(a.etag, sizeof(a.etag), "\"1\"");
+	snprintf(b.etag, sizeof(b.etag), "\"1\"");
+	ck_assert(reply_surely_same(&a, &b));
+	snprintf(b.etag, sizeof(b.etag), "\"2\"");
+	ck_assert(!reply_surely_same(&a, &b));
+	a.encoded = false;
+	ck_assert(!reply_surely_same(&a, &b)); /* by the tags it is another file, of the same length */
+	b.etag[0] = '\0';
+	b.length = -1;
+	ck_assert(!reply_surely_same(&a, &b));
+	snprintf(a.modified, sizeof(a.modified), "then");
+	snprintf(b.modified, sizeof(b.modified), "then");
+	ck_assert(reply_surely_same(&a, &b));
+}
+END_TEST
+
 START_TEST(weak_tags_and_heads_before_the_last_count_for_nothing)
 {
 	static const char *const lines[] = { "HTTP/1.1 103 Early\r\n", "ETag: \"early\"\r\n", "\r\n",
@@ -1434,6 +1462,7 @@ main(void)
 	tcase_add_test(tc, passwords_never_reach_the_reason);
 	tcase_add_loop_test(pure, a_content_range_is_understood_or_unknown, 0, (int)NITEMS(ranges));
 	tcase_add_test(pure, only_what_can_be_one_file_is_put_together);
+	tcase_add_test(pure, to_be_surely_one_file_they_must_agree_in_something);
 	tcase_add_test(pure, weak_tags_and_heads_before_the_last_count_for_nothing);
 	suite_add_tcase(s, tc);
 	suite_add_tcase(s, pure);
