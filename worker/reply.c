@@ -128,7 +128,7 @@ reply_line(struct reply *reply, const char *line, size_t len)
 
 			p++;
 			status = number(&p, line + len);
-			reply->status = status > 999 ? 0 : (int)status;
+			reply->status = status < 0 || status > 999 ? 0 : (int)status;
 		}
 		return false;
 	}

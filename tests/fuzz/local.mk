@@ -57,3 +57,8 @@ FUZZ_TARGETS += tests/fuzz/analyse
 tests_fuzz_analyse_SOURCES = tests/fuzz/analyse.c
 tests_fuzz_analyse_LDADD = liborigin.a libbase.a $(FUZZ_LIBS)
 tests_fuzz_analyse_LDFLAGS = $(FUZZ_LINK)
+
+FUZZ_TARGETS += tests/fuzz/reply
+tests_fuzz_reply_SOURCES = tests/fuzz/reply.c
+tests_fuzz_reply_LDADD = libworker.a libbase.a $(FUZZ_LIBS)
+tests_fuzz_reply_LDFLAGS = $(FUZZ_LINK)
