@@ -21,6 +21,10 @@
  * end, with take after any of them. PIDs: PMT 0x1000, video 0x100, audio
  * 0x101, program 1.
  *
+ * This is the frame; the work is done by worker/demux.h (bytes -> units),
+ * worker/splice.h (their times; every cut), worker/interleave.h (their
+ * order) and worker/tsmux.h (packets).
+ *
  * Not here: what to do while nothing comes (filler), when bytes may leave
  * (worker/pace.h).
  */

@@ -7,7 +7,10 @@ libworker_a_SOURCES += worker/m3u8.h worker/m3u8.c worker/playlist.h worker/play
 	worker/variant.h worker/variant.c worker/track.h worker/track.c \
 	worker/inspect.h worker/inspect.c
 libworker_a_SOURCES += worker/conform.h worker/conform.c worker/tsmux.h worker/tsmux.c \
-	worker/framing.h worker/framing.c worker/psi.h worker/psi.c worker/es.h worker/es.c
+	worker/framing.h worker/framing.c worker/psi.h worker/psi.c worker/es.h worker/es.c \
+	worker/unit.h worker/unit.c worker/demux.h worker/demux.c worker/sniff.h worker/sniff.c \
+	worker/splice.h worker/splice.c worker/keyframe.h worker/keyframe.c \
+	worker/interleave.h worker/interleave.c
 libworker_a_SOURCES += worker/resolve.h worker/resolve.c worker/fetch.h worker/fetch.c \
 	worker/transfer.h worker/transfer.c worker/reply.h worker/reply.c worker/body.h worker/body.c \
 	worker/decrypt.h worker/decrypt.c

@@ -1,0 +1,144 @@
+/*
+ * interleave.c - how the order is found
+ *
+ * The state is that of the last unit which left, and nothing else: a
+ * successor that is given the same units again goes on behind it.
+ */
+#include "base/pb.h"
+#include "worker/interleave.h"
+
+#define HOLD_90K 90000 /* units wait that long for the other stream's turn */
+#define DEAD_90K (3 * 90000) /* a stream that far behind is not waited for */
+#define RADIO_KEY_90K 45000 /* audio alone: a place to join every half second */
+
+void
+interleave_init(struct interleave *il, struct pool *pool)
+{
+	*il = (struct interleave){ .pool = pool };
+	tsmux_init(&il->mux);
+}
+
+void
+interleave_clear(struct interleave *il)
+{
+	for (int r = 0; r < ROLES; r++)
+		queue_clear(il->pool, &il->queue[r]);
+	tsmux_clear(&il->mux);
+}
+
+static enum role
+other(enum role role)
+{
+	return role == ROLE_VIDEO ? ROLE_AUDIO : ROLE_VIDEO;
+}
+
+/* Is it time for the first unit of role, with nothing of the other one here? */
+static bool
+may_leave(const struct interleave *il, enum role role, int64_t since_90k)
+{
+	const struct tsmux_state *s = &il->mux.s;
+	const struct queue *q = &il->queue[role];
+	enum role o = other(role);
+
+	if (!s->stream[o].listed || !interleave_started(il)) /* nothing comes before the first key frame: no wait */
+		return true;
+	if (q->last->dts - q->first->dts >= HOLD_90K)
+		return true;
+	if (s->last_dts[o] == TS_NOTIME)
+		return q->first->dts - since_90k > DEAD_90K;
+	return q->first->dts - s->last_dts[o] > DEAD_90K;
+}
+
+/* No unit that is still to come has a DTS before this, as far as is known. */
+static int64_t
+floor_dts(const struct interleave *il, const struct unit *u)
+{
+	const struct tsmux_state *s = &il->mux.s;
+	enum role o = other(u->role);
+	int64_t to_come;
+
+	if (!s->stream[o].listed)
+		return u->dts;
+	if (il->queue[o].first != NULL)
+		to_come = il->queue[o].first->dts;
+	else if (s->last_dts[o] == TS_NOTIME)
+		return u->dts;
+	else
+		to_come = s->last_dts[o] + 1;
+	if (u->dts - to_come > DEAD_90K)
+		return u->dts;
+	return PB_MIN(u->dts, to_come);
+}
+
+static int
+leave_one(struct interleave *il, enum role role)
+{
+	struct unit *u = il->queue[role].first;
+	const struct tsmux_state *s = &il->mux.s;
+	int64_t key_before = s->last_key_90k;
+	struct tsmux_unit out = {
+		.role = role,
+		.data = unit_body(u),
+		.len = unit_body_len(u),
+		.dts_90k = u->dts,
+		.pts_90k = u->pts,
+		.floor_90k = floor_dts(il, u),
+		.key = u->key,
+	};
+	int err;
+
+	if (!s->stream[ROLE_VIDEO].listed)
+		out.key = key_before == TS_NOTIME || u->dts - key_before >= RADIO_KEY_90K;
+	err = tsmux_put(&il->mux, &out);
+	if (err == PB_ENOMEM)
+		return err;
+	queue_pop(&il->queue[role]);
+	if (err == 0) {
+		il->left_offset = u->offset;
+		il->has_left = true;
+		il->units[role]++;
+		if (out.key) {
+			il->keys++;
+			il->key_interval_90k = key_before == TS_NOTIME ? 0 : u->dts - key_before;
+		}
+	} else if (err == PB_NO)
+		il->late++;
+	else
+		il->damaged++;
+	unit_free(il->pool, u);
+	return 0;
+}
+
+static int
+leave(struct interleave *il, bool all, int64_t since_90k)
+{
+	int err = 0;
+
+	while (err == 0) {
+		const struct unit *v = il->queue[ROLE_VIDEO].first;
+		const struct unit *a = il->queue[ROLE_AUDIO].first;
+
+		if (v != NULL && a != NULL)
+			err = leave_one(il, v->dts <= a->dts ? ROLE_VIDEO : ROLE_AUDIO);
+		else if (v != NULL && (all || may_leave(il, ROLE_VIDEO, since_90k)))
+			err = leave_one(il, ROLE_VIDEO);
+		else if (a != NULL && (all || may_leave(il, ROLE_AUDIO, since_90k)))
+			err = leave_one(il, ROLE_AUDIO);
+		else
+			break;
+	}
+	return err;
+}
+
+int
+interleave_put(struct interleave *il, struct unit *u, int64_t since_90k)
+{
+	queue_push(&il->queue[u->role], u);
+	return leave(il, false, since_90k);
+}
+
+int
+interleave_flush(struct interleave *il)
+{
+	return leave(il, true, 0);
+}

@@ -1,0 +1,60 @@
+/*
+ * interleave.h - two queues of units -> one order, by DTS
+ *
+ * Holds each role's units, in their order, until the other role can't have
+ * an earlier one any more; then writes them through tsmux. A role that ends
+ * for good is not waited for.
+ *
+ *   state      mux.s and left_offset: that of the last unit which left
+ *   memory     units of a second or so; the output (worker/tsmux.h)
+ */
+#ifndef PLEXBRIDGE_WORKER_INTERLEAVE_H
+#define PLEXBRIDGE_WORKER_INTERLEAVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ts.h"
+#include "worker/tsmux.h"
+#include "worker/unit.h"
+
+struct interleave {
+	struct pool *pool; /* borrowed */
+	struct queue queue[ROLES];
+	struct tsmux mux;
+	int64_t left_offset; /* of the last unit that left; when has_left */
+	bool has_left;
+
+	uint64_t units[ROLES]; /* that went out */
+	uint64_t keys;
+	uint64_t late;         /* dropped: too late for the clock */
+	uint64_t damaged;      /* dropped: no room for them in the output */
+	int64_t key_interval_90k; /* between the last two key frames, 0 before */
+};
+
+void interleave_init(struct interleave *il, struct pool *pool);
+void interleave_clear(struct interleave *il);
+
+/* Did anything leave, in this life or an earlier one? */
+static inline bool
+interleave_started(const struct interleave *il)
+{
+	return il->mux.s.last_pcr_27m != TS_NOTIME;
+}
+static inline bool
+interleave_listed(const struct interleave *il, enum role role)
+{
+	return il->mux.s.stream[role].listed;
+}
+
+/*
+ * Take u, later than all of its role before, and let go what may. since_90k
+ * is where this epoch begins: a role of which nothing left yet is waited for
+ * from there. 0, PB_ENOMEM.
+ */
+int interleave_put(struct interleave *il, struct unit *u, int64_t since_90k);
+
+/* Let go all that is here. 0, PB_ENOMEM. */
+int interleave_flush(struct interleave *il);
+
+#endif
