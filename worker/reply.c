@@ -133,8 +133,8 @@ reply_line(struct reply *reply, const char *line, size_t len)
 		return false;
 	}
 	colon = memchr(line, ':', len);
-	if (colon == NULL || memchr(line, '\0', len) != NULL)
-		return false;
+	if (colon == NULL || memchr(line, '\0', len) != NULL || memchr(line, '\r', len) != NULL)
+		return false; /* no field, or a dangerous one (RFC 9110 5.5) */
 	name_len = (size_t)(colon - line);
 	for (colon++; colon < line + len && (*colon == ' ' || *colon == '\t'); colon++)
 		;

@@ -4,7 +4,8 @@
  * Pure. Lines come as curl gives them: one field a call, redirects and
  * 100-continue heads one after the other; each status line starts anew.
  * Values that do not fit are dropped, but for a Location, which is noted as
- * too long.
+ * too long; so are fields with a NUL or a CR inside, because some values go
+ * back to the server (If-Range).
  */
 #ifndef PLEXBRIDGE_WORKER_REPLY_H
 #define PLEXBRIDGE_WORKER_REPLY_H

@@ -25,10 +25,10 @@ check(const struct reply *r)
 	pb_assert(memchr(r->type, '\0', sizeof(r->type)) != NULL);
 	pb_assert(memchr(r->modified, '\0', sizeof(r->modified)) != NULL);
 	pb_assert(memchr(r->etag, '\0', sizeof(r->etag)) != NULL);
-	pb_assert(strpbrk(r->type, "ABCDEFGHIJKLMNOPQRSTUVWXYZ;\n") == NULL);
+	pb_assert(strpbrk(r->type, "ABCDEFGHIJKLMNOPQRSTUVWXYZ;\r\n") == NULL);
 	pb_assert(r->etag[0] == '\0' || (r->etag[0] == '"' && r->etag[strlen(r->etag) - 1] == '"'));
 	/* They go back to the server in If-Range: nothing may come along with them. */
-	pb_assert(strchr(r->etag, '\n') == NULL && strchr(r->modified, '\n') == NULL);
+	pb_assert(strpbrk(r->etag, "\r\n") == NULL && strpbrk(r->modified, "\r\n") == NULL);
 	pb_assert(r->location == NULL || (strlen(r->location) < URL_MAX && !r->location_too_long));
 }
 
