@@ -1,1 +1,2 @@
 # tests/bench
+EXTRA_DIST += tests/bench/lib.sh tests/bench/run tests/bench/soak
