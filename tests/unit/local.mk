@@ -54,6 +54,13 @@ tests_unit_playlist_alloc_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_playlist_alloc_LDADD = libworker.a libbase.a $(CHECK_LIBS) -lm
 tests_unit_playlist_alloc_LDFLAGS = $(FAIL_LINK)
 
+UNIT_TESTS += tests/unit/conform_alloc
+tests_unit_conform_alloc_SOURCES = tests/unit/conform_alloc.c tests/unit/tsmake.h tests/unit/tsmake.c \
+	tests/unit/tscheck.h tests/unit/tscheck.c tests/lib/fail.h tests/lib/fail.c
+tests_unit_conform_alloc_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_conform_alloc_LDADD = libworker.a libbase.a $(CHECK_LIBS)
+tests_unit_conform_alloc_LDFLAGS = $(FAIL_LINK)
+
 UNIT_TESTS += tests/unit/track
 tests_unit_track_SOURCES = tests/unit/track.c
 tests_unit_track_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -88,6 +95,11 @@ UNIT_TESTS += tests/unit/fetch
 tests_unit_fetch_SOURCES = tests/unit/fetch.c
 tests_unit_fetch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_fetch_LDADD = libworker.a libbase.a $(CURL_LIBS) $(CARES_LIBS) $(EV_LIBS) $(ZLIB_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/verdict
+tests_unit_verdict_SOURCES = tests/unit/verdict.c
+tests_unit_verdict_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_verdict_LDADD = libworker.a libbase.a $(CURL_LIBS) $(CHECK_LIBS) -lm
 
 UNIT_TESTS += tests/unit/http
 tests_unit_http_SOURCES = tests/unit/http.c
