@@ -17,7 +17,7 @@
 #define LEAD_90K 63000         /* PCR stands 0.7 s before the next DTS... */
 #define LEAD_MIN_90K 9000      /* ...and 0.1 s at least, or the unit is too late */
 #define PCR_MAX_27M 1080000    /* 40 ms between two PCR */
-#define PSI_MAX_27M 1620000    /* 60 ms: one PCR distance later it is 100 ms */
+#define PSI_MAX_27M 810000     /* 30 ms: in front of a PCR at most 70 ms later, seen up to 30 ms before or after it */
 #define WALK_MAX_27M 540000000 /* 20 s: no hole that conform leaves is longer */
 #define OUT_MAX (32u << 20)
 #define OUT_KEEP (256u << 10)
