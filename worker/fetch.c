@@ -34,10 +34,9 @@
 #include "worker/reply.h"
 #include "worker/resolve.h"
 #include "worker/transfer.h"
+#include "worker/verdict.h"
 
-#define MISSING_S 0.3                  /* between two requests for a segment that is not there yet */
 #define DISCARD_MAX ((size_t)16 << 10) /* of an error page, to keep the connection; more costs more than a new one */
-#define MOVED_WELL ((uint64_t)64 << 10) /* a try that brought so much was no failure */
 #define FREE_RETRIES 2                 /* on a fresh connection, not counted as tries */
 #define COLLECT_TIMES 4                /* a playlist has so many try timeouts in all, however it drips */
 #define HTTP2_ERRORS 2                 /* within HTTP2_S: this host gets HTTP/1.1 */
@@ -123,13 +122,13 @@ struct fetch {
 	int status, curl_code;
 	uint32_t connect_ms, ttfb_ms, retry_after_ms;
 	bool range_ignored, reused, http2;
-	int last_err;
 	char why[FETCH_REASON_MAX / 2];
 };
 
 static void begin(struct fetch *f);
 static void finish(struct fetch *f, int err);
-static void verdict(struct fetch *f, CURLcode code);
+static void redirect(struct fetch *f);
+static void succeeded(struct fetch *f);
 
 static bool
 collected(const struct fetch *f)
@@ -315,39 +314,95 @@ again(struct fetch *f, double delay)
 	arm(f);
 }
 
+/* What is known of the try in hand, which ended with code. */
+static struct verdict_try
+known(const struct fetch *f, CURLcode code)
+{
+	return (struct verdict_try){
+		.kind = f->o.kind,
+		.reused = f->reused,
+		.fresh = f->fresh,
+		.addresses = (unsigned)f->addrs.count,
+		.got = f->got,
+		.pos = f->pos,
+		.wanted = f->head_over && !f->discard,
+		.unwanted = f->discard,
+		.status = f->reply.status,
+		.location = f->reply.location != NULL || f->reply.location_too_long,
+		.ranged = f->ranged,
+		.had_all = f->first.length >= 0 && f->first.status != 206 && f->pos == (uint64_t)f->first.length,
+		.missing_ms = f->o.missing_ms,
+		.missing_s = f->missing_since > 0 ? ev_now(f->pool->loop) - f->missing_since : 0,
+		.refused = f->refused,
+		.whole = f->whole,
+		.replan = f->replan,
+		.stop_err = f->stop_err,
+		.code = (int)code,
+		.connected = f->connect_ms > 0,
+	};
+}
+
 /* A try failed in a way that another may not. */
 static void
 failed(struct fetch *f, int err)
 {
 	const struct msg_settings *s = &f->pool->settings;
-	double delay = s->backoff_ms / 1e3;
+	bool moved = f->got >= VERDICT_MOVED_WELL;
+	double pause_s;
 
-	f->last_err = err;
-	if (f->got >= MOVED_WELL && !collected(f))
+	if (moved && !collected(f))
 		f->failed = 0;
 	if (++f->failed >= f->tries_max) {
 		finish(f, err);
 		return;
 	}
-	for (unsigned i = 1; i < f->failed && delay < s->backoff_max_ms / 1e3; i++)
-		delay *= 2;
-	delay = PB_MIN(PB_MAX(delay, f->retry_after_ms / 1e3), s->backoff_max_ms / 1e3);
-	delay *= 0.75 + random_unit(f->pool) / 4;
-	again(f, f->got >= MOVED_WELL ? 0. : delay);
+	pause_s = verdict_pause(
+	    f->failed, s->backoff_ms, s->backoff_max_ms, f->retry_after_ms, random_unit(f->pool));
+	again(f, moved ? 0. : pause_s);
 }
 
-/* The same once more on a new connection, which is not the server's fault. */
+/* Do what the verdict says. */
 static void
-failed_stale(struct fetch *f, int err)
+obey(struct fetch *f, const struct verdict *v)
 {
-	f->fresh = true;
-	if (f->free_retries >= FREE_RETRIES) {
-		failed(f, err);
-		return;
+	stop_transfer(f);
+	if (v->why[0] != '\0')
+		because(f, "%s", v->why);
+	f->fresh = v->fresh;
+	f->rotate += v->rotate;
+	f->no_range |= v->whole;
+	if (v->doubt)
+		resolve_doubt(f->pool->resolve, f->parts.host);
+	if (v->http2)
+		http2_failed(f);
+	switch (v->what) {
+	case VERDICT_DONE:
+		succeeded(f);
+		break;
+	case VERDICT_END:
+		finish(f, v->err);
+		break;
+	case VERDICT_REDIRECT:
+		redirect(f);
+		break;
+	case VERDICT_NOW:
+		again(f, 0.);
+		break;
+	case VERDICT_MISSING:
+		if (f->missing_since == 0)
+			f->missing_since = ev_now(f->pool->loop);
+		again(f, VERDICT_MISSING_S);
+		break;
+	case VERDICT_STALE:
+		if (f->free_retries++ < FREE_RETRIES)
+			again(f, 0.);
+		else
+			failed(f, v->err);
+		break;
+	case VERDICT_RETRY:
+		failed(f, v->err);
+		break;
 	}
-	f->free_retries++;
-	f->last_err = err;
-	again(f, 0.);
 }
 
 static void
@@ -355,6 +410,8 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct fetch *f = w->data;
 	ev_tstamp now = ev_now(loop), at = due(f);
+	struct verdict_try t;
+	struct verdict v;
 
 	(void)revents;
 	if (at == 0 || now + 1e-6 < at) { /* it paused, or bytes came meanwhile */
@@ -371,25 +428,10 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		begin(f);
 		return;
 	}
-	if (f->state == NAMING)
-		because(f, "no address for its name in %.0f ms", try_timeout(f) * 1e3);
-	else if (f->got > 0 || f->discard)
-		because(f, "stalled after %" PRIu64 " bytes for %.0f ms", f->pos, try_timeout(f) * 1e3);
-	else if (f->head_over)
-		because(f, "a head and no body in %.0f ms", try_timeout(f) * 1e3);
-	else
-		because(f, "no answer in %.0f ms", try_timeout(f) * 1e3);
-	f->fresh = true;
-	f->rotate++;
 	f->curl_code = CURLE_OPERATION_TIMEDOUT;
-	if (f->discard) {
-		verdict(f, CURLE_OPERATION_TIMEDOUT); /* its status is known, and says more */
-		return;
-	}
-	if (f->o.kind == FETCH_STREAM && f->pos > 0)
-		finish(f, PB_ETIME);
-	else
-		failed(f, PB_ETIME);
+	t = known(f, CURLE_OPERATION_TIMEDOUT);
+	v = verdict_timeout(&t, f->state == NAMING, try_timeout(f));
+	obey(f, &v);
 }
 
 /* What curl calls. */
@@ -709,14 +751,13 @@ static void
 named(struct fetch *f, int err)
 {
 	struct fetch_pool *p = f->pool;
+	struct verdict_try t;
+	struct verdict v;
 
 	if (err != 0) {
-		because(f, err == PB_NO ? "no such host" : "no address for its name: %s", pb_strerror(err));
-		f->last_err = err == PB_ETIME || err == PB_ENOMEM ? err : PB_ENET;
-		if (err == PB_EFORMAT)
-			finish(f, PB_EFORMAT);
-		else
-			failed(f, f->last_err);
+		t = known(f, CURLE_OK);
+		v = verdict_name(&t, err);
+		obey(f, &v);
 		return;
 	}
 	if (f->o.channel_url && f->hops == 0 && p->source == SOURCE_UNKNOWN)
@@ -838,7 +879,7 @@ begin(struct fetch *f)
 	enqueue(f);
 }
 
-/* Verdicts. */
+/* Where a try leads. */
 
 static void
 redirect(struct fetch *f)
@@ -883,102 +924,6 @@ redirect(struct fetch *f)
 }
 
 static void
-verdict_status(struct fetch *f)
-{
-	ev_tstamp now = ev_now(f->pool->loop);
-	int status = f->status;
-
-	if (status >= 300 && status < 400 && status != 304 && (f->reply.location != NULL || f->reply.location_too_long)) {
-		redirect(f);
-		return;
-	}
-	because(f, "HTTP %d", status);
-	f->last_err = PB_NO;
-	if (status == 404 && f->o.kind == FETCH_SEGMENT && f->o.missing_ms > 0) {
-		if (f->missing_since == 0)
-			f->missing_since = now;
-		if (now - f->missing_since < f->o.missing_ms / 1e3) {
-			again(f, MISSING_S);
-			return;
-		}
-	}
-	if (status == 416 && f->ranged && f->pos > 0) {
-		if (f->first.length >= 0 && f->first.status != 206 && f->pos == (uint64_t)f->first.length) {
-			finish(f, 0);
-			return;
-		}
-		f->no_range = true;
-		failed(f, PB_NO);
-		return;
-	}
-	if (status == 408 || status == 425 || (status >= 500 && status != 509)) {
-		f->rotate++;
-		f->fresh = f->addrs.count > 1;
-		failed(f, PB_NO);
-		return;
-	}
-	finish(f, PB_NO);
-}
-
-static bool
-tls_is_final(CURLcode code)
-{
-	switch (code) {
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_CIPHER:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_CRL_BADFILE:
-	case CURLE_SSL_ISSUER_ERROR:
-	case CURLE_SSL_INVALIDCERTSTATUS:
-	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void
-verdict_transport(struct fetch *f, CURLcode code)
-{
-	bool cut = f->pos > 0;
-
-	because(f, cut ? "%s after %" PRIu64 " bytes" : "%s", curl_easy_strerror(code), f->pos);
-	if (tls_is_final(code)) {
-		finish(f, PB_ENET);
-		return;
-	}
-	if (code == CURLE_OUT_OF_MEMORY) {
-		finish(f, PB_ENOMEM);
-		return;
-	}
-	if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {
-		finish(f, PB_EFORMAT);
-		return;
-	}
-	if (f->o.kind == FETCH_STREAM && cut) {
-		finish(f, PB_ENET);
-		return;
-	}
-	if (code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM) {
-		http2_failed(f);
-		failed_stale(f, PB_ENET);
-		return;
-	}
-	if (f->reused && f->got == 0 &&
-	    (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR)) {
-		failed_stale(f, PB_ENET);
-		return;
-	}
-	if (code == CURLE_COULDNT_CONNECT || (code == CURLE_OPERATION_TIMEDOUT && f->connect_ms == 0)) {
-		resolve_doubt(f->pool->resolve, f->parts.host);
-		f->rotate++;
-	}
-	f->fresh = true;
-	failed(f, code == CURLE_OPERATION_TIMEDOUT ? PB_ETIME : PB_ENET);
-}
-
-static void
 succeeded(struct fetch *f)
 {
 	int err = 0;
@@ -988,29 +933,6 @@ succeeded(struct fetch *f)
 	if (err != 0)
 		because(f, "a gzip body that can't be inflated: %s", pb_strerror(err));
 	finish(f, err);
-}
-
-static void
-verdict(struct fetch *f, CURLcode code)
-{
-	stop_transfer(f);
-	if (f->refused && code != CURLE_OK) {
-		because(f, "a public source led to a private address");
-		finish(f, PB_NO);
-	} else if (f->replan) {
-		f->last_err = PB_EFORMAT;
-		again(f, 0.);
-	} else if (f->stop_err != 0) {
-		finish(f, f->stop_err);
-	} else if (f->whole) {
-		succeeded(f);
-	} else if (f->discard) {
-		verdict_status(f);
-	} else if (code == CURLE_OK && f->head_over) {
-		succeeded(f);
-	} else {
-		verdict_transport(f, code == CURLE_OK ? CURLE_GOT_NOTHING : code);
-	}
 }
 
 static uint32_t
@@ -1042,7 +964,7 @@ measure(struct fetch *f)
 	f->retry_after_ms = (uint32_t)PB_MIN(PB_MAX(retry_s, 0), 86400) * 1000;
 	if (first_us > 0)
 		fig->ttfb_ms = smooth(fig->ttfb_ms, PB_MAX(f->ttfb_ms, 1U));
-	if (f->got >= MOVED_WELL && f->o.kind == FETCH_SEGMENT && now - f->first_byte > 1e-3) {
+	if (f->got >= VERDICT_MOVED_WELL && f->o.kind == FETCH_SEGMENT && now - f->first_byte > 1e-3) {
 		uint64_t bps = (uint64_t)((double)f->got * 8 / (now - f->first_byte));
 
 		fig->throughput_bps = fig->throughput_bps == 0 ? bps : (fig->throughput_bps * 7 + bps) / 8;
@@ -1053,11 +975,15 @@ static void
 on_over(void *arg, struct transfer *t, CURLcode code)
 {
 	struct fetch *f = t->owner;
+	struct verdict_try facts;
+	struct verdict v;
 
 	(void)arg;
 	f->curl_code = f->stop_err != 0 || f->whole || f->discard || f->replan ? CURLE_OK : (int)code;
 	measure(f);
-	verdict(f, code);
+	facts = known(f, code);
+	v = verdict_transfer(&facts);
+	obey(f, &v);
 }
 
 static void

@@ -1,0 +1,190 @@
+/*
+ * verdict.c - how the promise in verdict.h is kept
+ *
+ * The order of the questions matters: what we stopped ourselves is known
+ * best, then a status, which is the server's own word, and only then what
+ * curl makes of the connection.
+ */
+#include "worker/verdict.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <curl/curl.h>
+
+#include "base/pb.h"
+
+static void because(struct verdict *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void
+because(struct verdict *v, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(v->why, sizeof(v->why), fmt, ap);
+	va_end(ap);
+}
+
+static void
+set(struct verdict *v, enum verdict_what what, int err)
+{
+	v->what = what;
+	v->err = err;
+}
+
+/* A response whose body is not wanted. */
+static void
+judge_status(struct verdict *v, const struct verdict_try *t)
+{
+	int status = t->status;
+
+	if (status >= 300 && status < 400 && status != 304 && t->location) {
+		set(v, VERDICT_REDIRECT, PB_NO);
+		return;
+	}
+	because(v, "HTTP %d", status);
+	if (status == 404 && t->kind == FETCH_SEGMENT && t->missing_s < t->missing_ms / 1e3) {
+		set(v, VERDICT_MISSING, PB_NO);
+	} else if (status == 416 && t->ranged && t->pos > 0) {
+		if (t->had_all) { /* the connection broke behind the last byte */
+			set(v, VERDICT_DONE, 0);
+			return;
+		}
+		v->whole = true;
+		set(v, VERDICT_RETRY, PB_NO);
+	} else if (status == 408 || status == 425 || (status >= 500 && status != 509)) { /* 509: over quota */
+		v->rotate = true;
+		v->fresh = t->addresses > 1;
+		set(v, VERDICT_RETRY, PB_NO);
+	} else {
+		set(v, VERDICT_END, PB_NO);
+	}
+}
+
+/* Failures that would be the same in the next try: the error for them, else 0. */
+static int
+final_err(CURLcode code)
+{
+	switch (code) {
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CRL_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+		return PB_ENET;
+	case CURLE_OUT_OF_MEMORY:
+		return PB_ENOMEM;
+	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return PB_EFORMAT;
+	default:
+		return 0;
+	}
+}
+
+/* The connection failed, on the way to the response or in its body. */
+static void
+judge_transport(struct verdict *v, const struct verdict_try *t)
+{
+	CURLcode code = t->code == CURLE_OK ? CURLE_GOT_NOTHING : (CURLcode)t->code;
+	int err = final_err(code);
+
+	if (t->pos > 0)
+		because(v, "%s after %" PRIu64 " bytes", curl_easy_strerror(code), t->pos);
+	else
+		because(v, "%s", curl_easy_strerror(code));
+	if (err != 0) {
+		set(v, VERDICT_END, err);
+	} else if (t->kind == FETCH_STREAM && t->pos > 0) {
+		set(v, VERDICT_END, PB_ENET); /* what it would go on with is not what follows */
+	} else if (code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM) {
+		v->http2 = v->fresh = true;
+		set(v, VERDICT_STALE, PB_ENET);
+	} else if (t->reused && t->got == 0 &&
+	    (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR)) {
+		v->fresh = true; /* it was closed before our request: not the server's fault */
+		set(v, VERDICT_STALE, PB_ENET);
+	} else {
+		v->doubt = code == CURLE_COULDNT_CONNECT || (code == CURLE_OPERATION_TIMEDOUT && !t->connected);
+		v->rotate = v->doubt;
+		v->fresh = true;
+		set(v, VERDICT_RETRY, code == CURLE_OPERATION_TIMEDOUT ? PB_ETIME : PB_ENET);
+	}
+}
+
+struct verdict
+verdict_transfer(const struct verdict_try *t)
+{
+	struct verdict v = { .fresh = t->fresh };
+
+	if (t->refused && t->code != CURLE_OK) {
+		because(&v, "a public source led to a private address");
+		set(&v, VERDICT_END, PB_NO);
+	} else if (t->replan) {
+		v.whole = true;
+		set(&v, VERDICT_NOW, PB_EFORMAT);
+	} else if (t->stop_err != 0) {
+		set(&v, VERDICT_END, t->stop_err);
+	} else if (t->whole) {
+		set(&v, VERDICT_DONE, 0);
+	} else if (t->unwanted) {
+		judge_status(&v, t);
+	} else if (t->code == CURLE_OK && t->wanted) {
+		set(&v, VERDICT_DONE, 0);
+	} else {
+		judge_transport(&v, t);
+	}
+	return v;
+}
+
+struct verdict
+verdict_name(const struct verdict_try *t, int err)
+{
+	struct verdict v = { .fresh = t->fresh };
+
+	because(&v, err == PB_NO ? "no such host" : "no address for its name: %s", pb_strerror(err));
+	if (err == PB_EFORMAT)
+		set(&v, VERDICT_END, PB_EFORMAT); /* a name that no server could know */
+	else
+		set(&v, VERDICT_RETRY, err == PB_ETIME || err == PB_ENOMEM ? err : PB_ENET);
+	return v;
+}
+
+struct verdict
+verdict_timeout(const struct verdict_try *t, bool naming, double timeout_s)
+{
+	struct verdict v = { .fresh = true, .rotate = true };
+	struct verdict_try answered = *t;
+
+	if (t->unwanted) { /* only the rest of an error page is missing: its status says more */
+		answered.fresh = true;
+		v = verdict_transfer(&answered);
+		v.rotate = true;
+		return v;
+	}
+	if (naming)
+		because(&v, "no address for its name in %.0f ms", timeout_s * 1e3);
+	else if (t->got > 0)
+		because(&v, "stalled after %" PRIu64 " bytes for %.0f ms", t->pos, timeout_s * 1e3);
+	else if (t->wanted)
+		because(&v, "a head and no body in %.0f ms", timeout_s * 1e3);
+	else
+		because(&v, "no answer in %.0f ms", timeout_s * 1e3);
+	set(&v, t->kind == FETCH_STREAM && t->pos > 0 ? VERDICT_END : VERDICT_RETRY, PB_ETIME);
+	return v;
+}
+
+double
+verdict_pause(unsigned failures, uint32_t backoff_ms, uint32_t backoff_max_ms, uint32_t retry_after_ms, double random)
+{
+	double pause_ms = backoff_ms;
+
+	for (unsigned i = 1; i < failures && pause_ms < backoff_max_ms; i++)
+		pause_ms *= 2;
+	pause_ms = PB_MIN(PB_MAX(pause_ms, (double)retry_after_ms), (double)backoff_max_ms);
+	return pause_ms * (0.75 + random / 4) / 1e3;
+}
