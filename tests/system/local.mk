@@ -12,12 +12,19 @@ check_PROGRAMS += tests/system/files
 tests_system_files_SOURCES = tests/system/files.c
 tests_system_files_LDADD = $(ORIGIN_LIBS)
 
+# Clients that do what no client should.
+check_PROGRAMS += tests/system/hostile
+tests_system_hostile_SOURCES = tests/system/hostile.c
+tests_system_hostile_LDADD = libbase.a $(EV_LIBS) $(BSD_LIBS)
+
 # The words that system tests are written in, and their media (made in the build folder).
-EXTRA_DIST += tests/system/lib.sh tests/system/media.sh
+EXTRA_DIST += tests/system/lib.sh tests/system/ask.sh tests/system/media.sh
 
 # One file a subject; each tells what it is about in its first lines.
 SYSTEM_TESTS =
 SYSTEM_TESTS += tests/system/testcard.sh
+SYSTEM_TESTS += tests/system/http.sh
+SYSTEM_TESTS += tests/system/share.sh
 TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += $(SYSTEM_TESTS)
 
