@@ -25,7 +25,7 @@
 #	it SENTENCE | expect WHAT CMD... | fail WHY | skip WHY | finish
 #	origin start|url|fault|clear|log|stats
 #	files  start|url|dir
-#	bridge config|start|stop|reload|url|pid|worker|status|wait|log|wait-log|ctl
+#	bridge config|start|stop|reload|url|pid|worker|status|wait|log|wait-log|ctl|watch-memory|peak
 #	viewer start|wait|stop|get|check|smooth|whole
 #	media NAME
 #
@@ -48,9 +48,9 @@ PROGRAMS=${PB_BINDIR:-$top_builddir}
 
 tests=0          # points so far
 failures=0
-sentence=        # of the point that is being tested
-sentence_bad=    # not empty: it failed
-sentence_skip=   # not empty: why it was not tested
+sentence=""      # of the point that is being tested
+sentence_bad=""  # not empty: it failed
+sentence_skip="" # not empty: why it was not tested
 bridge_pid=
 bridge_port=
 bridge_status=
@@ -58,7 +58,6 @@ origin_pid=
 origin_urls=
 files_pid=
 files_url=
-config_present=
 declare -A viewer_pid=()
 declare -a others=() # pids of what else was started
 
@@ -80,7 +79,7 @@ close_sentence() {
 		failures=$((failures + 1))
 		show_evidence
 	fi
-	sentence= sentence_bad= sentence_skip=
+	sentence="" sentence_bad="" sentence_skip=""
 }
 
 # it SENTENCE: what follows tests this, until the next one or finish.
@@ -147,8 +146,8 @@ show_evidence() {
 	local f
 	for f in "$T"/bridge.log "$T"/origin.err "$T"/files.err; do
 		[ -s "$f" ] || continue
-		say "---- ${f##*/}"
-		tail -n 40 "$f" | sed 's/^/# /'
+		say "---- ${f##*/}, the last lines"
+		tail -n 60 "$f" | cut -c1-400 | sed 's/^/# /'
 	done
 }
 
@@ -273,6 +272,7 @@ origin() {
 			[ "$o" = --listen ] && n=$((n + 1))
 		done
 		[ "$n" = 1 ] || n=$((n - 1))
+		: >"$T/origin.out"
 		"$PROGRAMS/plexbridge-origin" --log 65536 "$@" >"$T/origin.out" 2>"$T/origin.err" </dev/null &
 		origin_pid=$!
 		until_true 30 has_listening "$T/origin.out" "$n" "$origin_pid"
@@ -308,6 +308,7 @@ origin() {
 files() {
 	case $1 in
 	start)
+		: >"$T/files.out"
 		"$top_builddir/tests/system/files" "$T/files" >"$T/files.out" 2>"$T/files.err" </dev/null &
 		files_pid=$!
 		until_true 30 has_listening "$T/files.out" 1 "$files_pid"
@@ -341,7 +342,7 @@ bridge_ready() {
 # Ports from 20000 on, below those that the kernel gives away. One that is taken is found out by binding it.
 bridge_launch() {
 	local try file=()
-	if [ -n "$config_present" ]; then
+	if [ -e "$T/plexbridge.ini" ]; then
 		file=(-f "$T/plexbridge.ini")
 	elif [ -e /etc/plexbridge/plexbridge.ini ]; then
 		: >"$T/plexbridge.ini" # "no configuration" must not be that of this machine
@@ -371,6 +372,7 @@ bridge_launch() {
 # bridge status [JQ]: the status, or what jq -r makes of it. bridge ctl ARGUMENT...: plexbridgectl.
 # bridge wait JQ: until the filter is true of the status.
 # bridge log [PATTERN]: the log (lines that match grep -E). bridge wait-log PATTERN.
+# bridge watch-memory: from now on; bridge peak: the most that any worker had resident since, in KiB.
 bridge() {
 	local verb=$1
 	shift
@@ -378,7 +380,6 @@ bridge() {
 	config)
 		sed -e "s#@ORIGIN@#$(origin url 1)#g" -e "s#@ORIGIN2@#$(origin url 2)#g" -e "s#@FILES@#$files_url#g" \
 		    >"$T/plexbridge.ini"
-		config_present=yes
 		;;
 	start)
 		bridge_launch "$@" || give_up "plexbridged doesn't start"
@@ -416,6 +417,13 @@ bridge() {
 	log)
 		grep -E -e "${1:-}" "$T/bridge.log"
 		;;
+	watch-memory)
+		watch_memory &
+		others+=($!)
+		;;
+	peak)
+		sort -n "$T/peaks" | tail -n 1
+		;;
 	wait-log)
 		until_true "$PATIENCE" grep -q -E -e "$1" "$T/bridge.log" || fail "the log never said: $1"
 		;;
@@ -423,6 +431,19 @@ bridge() {
 		give_up "bridge $verb: no such word"
 		;;
 	esac
+}
+
+# The kernel keeps each process's peak; so a look now and then is enough to have it before it dies.
+watch_memory() {
+	local pid
+	trap - EXIT
+	while [ -e "/proc/$bridge_pid" ]; do
+		for pid in $(cat "/proc/$bridge_pid/task/$bridge_pid/children" 2>/dev/null); do
+			grep -q '^Name:.*plexbridge-work' "/proc/$pid/status" 2>/dev/null &&
+			    sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$pid/status" 2>/dev/null
+		done
+		sleep 0.05
+	done >"$T/peaks"
 }
 
 bridge_says() {
@@ -473,7 +494,7 @@ report() {
 # viewer smooth NAME REFERENCE: no pause that the undisturbed viewer of this run had not, but for 200 ms.
 # viewer whole NAME MEDIA: what came is one piece of the looped MEDIA: no picture lost, none repeated.
 viewer() {
-	local verb=$1 name=$2 path pair key got op want
+	local verb=$1 name=$2 bad="" path pair key got want
 	shift 2
 	case $verb in
 	start)
@@ -513,9 +534,10 @@ viewer() {
 			'>='*) at_least "$name: $key" "$got" "${want#>=}" ;;
 			'!='*) [ "$got" != "${want#!=}" ] || fail "$name: $key is $got" ;;
 			*) equal "$name: $key" "$got" "${want#=}" ;;
-			esac || { jq -c '{status, error_code, closed, bytes, largest_gap_ms, faults: .analysis.faults}' \
-			    "$T/$name.json" 2>/dev/null | sed 's/^/# /'; }
+			esac || bad=yes
 		done
+		[ -z "$bad" ] || jq -c '{status, error_code, closed, bytes, largest_gap_ms, media_ms: .analysis.media_ms,
+			faults: .analysis.faults}' "$T/$name.json" 2>/dev/null | sed 's/^/# /'
 		;;
 	smooth)
 		viewer stop "$name"

@@ -25,6 +25,9 @@ SYSTEM_TESTS =
 SYSTEM_TESTS += tests/system/testcard.sh
 SYSTEM_TESTS += tests/system/http.sh
 SYSTEM_TESTS += tests/system/share.sh
+SYSTEM_TESTS += tests/system/sources.sh
+SYSTEM_TESTS += tests/system/faults.sh
+SYSTEM_TESTS += tests/system/bad-input.sh
 TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += $(SYSTEM_TESTS)
 

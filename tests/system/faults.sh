@@ -1,0 +1,110 @@
+#!/bin/bash
+# An upstream that fails for less than the reserve: the viewer sees nothing of it. The reserve is ten
+# seconds here, at least seven of them in hand (a segment is two); no fault lasts longer than six.
+. "${0%/*}/lib.sh"
+
+need_media hi
+hi=$(media hi)
+
+# Every channel has its own fault, so that all can be tried at the same time: NAME, then what happens.
+# Those of connections strike the second port, which only such channels use.
+faults=(
+	"stall-head      kind=segment,fault=stall-head,hold=4000,count=1"
+	"stall-list      kind=media,fault=stall-head,hold=4000,count=1"
+	"stall-body      kind=segment,fault=stall-body,value=40000,hold=4000,count=1"
+	"stall-for-ever  kind=segment,fault=stall-body,value=40000,count=1"
+	"truncate        kind=segment,fault=truncate,value=50000,for=4"
+	"truncate-head   kind=segment,fault=truncate,value=0,for=4"
+	"drip            kind=segment,fault=drip,value=30000,for=4"
+	"latency         kind=any,fault=latency,value=1200,for=6"
+	"status-404      kind=segment,fault=status,value=404,count=2"
+	"status-500      kind=any,fault=status,value=500,for=4"
+	"status-503      kind=playlist,fault=status,value=503,for=4"
+	"frozen          kind=media,fault=frozen,for=4"
+	"back            kind=media,fault=back,value=2,for=4"
+	"reset           kind=media,fault=reset,value=5"
+	"redirect-loop   kind=any,fault=redirect-loop,for=4"
+	"length-short    kind=segment,fault=length-short,count=1"
+	"empty-list      kind=media,fault=empty,for=4"
+	"range-ignored   kind=segment,fault=range-ignored,for=6"
+	"range-other     kind=segment,fault=range-other,for=4"
+	"binary-list     kind=media,fault=binary,for=4"
+	"cut             kind=segment,fault=cut,value=50000,for=3"
+	"key             kind=key,fault=status,value=500,for=4"
+)
+connections=(
+	"refuse          kind=connection,fault=refuse,for=4"
+)
+
+arguments=(--channel "name=quiet,seg=2,win=12,clock=wall,file=$hi")
+for line in "${faults[@]}" "${connections[@]}"; do
+	name=${line%% *}
+	extra=""
+	[ "$name" != key ] || extra=",aes=yes"
+	arguments+=(--channel "name=$name,seg=2,win=12,clock=wall,file=$hi$extra")
+done
+origin start --listen 127.0.0.1:0 --listen 127.0.0.1:0 "${arguments[@]}"
+port2=$(origin url 2)
+port2=${port2##*:}
+
+{
+	printf '[tuner]\ntuner_count = 64\n[stream]\nreserve = 10s\n[channel 1]\nname = quiet\nurl = @ORIGIN@/quiet/master.m3u8\n'
+	number=1
+	for line in "${faults[@]}"; do
+		number=$((number + 1))
+		name=${line%% *}
+		printf '[channel %s]\nname = %s\nurl = @ORIGIN@/%s/master.m3u8\n' "$number" "$name" "$name"
+	done
+	for line in "${connections[@]}"; do
+		number=$((number + 1))
+		name=${line%% *}
+		printf '[channel %s]\nname = %s\nurl = @ORIGIN2@/%s/master.m3u8\n' "$number" "$name" "$name"
+	done
+} | bridge config
+bridge start
+
+viewer start quiet /auto/v1
+number=1
+for line in "${faults[@]}" "${connections[@]}"; do
+	number=$((number + 1))
+	viewer start "${line%% *}" "/auto/v$number"
+done
+# Everybody plays, and the reserve is there.
+it "every channel plays before anything fails"
+for line in "${faults[@]}" "${connections[@]}"; do
+	viewer wait "${line%% *}" ms=4000
+done
+bridge wait 'all(.streams[]; .state == "live" and .reserve_s >= 7)'
+
+for line in "${faults[@]}"; do
+	read -r name rule <<<"$line"
+	origin fault "channel=$name,$rule"
+done
+for line in "${connections[@]}"; do
+	read -r name rule <<<"$line"
+	origin fault "$rule,port=$port2"
+done
+for line in "${faults[@]}" "${connections[@]}"; do
+	viewer wait "${line%% *}" ms=20000
+done
+requests=$(origin log '[.[] | select(.channel == "status-404" and .status == 404)] | length')
+for line in "${faults[@]}" "${connections[@]}"; do
+	viewer stop "${line%% *}"
+done
+
+for line in "${faults[@]}" "${connections[@]}"; do
+	read -r name rule <<<"$line"
+	it "$name: a viewer sees nothing of $rule"
+	viewer check "$name" status=200 closed=no clean=true continuity_errors=0 pcr_jumps=0 dts_backward=0 'media_ms>=20000'
+	viewer smooth "$name" quiet
+	case $name in
+	# These say that all has come: what was cut off is lost, and the stream goes on without it.
+	cut | length-short) ;;
+	*) viewer whole "$name" "$hi" ;;
+	esac
+done
+
+it "the faults were really met"
+at_least "answers of 404" "$requests" 1
+
+finish
