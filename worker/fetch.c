@@ -31,6 +31,7 @@
 #include "base/pb.h"
 #include "ipc/msg.h"
 #include "worker/body.h"
+#include "worker/hosts.h"
 #include "worker/reply.h"
 #include "worker/resolve.h"
 #include "worker/transfer.h"
@@ -39,24 +40,11 @@
 #define DISCARD_MAX ((size_t)16 << 10) /* of an error page, to keep the connection; more costs more than a new one */
 #define FREE_RETRIES 2                 /* on a fresh connection, not counted as tries */
 #define COLLECT_TIMES 4                /* a playlist has so many try timeouts in all, however it drips */
-#define HTTP2_ERRORS 2                 /* within HTTP2_S: this host gets HTTP/1.1 */
-#define HTTP2_S 60.0
-#define HOSTS_IDLE 16                  /* remembered though nothing is fetched from them */
 #define CONN_IDLE_S 30L
 #define SEGMENT_BUFFER (64L << 10)     /* a read: less costs CPU, more costs every worker memory */
 #define LAUNCHES_MAX 32                /* in one round */
 
 enum state { QUEUED, NAMING, RUNNING, PAUSED, WAITING };
-
-struct host {
-	TAILQ_ENTRY(host) link;
-	char name[URL_HOST_MAX];
-	uint16_t port;
-	unsigned active; /* fetches with a name lookup or transfer under way */
-	unsigned http2_errors;
-	ev_tstamp http2_since;
-	TAILQ_HEAD(fetch_queue, fetch) queue;
-};
 
 struct fetch_pool {
 	struct ev_loop *loop;
@@ -71,13 +59,12 @@ struct fetch_pool {
 	enum { SOURCE_UNKNOWN, SOURCE_PUBLIC, SOURCE_PRIVATE } source;
 	uint64_t random;
 	struct fetch_figures figures;
-	size_t nhosts;
-	TAILQ_HEAD(, host) hosts; /* the one that was used last comes first */
+	struct hosts hosts;
 	TAILQ_HEAD(, fetch) fetches;
 };
 
 struct fetch {
-	TAILQ_ENTRY(fetch) link, queue_link;
+	TAILQ_ENTRY(fetch) link;
 	struct fetch_pool *pool;
 	struct fetch_options o; /* o.url: see url */
 	enum state state;
@@ -90,8 +77,7 @@ struct fetch {
 	unsigned hops;
 	uint64_t seen[FETCH_REDIRECTS_MAX + 1];
 
-	struct host *host;
-	bool placed; /* counted in host->active */
+	struct place place; /* at the host of now */
 	struct resolve_query *query;
 	struct resolve_addrs addrs;
 	struct transfer *t;
@@ -167,73 +153,18 @@ hash(const char *s)
 	return h;
 }
 
-/* Hosts: a place for each transfer, in the order of asking. */
-
-static struct host *
-host_get(struct fetch_pool *p, const struct url_parts *parts)
-{
-	struct host *h, *idle = NULL;
-
-	TAILQ_FOREACH(h, &p->hosts, link) {
-		if (h->port == parts->port && strcmp(h->name, parts->host) == 0) {
-			TAILQ_REMOVE(&p->hosts, h, link);
-			TAILQ_INSERT_HEAD(&p->hosts, h, link);
-			return h;
-		}
-		if (h->active == 0 && TAILQ_EMPTY(&h->queue))
-			idle = h; /* the last one stays: longest unused */
-	}
-	if (p->nhosts >= HOSTS_IDLE && idle != NULL) {
-		TAILQ_REMOVE(&p->hosts, idle, link);
-		p->nhosts--;
-		free(idle);
-	}
-	h = calloc(1, sizeof(*h));
-	if (h == NULL)
-		return NULL;
-	memcpy(h->name, parts->host, sizeof(h->name));
-	h->port = parts->port;
-	TAILQ_INIT(&h->queue);
-	TAILQ_INSERT_HEAD(&p->hosts, h, link);
-	p->nhosts++;
-	return h;
-}
-
 static void
 leave_host(struct fetch *f)
 {
-	if (f->host == NULL)
-		return;
-	if (f->placed) {
-		f->host->active--;
+	if (hosts_leave(&f->place))
 		transfers_kick(f->pool->transfers); /* who waits for this place? */
-	} else {
-		TAILQ_REMOVE(&f->host->queue, f, queue_link);
-	}
-	f->placed = false;
-	f->host = NULL;
 }
 
 static bool
-http2_wanted(struct fetch *f)
+http2_wanted(const struct fetch *f)
 {
-	struct host *h = f->host;
-
-	if (f->o.kind == FETCH_STREAM)
-		return false; /* one endless body: a connection of its own pauses better than a window */
-	return h->http2_errors < HTTP2_ERRORS;
-}
-
-static void
-http2_failed(struct fetch *f)
-{
-	ev_tstamp now = ev_now(f->pool->loop);
-
-	if (f->host->http2_errors < HTTP2_ERRORS && now - f->host->http2_since > HTTP2_S) {
-		f->host->http2_since = now;
-		f->host->http2_errors = 0;
-	}
-	f->host->http2_errors++;
+	/* One endless body: a connection of its own pauses better than a window. */
+	return f->o.kind != FETCH_STREAM && hosts_http2(&f->place);
 }
 
 /* Time. */
@@ -374,7 +305,7 @@ obey(struct fetch *f, const struct verdict *v)
 	if (v->doubt)
 		resolve_doubt(f->pool->resolve, f->parts.host);
 	if (v->http2)
-		http2_failed(f);
+		hosts_http2_failed(&f->place, ev_now(f->pool->loop));
 	switch (v->what) {
 	case VERDICT_DONE:
 		succeeded(f);
@@ -826,40 +757,27 @@ on_work(void *arg)
 	struct fetch_pool *p = arg;
 
 	for (unsigned n = 0; n < LAUNCHES_MAX; n++) {
-		struct fetch *f = NULL;
-		struct host *h;
+		struct place *place = hosts_next(&p->hosts);
 
-		/* From the front each time: a fetch that fails here may change everything. */
-		TAILQ_FOREACH(h, &p->hosts, link) {
-			if (h->active < p->settings.connections && (f = TAILQ_FIRST(&h->queue)) != NULL)
-				break;
-		}
-		if (f == NULL)
+		if (place == NULL)
 			return;
-		TAILQ_REMOVE(&h->queue, f, queue_link);
-		f->placed = true;
-		h->active++;
-		launch(f);
+		launch(place->owner);
 	}
 	transfers_kick(p->transfers);
 }
 
 /* Into the queue of its host: a new one at the end, one that was there before at the front. */
-static void
+static int
 enqueue(struct fetch *f)
 {
-	f->host = host_get(f->pool, &f->parts);
-	if (f->host == NULL) {
-		finish(f, PB_ENOMEM);
-		return;
-	}
+	int err = hosts_queue(&f->pool->hosts, &f->place, f->parts.host, f->parts.port, f->tries > 0);
+
+	if (err != 0)
+		return err;
 	f->state = QUEUED;
-	if (f->tries == 0)
-		TAILQ_INSERT_TAIL(&f->host->queue, f, queue_link);
-	else
-		TAILQ_INSERT_HEAD(&f->host->queue, f, queue_link);
 	transfers_kick(f->pool->transfers);
 	arm(f);
+	return 0;
 }
 
 static void
@@ -876,7 +794,8 @@ begin(struct fetch *f)
 	pb_assert(url_parse(&f->parts, f->now) == 0); /* it did in fetch_start() */
 	f->hops = 0;
 	f->seen[0] = hash(f->now);
-	enqueue(f);
+	if (enqueue(f) != 0)
+		finish(f, PB_ENOMEM);
 }
 
 /* Where a try leads. */
@@ -920,7 +839,8 @@ redirect(struct fetch *f)
 	}
 	f->pool->figures.redirects++;
 	leave_host(f);
-	enqueue(f);
+	if (enqueue(f) != 0)
+		finish(f, PB_ENOMEM);
 }
 
 static void
@@ -1080,13 +1000,13 @@ fetch_start(struct fetch_pool *p, const struct fetch_options *options, struct fe
 	reply_init(&f->first);
 	ev_timer_init(&f->timer, on_timer, 0., 0.);
 	f->timer.data = f;
-	f->host = host_get(p, &parts);
-	if (f->host == NULL) {
+	f->place.owner = f;
+	err = enqueue(f);
+	if (err != 0) {
 		fetch_free(f);
-		return PB_ENOMEM;
+		return err;
 	}
 	TAILQ_INSERT_TAIL(&p->fetches, f, link);
-	enqueue(f);
 	*out = f;
 	return 0;
 }
@@ -1224,7 +1144,7 @@ fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch
 
 	if (p == NULL)
 		return PB_ENOMEM;
-	TAILQ_INIT(&p->hosts);
+	hosts_init(&p->hosts, o->settings->connections);
 	TAILQ_INIT(&p->fetches);
 	p->loop = loop;
 	p->resolve = o->resolve;
@@ -1258,16 +1178,12 @@ fetch_pool_free(struct fetch_pool **pp)
 {
 	struct fetch_pool *p = *pp;
 	struct fetch *f;
-	struct host *h;
 
 	if (p == NULL)
 		return;
 	while ((f = TAILQ_FIRST(&p->fetches)) != NULL)
 		fetch_cancel(&f);
-	while ((h = TAILQ_FIRST(&p->hosts)) != NULL) {
-		TAILQ_REMOVE(&p->hosts, h, link);
-		free(h);
-	}
+	hosts_clear(&p->hosts);
 	transfers_free(&p->transfers);
 	curl_slist_free_all(p->headers);
 	curl_slist_free_all(p->headers_abroad);

@@ -101,6 +101,11 @@ tests_unit_verdict_SOURCES = tests/unit/verdict.c
 tests_unit_verdict_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_verdict_LDADD = libworker.a libbase.a $(CURL_LIBS) $(CHECK_LIBS) -lm
 
+UNIT_TESTS += tests/unit/hosts
+tests_unit_hosts_SOURCES = tests/unit/hosts.c
+tests_unit_hosts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_hosts_LDADD = libworker.a libbase.a $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/http
 tests_unit_http_SOURCES = tests/unit/http.c
 tests_unit_http_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
