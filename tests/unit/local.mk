@@ -166,3 +166,8 @@ UNIT_TESTS += tests/unit/origin_media
 tests_unit_origin_media_SOURCES = tests/unit/origin_media.c
 tests_unit_origin_media_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_origin_media_LDADD = $(ORIGIN_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/ledger
+tests_unit_ledger_SOURCES = tests/unit/ledger.c
+tests_unit_ledger_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_ledger_LDADD = libipc.a libbase.a $(CHECK_LIBS)
