@@ -1,10 +1,11 @@
 /*
  * fetch.c - how the promise in fetch.h is kept
  *
- * A fetch goes round: queue (a place at its host), name, transfer, verdict;
- * and from there to its end, to another host (a redirect), or through a
- * pause back to the queue. A verdict is only ever given outside of curl: what
- * curl's callbacks find is noted in the fetch, and curl is told to stop.
+ * A fetch goes round: queue (a place at its host, hosts.h), name, transfer,
+ * verdict (verdict.h); and from there to its end, to another host (a
+ * redirect), or through a pause back to the queue. A verdict is only ever
+ * asked for outside of curl: what curl's callbacks find is noted in the
+ * fetch, and curl is told to stop.
  *
  * curl itself never looks up a name (its resolver would be a thread, or block
  * us): each request carries the addresses with it, and a callback refuses
@@ -20,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/queue.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -31,6 +31,7 @@
 #include "base/pb.h"
 #include "ipc/msg.h"
 #include "worker/body.h"
+#include "worker/headers.h"
 #include "worker/hosts.h"
 #include "worker/reply.h"
 #include "worker/resolve.h"
@@ -51,10 +52,9 @@ struct fetch_pool {
 	struct transfers *transfers;
 	struct resolve *resolve;
 	struct msg_settings settings;
-	char *user_agent, *cookie, *ca_file;
+	char *user_agent, *ca_file;
 	const char *ca_path;               /* curl's own string; NULL: not used */
-	struct curl_slist *headers;        /* all */
-	struct curl_slist *headers_abroad; /* without those that stay with their host */
+	struct headers headers;
 	bool headers_one_host;
 	enum { SOURCE_UNKNOWN, SOURCE_PUBLIC, SOURCE_PRIVATE } source;
 	uint64_t random;
@@ -659,8 +659,8 @@ set_options(struct fetch *f)
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, CONN_IDLE_S);
 	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, f->fresh ? 1L : 0L);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, p->user_agent);
-	if (p->cookie != NULL && !abroad)
-		curl_easy_setopt(e, CURLOPT_COOKIE, p->cookie);
+	if (p->headers.cookie != NULL && !abroad)
+		curl_easy_setopt(e, CURLOPT_COOKIE, p->headers.cookie);
 	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, collected(f) ? "" : "identity");
 	if (!collected(f))
 		curl_easy_setopt(e, CURLOPT_BUFFERSIZE, SEGMENT_BUFFER);
@@ -675,7 +675,7 @@ set_options(struct fetch *f)
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, f->t);
 	set_name(f);
-	set_range(f, abroad ? p->headers_abroad : p->headers);
+	set_range(f, abroad ? p->headers.abroad : p->headers.all);
 }
 
 static void
@@ -1045,73 +1045,6 @@ fetch_cancel(struct fetch **fp)
 
 /* Pools. */
 
-static bool
-stays_home(const char *name, size_t len)
-{
-	static const char *const secret[] = { "auth", "cookie", "token", "api-key", "apikey", "secret", "session" };
-
-	for (size_t i = 0; i < NITEMS(secret); i++)
-		for (size_t at = 0; at + strlen(secret[i]) <= len; at++)
-			if (strncasecmp(name + at, secret[i], strlen(secret[i])) == 0)
-				return true;
-	return false;
-}
-
-static int
-list_add(struct curl_slist **list, const char *line)
-{
-	struct curl_slist *grown = curl_slist_append(*list, line);
-
-	if (grown == NULL)
-		return PB_ENOMEM;
-	*list = grown;
-	return 0;
-}
-
-static int
-add_header(struct fetch_pool *p, const char *line)
-{
-	const char *colon = strchr(line, ':');
-	size_t len = colon != NULL ? (size_t)(colon - line) : 0;
-	int err;
-
-	if (len == 0)
-		return PB_EFORMAT;
-	for (const char *c = line; *c != '\0'; c++)
-		if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f || (c < colon && *c == ' '))
-			return PB_EFORMAT;
-	for (colon++; *colon == ' ' || *colon == '\t'; colon++)
-		;
-	if ((len == 5 && strncasecmp(line, "Range", 5) == 0) || (len == 8 && strncasecmp(line, "If-Range", 8) == 0))
-		return 0; /* ours alone */
-	if (len == 6 && strncasecmp(line, "Cookie", 6) == 0) {
-		/* Joined with those that servers set: two Cookie fields would be one too many. */
-		free(p->cookie);
-		p->cookie = strdup(colon);
-		return p->cookie != NULL ? 0 : PB_ENOMEM;
-	}
-	err = list_add(&p->headers, line);
-	if (err == 0 && !stays_home(line, len))
-		err = list_add(&p->headers_abroad, line);
-	return err;
-}
-
-static int
-set_headers(struct fetch_pool *p, const char *headers, size_t len)
-{
-	size_t n;
-	int err = 0;
-
-	for (size_t at = 0; at < len && err == 0; at += n + 1) {
-		n = strnlen(headers + at, len - at);
-		if (at + n == len)
-			return PB_EFORMAT; /* the last one is not terminated */
-		if (n > 0)
-			err = add_header(p, headers + at);
-	}
-	return err;
-}
-
 /*
  * The system's certificates as a folder of hashed names, if it has one. A
  * bundle is parsed whole at the first connection: 3 MiB and 30 ms for each
@@ -1162,7 +1095,7 @@ fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch
 	if (p->user_agent == NULL || (o->ca_file != NULL && p->ca_file == NULL))
 		err = PB_ENOMEM;
 	else
-		err = set_headers(p, o->headers, o->headers_len);
+		err = headers_add(&p->headers, o->headers, o->headers_len);
 	if (err == 0)
 		err = transfers_new(&p->transfers, loop, p->settings.connections, &hooks);
 	if (err != 0) {
@@ -1185,10 +1118,8 @@ fetch_pool_free(struct fetch_pool **pp)
 		fetch_cancel(&f);
 	hosts_clear(&p->hosts);
 	transfers_free(&p->transfers);
-	curl_slist_free_all(p->headers);
-	curl_slist_free_all(p->headers_abroad);
+	headers_clear(&p->headers);
 	free(p->user_agent);
-	free(p->cookie);
 	free(p->ca_file);
 	free(p);
 	*pp = NULL;

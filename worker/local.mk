@@ -12,7 +12,7 @@ libworker_a_SOURCES += worker/conform.h worker/conform.c worker/tsmux.h worker/t
 	worker/splice.h worker/splice.c worker/keyframe.h worker/keyframe.c \
 	worker/interleave.h worker/interleave.c
 libworker_a_SOURCES += worker/resolve.h worker/resolve.c worker/fetch.h worker/fetch.c \
-	worker/verdict.h worker/verdict.c worker/hosts.h worker/hosts.c \
+	worker/verdict.h worker/verdict.c worker/hosts.h worker/hosts.c worker/headers.h worker/headers.c \
 	worker/transfer.h worker/transfer.c worker/reply.h worker/reply.c worker/body.h worker/body.c \
 	worker/decrypt.h worker/decrypt.c
 libworker_a_SOURCES += worker/pace.h worker/pace.c worker/client.h worker/client.c worker/link.h worker/link.c \
