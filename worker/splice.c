@@ -22,6 +22,7 @@
 #define WINDOW_AHEAD_90K 90000 /* at a segment's start: its duration and this */
 #define WINDOW_INSIDE_90K (2 * SECOND_90K) /* inside a segment */
 #define RESEND_90K (60 * SECOND_90K) /* a source that is asked again may repeat that much */
+#define AHEAD_MAX_90K (18 * SECOND_90K) /* the longest hole: what tsmux walks */
 #define DURATION_MAX_MS 15000 /* no longer hole is believed, whatever a playlist says */
 #define DECIDE_90K 45000 /* streams that showed data by then are listed */
 #define STRAY_90K (3 * SECOND_90K) /* audio waits that long for video's jump */
@@ -30,6 +31,7 @@
 #define OVERLAP_90K 1080 /* 12 ms, half a frame: audio that overlaps by less is left alone */
 #define CTS_MAX_90K SECOND_90K
 #define DUR_MAX_90K SECOND_90K
+#define AUDIO_MAX_90K (10 * SECOND_90K) /* one PES of audio: 64 KiB of speech */
 #define STRAYS_MAX (1u << 20)
 #define STRAY_UNITS 512
 #define UNITS_MAX 4096 /* units held at start, whatever their size */
@@ -116,7 +118,7 @@ duration_of(const struct splice *s, const struct unit *u)
 
 	if (u->role == ROLE_AUDIO)
 		ticks = es_audio_ticks(codec_of(s, ROLE_AUDIO), unit_body(u), unit_body_len(u));
-	return ticks > 0 && ticks <= DUR_MAX_90K ? ticks : t->dur;
+	return ticks > 0 ? PB_MIN(ticks, AUDIO_MAX_90K) : t->dur;
 }
 
 /* Its time is decided: u goes to the queue it leaves from, unless it left in an earlier life. */
@@ -311,7 +313,9 @@ map_audio(struct splice *s, struct unit *u)
 		d = src - (t->src + t->dur);
 		if (s->resend && d < 0 && d > -RESEND_90K && dts <= t->out)
 			return drop_repeat(s, u);
-		fits = d >= -WINDOW_BACK_90K && d <= ahead;
+		if (t->end != TS_NOTIME) /* the unit before may be a long one */
+			ahead = PB_MAX(ahead, t->end - (t->src + a->offset) + SECOND_90K);
+		fits = d >= -WINDOW_BACK_90K && d <= PB_MIN(ahead, AHEAD_MAX_90K);
 	} else if (v->src == TS_NOTIME) /* the first of an epoch that audio begins */
 		fits = true;
 	if (!fits && v->src != TS_NOTIME)

@@ -546,6 +546,96 @@ START_TEST(radio_is_carried)
 }
 END_TEST
 
+/* One PES with so many AAC frames of 1920 ticks. */
+static void
+make_long_sound(int64_t pts, int frames)
+{
+	uint8_t b[400 * 40];
+
+	ck_assert_int_le(frames, 400);
+	for (int i = 0; i < frames; i++) {
+		memset(b + i * 40, 0x55, 40);
+		memcpy(b + i * 40, "\xff\xf1\x4c\x80\x05\x1f\xfc", 7);
+	}
+	tsmake_pes(&m, m.audio_pid, 0xc0, pts, pts, b, (size_t)frames * 40, true);
+}
+
+/* Speech at 16 kbit/s: a PES holds seconds of it, and its time must not run faster. */
+START_TEST(radio_in_long_pes_keeps_its_time)
+{
+	static const int frames[] = { 24, 47, 100, 200, 400 };
+	int64_t pts = 900000, before = TS_NOTIME;
+
+	m.video_pid = 0;
+	for (int i = 0; i < 4; i++) {
+		tsmake_psi(&m);
+		for (int k = 0; k < 5; k++, pts += frames[_i] * 1920)
+			make_long_sound(pts, frames[_i]);
+		ck_assert_int_eq(pass(false), 0);
+	}
+	check();
+	ck_assert_uint_eq(t.units[1], 20);
+	ck_assert_uint_eq(conform_stats(c)->splices, 0);
+	for (int i = 0; i < t.n; i++) {
+		if (before != TS_NOTIME)
+			ck_assert_int_eq(t.unit[i].dts - before, frames[_i] * 1920);
+		before = t.unit[i].dts;
+	}
+}
+END_TEST
+
+/* Whole segments without a key frame behind a cut: nothing of them, then all. */
+START_TEST(a_cut_may_wait_for_its_key_frame_over_segments)
+{
+	struct tsmake_segment s = two_seconds;
+
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	s.dts_90k = 50000000;
+	s.first_key = 50;
+	s.gop = 100;
+	for (int i = 0; i < _i; i++, s.dts_90k += 180000) {
+		tsmake_segment(&m, &s);
+		ck_assert_int_eq(pass(i == 0), PB_EFORMAT);
+		ck_assert_str_eq(conform_reason(c), "no key frame");
+	}
+	s.first_key = 0;
+	s.gop = 25;
+	for (int i = 0; i < 2; i++, s.dts_90k += 180000) {
+		tsmake_segment(&m, &s);
+		ck_assert_int_eq(pass(false), 0);
+	}
+	check();
+	ck_assert_uint_eq(t.units[0], 150);
+	ck_assert_uint_ge(t.units[1], 3 * 31 - 2);
+	check_rhythm(3600, 3600 + 3600);
+	ck_assert_uint_eq(conform_stats(c)->splices, 1);
+}
+END_TEST
+
+/* The source's clock wraps close to a cut, on either side of it. */
+START_TEST(a_wrap_near_a_cut_is_no_second_cut)
+{
+	int64_t wrap = TS_WRAP_90K + (int64_t)(_i / 2 - 8) * 50000;
+	struct tsmake_segment s = two_seconds;
+
+	s.reorder = 2;
+	s.dts_90k = _i % 2 ? wrap : 900000;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	s.dts_90k = _i % 2 ? 77777 : wrap;
+	for (int i = 0; i < 3; i++, s.dts_90k += 180000) {
+		tsmake_segment(&m, &s);
+		ck_assert_int_eq(pass(i == 0), 0);
+	}
+	check();
+	ck_assert_uint_eq(t.units[0], 200);
+	ck_assert_uint_ge(t.units[1], 4 * 31 - 2);
+	check_rhythm(3600, 3600);
+	ck_assert_uint_eq(conform_stats(c)->splices, 1);
+}
+END_TEST
+
 START_TEST(output_waits_for_a_key_frame)
 {
 	struct tsmake_segment s = two_seconds;
@@ -1113,6 +1203,9 @@ main(void)
 	tcase_add_loop_test(tc, a_stream_goes_on_without_its_audio_or_its_video, 0, 3);
 	tcase_add_test(tc, video_missing_behind_a_discontinuity_leaves_audio);
 	tcase_add_test(tc, radio_is_carried);
+	tcase_add_loop_test(tc, radio_in_long_pes_keeps_its_time, 0, 5);
+	tcase_add_loop_test(tc, a_cut_may_wait_for_its_key_frame_over_segments, 1, 5);
+	tcase_add_loop_test(tc, a_wrap_near_a_cut_is_no_second_cut, 0, 34);
 	tcase_add_test(tc, output_waits_for_a_key_frame);
 	tcase_add_test(tc, a_recovery_point_serves_after_five_seconds);
 	tcase_add_test(tc, a_key_frame_without_parameter_sets_gets_those_of_its_source);
