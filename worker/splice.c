@@ -227,6 +227,15 @@ drop_early(struct splice *s, struct unit *u)
 	return 0;
 }
 
+/* Did audio of this epoch come that far? Then src is no jump of the source's clock. */
+static bool
+audio_reached(const struct splice *s, int64_t src)
+{
+	int64_t audio = s->s.track[ROLE_AUDIO].src;
+
+	return audio != TS_NOTIME && src <= audio + SECOND_90K;
+}
+
 static int
 map_video(struct splice *s, struct unit *u)
 {
@@ -243,9 +252,13 @@ map_video(struct splice *s, struct unit *u)
 		d = src - (t->src + t->dur);
 		if (s->resend && d < 0 && d > -RESEND_90K && src + a->offset <= t->out)
 			return drop_repeat(s, u);
-		if (d < -WINDOW_BACK_90K || d > ahead) {
+		if (d < -WINDOW_BACK_90K || (d > ahead && !audio_reached(s, src))) {
 			open_joint(s);
 			return arrive(s, u);
+		}
+		if (d > ahead && !a->need_key) { /* pictures were missing, time goes on */
+			a->need_key = 1;
+			keyframe_wait(&a->key);
 		}
 	} else if (a->joint_pts == TS_NOTIME) { /* the epoch began with audio alone */
 		if (!u->key)

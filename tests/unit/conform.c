@@ -584,6 +584,37 @@ START_TEST(radio_in_long_pes_keeps_its_time)
 }
 END_TEST
 
+/* Pictures are missing for _i seconds while audio goes on: it is not touched. */
+START_TEST(a_hole_in_video_costs_no_audio)
+{
+	int64_t dts = 900000, sound = dts, before = TS_NOTIME;
+	int first = 110, after = first + 25 * _i;
+	size_t sounds = 0;
+
+	for (int n = 0; n < 500; n++, dts += 3600) {
+		if (n % 100 == 0)
+			tsmake_psi(&m);
+		if (n < first || n >= after)
+			tsmake_picture(&m, dts, 0, n % 25 == 0, 400);
+		for (; sound <= dts; sound += 5760, sounds++)
+			tsmake_sound(&m, sound);
+		if (n % 100 == 99)
+			ck_assert_int_eq(pass(false), 0);
+	}
+	check();
+	ck_assert_uint_eq(conform_stats(c)->splices, 0);
+	ck_assert_uint_eq(t.units[1], sounds);
+	ck_assert_uint_ge(t.units[0], (size_t)(500 - 25 * _i - 25));
+	for (int i = 0; i < t.n; i++) {
+		if (!t.unit[i].audio)
+			continue;
+		if (before != TS_NOTIME)
+			ck_assert_int_eq(t.unit[i].dts - before, 5760);
+		before = t.unit[i].dts;
+	}
+}
+END_TEST
+
 /* Whole segments without a key frame behind a cut: nothing of them, then all. */
 START_TEST(a_cut_may_wait_for_its_key_frame_over_segments)
 {
@@ -1204,6 +1235,7 @@ main(void)
 	tcase_add_test(tc, video_missing_behind_a_discontinuity_leaves_audio);
 	tcase_add_test(tc, radio_is_carried);
 	tcase_add_loop_test(tc, radio_in_long_pes_keeps_its_time, 0, 5);
+	tcase_add_loop_test(tc, a_hole_in_video_costs_no_audio, 1, 9);
 	tcase_add_loop_test(tc, a_cut_may_wait_for_its_key_frame_over_segments, 1, 5);
 	tcase_add_loop_test(tc, a_wrap_near_a_cut_is_no_second_cut, 0, 34);
 	tcase_add_test(tc, output_waits_for_a_key_frame);
