@@ -84,7 +84,8 @@ struct state_upstream {
 	uint64_t epoch;
 	uint64_t msn;     /* the playlist's number of the segment that the last committed byte came from */
 	uint64_t serial;  /* ours: counts all segments of the stream, whoever worked on it */
-	uint64_t segment_bytes; /* of it that went into conform */
+	uint32_t discontinuity; /* in front of that segment, as conform was told */
+	uint32_t stream;  /* 1: plain TS, serial counts connections */
 };
 
 struct state_snapshot {

@@ -76,6 +76,7 @@ static void client_readable(struct ev_loop *, ev_io *, int);
 static void client_writable(struct ev_loop *, ev_io *, int);
 static void client_watch(struct ev_loop *, ev_timer *, int);
 static void client_more(struct ev_loop *, ev_idle *, int);
+static void plan_done(struct client *);
 
 int
 clients_new(struct clients **out, struct ev_loop *loop, int spool_fd, struct state *state, uint32_t burst_ms,
@@ -221,6 +222,34 @@ place(const struct clients *cs, uint64_t *offset)
 	    released, offset, &pcr);
 }
 
+/* A client in its slot, watched, not yet served. Takes fd; NULL when there is no memory (fd is closed then). */
+static struct client *
+client_new(struct clients *cs, const struct msg_client *from, int fd)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (c == NULL) {
+		close(fd);
+		return NULL;
+	}
+	client_socket(fd);
+	c->all = cs;
+	c->slot_n = from->slot;
+	c->slot = &cs->state->slots[from->slot];
+	c->fd = fd;
+	c->id = from->client;
+	c->moved = ev_now(cs->loop);
+	ev_io_init(&c->readable, client_readable, fd, EV_READ);
+	c->readable.data = c;
+	ev_io_start(cs->loop, &c->readable);
+	ev_io_init(&c->writable, client_writable, fd, EV_WRITE);
+	c->writable.data = c;
+	cs->by_slot[from->slot] = c;
+	LIST_INSERT_HEAD(&cs->list, c, entry);
+	cs->count++;
+	return c;
+}
+
 int
 clients_add(struct clients *cs, const struct msg_client *from, int fd)
 {
@@ -231,20 +260,15 @@ clients_add(struct clients *cs, const struct msg_client *from, int fd)
 		close(fd);
 		return PB_EPEER;
 	}
-	if (!place(cs, &offset) || (c = calloc(1, sizeof(*c))) == NULL) {
+	if (!place(cs, &offset)) {
 		close(fd);
 		return PB_NO;
 	}
-	client_socket(fd);
 	(void)client_written(fd, &written);
-
-	c->all = cs;
-	c->slot_n = from->slot;
-	c->slot = &cs->state->slots[from->slot];
-	c->fd = fd;
-	c->id = from->client;
+	c = client_new(cs, from, fd);
+	if (c == NULL)
+		return PB_NO;
 	c->next = offset;
-	c->moved = ev_now(cs->loop);
 
 	/* All that a successor needs stands in the slot before the first byte of the head is out. */
 	c->slot->client = from->client;
@@ -252,21 +276,85 @@ clients_add(struct clients *cs, const struct msg_client *from, int fd)
 	memcpy(c->slot->head, from->head, from->head_len);
 	c->slot->base_offset = offset;
 	c->slot->base_written = written + from->head_len;
+	c->slot->prelude_len = 0;
 	atomic_store(&c->slot->planned, 0);
 	atomic_store(&c->slot->sent, 0);
 	atomic_store(&c->slot->offset, offset);
 	atomic_store(&c->slot->skips, 0);
 	atomic_store(&c->slot->paused, 0);
 	atomic_store_explicit(&c->slot->phase, SLOT_BODY, memory_order_release);
+	client_writable(cs->loop, &c->writable, EV_WRITE);
+	return 0;
+}
 
-	ev_io_init(&c->readable, client_readable, fd, EV_READ);
-	c->readable.data = c;
-	ev_io_start(cs->loop, &c->readable);
-	ev_io_init(&c->writable, client_writable, fd, EV_WRITE);
-	c->writable.data = c;
-	cs->by_slot[from->slot] = c;
-	LIST_INSERT_HEAD(&cs->list, c, entry);
-	cs->count++;
+/* Where a client is, from what was written to it. false: the slot says what can't be. */
+static bool
+locate(struct client *c, uint64_t written)
+{
+	const struct state *state = c->all->state;
+	struct state_slot *slot = c->slot;
+
+	c->head_sent = slot->head_len;
+	if (atomic_load_explicit(&slot->planned, memory_order_acquire)) {
+		uint64_t since = written - slot->plan_written;
+
+		if (written < slot->plan_written || slot->prelude_len > STATE_PRELUDE_MAX)
+			return false;
+		c->prelude_sent = PB_MIN(since, slot->prelude_len);
+		c->next = slot->plan_offset;
+		if (since >= slot->prelude_len) {
+			plan_done(c);
+			c->next += written - slot->base_written;
+		}
+	} else if (written < slot->base_written) {
+		uint64_t owed = slot->base_written - written;
+
+		if (owed > slot->head_len)
+			return false;
+		c->head_sent = slot->head_len - owed;
+		c->next = slot->base_offset;
+	} else {
+		c->next = slot->base_offset + (written - slot->base_written);
+	}
+	if (c->next > atomic_load(&state->released))
+		return false;
+	if (c->next < atomic_load(&state->tail) && !atomic_load(&slot->planned)) {
+		/* The one before has put the rest of the packet in hand aside before the tail moved. */
+		c->behind = true;
+		slot->prelude_len = (uint32_t)((TS_PACKET - c->next % TS_PACKET) % TS_PACKET);
+	}
+	return true;
+}
+
+int
+clients_resume(struct clients *cs, const struct msg_client *from, int fd)
+{
+	const struct state_slot *slot;
+	struct client *c;
+	uint64_t written;
+
+	if (from->slot >= STATE_SLOTS || cs->by_slot[from->slot] != NULL) {
+		close(fd);
+		return PB_EPEER;
+	}
+	slot = &cs->state->slots[from->slot];
+	if (atomic_load_explicit(&slot->phase, memory_order_acquire) != SLOT_BODY || slot->client != from->client ||
+	    slot->head_len > STATE_HEAD_MAX) {
+		close(fd);
+		return PB_EPEER;
+	}
+	if (client_written(fd, &written) != 0) {
+		close(fd);
+		return PB_ESYS;
+	}
+	c = client_new(cs, from, fd);
+	if (c == NULL)
+		return PB_ESYS;
+	if (!locate(c, written)) {
+		client_free(c);
+		return PB_EPEER;
+	}
+	c->body = atomic_load(&c->slot->sent);
 	client_writable(cs->loop, &c->writable, EV_WRITE);
 	return 0;
 }

@@ -49,6 +49,14 @@ void clients_free(struct clients **clients);
  */
 int clients_add(struct clients *clients, const struct msg_client *from, int fd);
 
+/*
+ * Go on with one that another worker served, from its slot and the kernel's
+ * count: not a byte is lost or doubled. Takes fd. 0; PB_EPEER when the slot
+ * is not this client's or says what can't be; PB_ESYS when the connection
+ * is dead (fd is closed by then).
+ */
+int clients_resume(struct clients *clients, const struct msg_client *from, int fd);
+
 /* Stop sending to one, as the supervisor asked; answers with CLIENT_DROPPED. Unknown ones are answered too. */
 void clients_drop(struct clients *clients, const struct msg_drop *drop);
 

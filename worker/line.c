@@ -44,6 +44,8 @@ struct line {
 	int data_err;           /* of the segment in hand */
 	bool media, finishing, failed;
 	uint64_t connections;   /* of a plain stream: each is a segment of its own */
+	bool again;             /* the segment that `resumed` names comes once more, from its start */
+	struct state_upstream resumed;
 };
 
 static int64_t
@@ -189,13 +191,13 @@ static void
 stream_begins(void *arg)
 {
 	struct line *l = arg;
-	struct conform_input input = {
-		.msn = l->connections,
-		.discontinuity = l->connections > 0,
-		.continues = true,
-	};
+	struct conform_input input = { .msn = l->connections, .continues = true };
+	struct state_upstream upstream = { .serial = l->connections, .stream = 1 };
 
+	/* The same clock may go on behind a new connection: conform finds out. */
 	l->connections++;
+	atomic_store(&l->state->in_hand, upstream.serial + 1);
+	writer_upstream(l->writer, &upstream);
 	writer_begin(l->writer, &input);
 }
 
@@ -228,8 +230,13 @@ segment_begins(void *arg, const struct source_segment *segment)
 		.duration_ms = segment->duration_ms,
 		.discontinuity = segment->discontinuity || l->lost > 0,
 	};
-	struct state_upstream upstream = { .epoch = segment->epoch, .msn = segment->msn };
+	struct state_upstream upstream = { .epoch = segment->epoch, .msn = segment->msn, .serial = segment->serial };
 
+	if (l->again && segment->serial == l->resumed.serial)
+		input.discontinuity = l->resumed.discontinuity; /* as it was told the first time */
+	l->again = false;
+	upstream.discontinuity = input.discontinuity;
+	atomic_store(&l->state->in_hand, upstream.serial + 1);
 	l->data_err = 0;
 	writer_upstream(l->writer, &upstream);
 	writer_begin(l->writer, &input);
@@ -362,6 +369,22 @@ static const struct writer_ops writer_ops = {
 	.media = writer_media,
 };
 
+/* Take over what another worker left. */
+static int
+line_adopt(struct line *l)
+{
+	bool in_segment = false;
+	int err = writer_resume(l->writer, now_ns(), &l->resumed, &in_segment);
+
+	if (err != 0)
+		return err;
+	l->media = true;
+	l->again = in_segment;
+	l->connections = l->resumed.stream ? l->resumed.serial : 0;
+	source_resume_at(l->source, &l->resumed, in_segment);
+	return 0;
+}
+
 int
 line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const struct msg_tune *tune, int spool_fd,
     struct state *state, const struct line_ops *ops, void *arg)
@@ -390,7 +413,8 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
 	if ((err = fetch_pool_new(&l->pool, loop, &options)) != 0 ||
 	    (err = writer_new(&l->writer, spool_fd, state, &l->tune.settings, &writer_ops, l)) != 0 ||
 	    (err = prefetch_new(&l->prefetch, loop, l->pool, &l->tune, state, &prefetch_ops, l)) != 0 ||
-	    (err = source_new(&l->source, loop, l->pool, &l->tune, state, &source_ops, l)) != 0) {
+	    (err = source_new(&l->source, loop, l->pool, &l->tune, state, &source_ops, l)) != 0 ||
+	    (tune->adopt && (err = line_adopt(l)) != 0)) {
 		line_free(&l);
 		return err;
 	}
@@ -420,7 +444,8 @@ line_open(struct line *l)
 {
 	uint32_t ms = l->tune.settings.tune_timeout_ms;
 
-	prefetch_tuning(l->prefetch, ev_now(l->loop) + (ms != 0 ? ms : TUNE_TIMEOUT_MS) / 1e3);
+	if (!l->media)
+		prefetch_tuning(l->prefetch, ev_now(l->loop) + (ms != 0 ? ms : TUNE_TIMEOUT_MS) / 1e3);
 	ev_timer_start(l->loop, &l->tick);
 	ev_timer_start(l->loop, &l->second);
 	source_open(l->source);

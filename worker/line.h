@@ -37,7 +37,12 @@ struct line_ops {
 	void (*ended)(void *arg);
 };
 
-/* Takes a copy of tune; resolve, ops and the rest are borrowed. 0 or an error. */
+/*
+ * Takes a copy of tune; resolve, ops and the rest are borrowed. With
+ * tune->adopt it goes on from the commit in state, and has media from the
+ * beginning (`media` is not called). 0 or an error: PB_NO and PB_EFORMAT
+ * when there is no commit to go on from.
+ */
 int line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const struct msg_tune *tune,
     int spool_fd, struct state *state, const struct line_ops *ops, void *arg);
 void line_free(struct line **line);

@@ -142,7 +142,7 @@ link_client(void *arg, const struct msg_client *client, int fd)
 	struct worker *w = arg;
 	struct msg_client_report report = { .client = client->client, .slot = client->slot, .event = CLIENT_GONE };
 
-	if (clients_add(w->clients, client, fd) != 0)
+	if ((client->resume ? clients_resume(w->clients, client, fd) : clients_add(w->clients, client, fd)) != 0)
 		link_report(w->link, &report);
 }
 

@@ -105,6 +105,26 @@ mark_offset(const struct state *state, uint64_t n)
 	return atomic_load_explicit(&state->marks[n % STATE_INDEX].offset, memory_order_relaxed);
 }
 
+void
+pace_resume(struct pace *pace, const struct state *state, const struct state_snapshot *from, uint64_t released,
+    int64_t now_ns)
+{
+	uint64_t first = from->marks >= STATE_INDEX ? from->marks - STATE_INDEX + 1 : 0;
+
+	pace_init(pace, 0);
+	pace->started = from->anchor_ns != 0;
+	pace->anchor_ns = from->anchor_ns;
+	pace->anchor_pcr_27m = from->anchor_pcr_27m;
+	pace->burst_27m = from->burst_27m;
+	pace->target_27m = from->target_27m;
+	pace->rate_ppm = from->rate_ppm;
+	pace->last_ns = now_ns;
+	for (pace->next = from->marks; pace->next > first && mark_offset(state, pace->next - 1) >= released; pace->next--)
+		;
+	pace->position_27m = pace_position(pace, now_ns);
+	pace->reserve_27m = PB_MAX(from->head_pcr_27m - pace->position_27m, 0);
+}
+
 uint64_t
 pace_release(struct pace *pace, const struct state *state, uint64_t marks, uint64_t head, int64_t head_pcr_27m,
     uint64_t released, int64_t now_ns)

@@ -44,6 +44,10 @@ struct pace {
 
 void pace_init(struct pace *pace, uint32_t burst_ms);
 
+/* Go on with the clock of a stream that another worker released up to `released`. */
+void pace_resume(struct pace *pace, const struct state *state, const struct state_snapshot *from, uint64_t released,
+    int64_t now_ns);
+
 /* What the burst really is, once the window is known; before the first release only. */
 void pace_set_burst(struct pace *pace, uint32_t burst_ms);
 

@@ -65,6 +65,8 @@ struct source {
 	bool vod;
 	bool discontinuity;       /* in front of the next segment, whatever it says */
 	bool announced;           /* start() was called */
+	bool resuming;            /* the first list is searched for resume_msn */
+	uint64_t resume_msn, resume_serial;
 
 	bool streaming;           /* stream_begin() was called */
 	uint8_t *sniffed;         /* the body of a first request that may be either */
@@ -291,6 +293,12 @@ hand_out(struct source *s, size_t i)
 		.url = url,
 	};
 
+	if (s->tune->skip_set && out.serial == s->tune->skip_serial) {
+		log_event(LOG_WARNING, "segment.skip", "channel=%s msn=%llu why=\"it crashed two workers\"",
+		    s->tune->guide_number, (unsigned long long)seg->msn);
+		s->discontinuity = true;
+		return 0;
+	}
 	if (seg->gap || playlist_resolve(&s->list, seg->uri, url, sizeof(url)) != 0) {
 		/* Never asked for: what follows it begins anew. */
 		s->discontinuity = true;
@@ -370,6 +378,10 @@ follow(struct source *s, const struct playlist *pl)
 	if (reserve_ms == 0)
 		reserve_ms = PB_MIN(RESERVE_TARGETS * pl->target_ms, s->tune->settings.reserve_max_ms);
 	s->vod = pl->endlist;
+	if (s->resuming) {
+		s->resuming = false;
+		return track_resume(&s->track, pl, s->resume_msn, s->resume_serial, reserve_ms, &s->news);
+	}
 	return track_start(&s->track, pl, s->tune->settings.burst_ms, reserve_ms, &s->news);
 }
 
@@ -718,6 +730,16 @@ source_resume(struct source *s)
 {
 	if (s->what == STREAMING && s->fetch != NULL)
 		fetch_resume(s->fetch);
+}
+
+void
+source_resume_at(struct source *s, const struct state_upstream *upstream, bool in_segment)
+{
+	s->has_media = true;
+	s->announced = true;
+	s->resuming = !upstream->stream;
+	s->resume_msn = upstream->msn + (in_segment ? 0 : 1);
+	s->resume_serial = upstream->serial + (in_segment ? 0 : 1);
 }
 
 void

@@ -63,6 +63,12 @@ int source_new(struct source **out, struct ev_loop *loop, struct fetch_pool *poo
     struct state *state, const struct source_ops *ops, void *arg);
 void source_free(struct source **source);
 
+/*
+ * Before source_open(): go on where another worker was. in_segment: that
+ * segment is wanted again from its start, else the one behind it.
+ */
+void source_resume_at(struct source *source, const struct state_upstream *upstream, bool in_segment);
+
 /* Begin: the first request is on the wire when it returns. */
 void source_open(struct source *source);
 

@@ -228,6 +228,54 @@ track_start(struct track *track, const struct playlist *pl, uint32_t burst_ms, u
 	return 0;
 }
 
+/* Where a successor begins in pl; what it says of that stands in news. */
+static size_t
+resume_index(const struct playlist *pl, uint64_t msn, uint32_t behind_ms, struct track_news *news)
+{
+	uint64_t end = pl->media_sequence + pl->segment_count;
+
+	if (msn >= pl->media_sequence && msn <= end)
+		return (size_t)(msn - pl->media_sequence);
+	news->discontinuity = true;
+	if (msn > end) {
+		news->restart = true;
+		return start_index(pl, behind_ms);
+	}
+	news->lost = pl->media_sequence - msn;
+	return 0;
+}
+
+int
+track_resume(struct track *track, const struct playlist *pl, uint64_t msn, uint64_t serial, uint32_t behind_ms,
+    struct track_news *news)
+{
+	struct track_mark *marks;
+	size_t first;
+	int err;
+
+	pb_assert(pl->kind == PLAYLIST_MEDIA);
+	memset(news, 0, sizeof(*news));
+	track_clear(track);
+	err = list_marks(pl, &marks);
+	if (err != 0)
+		return err;
+	track->wanted_ms = behind_ms;
+	track->next_serial = serial;
+	news->what = pl->segment_count == 0 ? TRACK_EMPTY : TRACK_UNCHANGED;
+	first = resume_index(pl, msn, behind_ms, news);
+	if (first < pl->segment_count) {
+		err = hand_out(track, pl, first, news);
+		if (err != 0) {
+			free(marks);
+			return err;
+		}
+	} else if (pl->segment_count > 0) {
+		track->top_msn = pl->media_sequence + pl->segment_count - 1;
+	}
+	keep_window(track, pl, marks);
+	return 0;
+}
+
 /* Do entries that both windows have by number bear the same names? *names: their last parts do. */
 static bool
 numbers_agree(const struct track *track, const struct playlist *pl, const struct track_mark *marks, bool *names)

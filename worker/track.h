@@ -13,7 +13,7 @@
  *   serial   counts all segments handed out, 0, 1, 2, ...; unique, never repeats
  *   msn      the playlist's own number; the IV follows it (playlist_iv())
  *
- * The order: track_start() with the first good playlist, then track_update()
+ * The order: track_start() (a successor: track_resume()) with the first good playlist, then track_update()
  * with each later body, good or not, and track_failed() when no body came.
  * After a change of variant or source: track_restart() before the next
  * track_update().
@@ -93,6 +93,15 @@ void track_clear(struct track *track);
  * load (ENDLIST) begins at its beginning. 0 or PB_ENOMEM.
  */
 int track_start(struct track *track, const struct playlist *pl, uint32_t burst_ms, uint32_t reserve_ms,
+    struct track_news *news);
+
+/*
+ * Begin as the successor of a worker that was at segment msn: with that one
+ * as number `serial`, if the window still has it; with the first that is
+ * listed when it has moved on (lost, discontinuity); as a tune would when
+ * numbering began anew (restart). 0 or PB_ENOMEM.
+ */
+int track_resume(struct track *track, const struct playlist *pl, uint64_t msn, uint64_t serial, uint32_t behind_ms,
     struct track_news *news);
 
 /*

@@ -60,6 +60,36 @@ writer_new(struct writer **out, int spool_fd, struct state *state, const struct 
 	return 0;
 }
 
+int
+writer_resume(struct writer *w, int64_t now_ns, struct state_upstream *upstream, bool *in_segment)
+{
+	struct state_snapshot *snap = malloc(sizeof(*snap));
+	struct conform_snapshot from;
+	int err = PB_NO;
+
+	if (snap == NULL)
+		return PB_ENOMEM;
+	if (state_snapshot_read(w->state, snap) && snap->marks > 0 && snap->head > 0) {
+		memcpy(&from, snap->conform, sizeof(from));
+		err = conform_load(w->conform, &from);
+	}
+	if (err == 0) {
+		w->head = snap->head;
+		w->marks = snap->marks;
+		w->head_pcr_27m = snap->head_pcr_27m;
+		w->first_pcr_27m = snap->first_pcr_27m;
+		w->upstream = *upstream = snap->upstream;
+		w->released = PB_MIN(atomic_load(&w->state->released), w->head);
+		w->tail = PB_MIN(atomic_load(&w->state->tail), w->released);
+		w->punched = w->tail - w->tail % SPOOL_BLOCK;
+		w->media = true;
+		*in_segment = from.in_segment == 1;
+		pace_resume(&w->pace, w->state, snap, w->released, now_ns);
+	}
+	free(snap);
+	return err;
+}
+
 void
 writer_free(struct writer **writer)
 {
@@ -96,6 +126,9 @@ commit(struct writer *w, const struct conform_output *out)
 	draft->upstream = w->upstream;
 	draft->anchor_ns = w->pace.anchor_ns;
 	draft->anchor_pcr_27m = w->pace.anchor_pcr_27m;
+	draft->burst_27m = w->pace.burst_27m;
+	draft->target_27m = w->pace.target_27m;
+	draft->first_pcr_27m = w->first_pcr_27m;
 	draft->rate_ppm = w->pace.rate_ppm;
 	conform_save(w->conform, (struct conform_snapshot *)(void *)draft->conform);
 	draft->conform_len = sizeof(struct conform_snapshot);

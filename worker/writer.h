@@ -34,6 +34,15 @@ int writer_new(struct writer **out, int spool_fd, struct state *state, const str
     const struct writer_ops *ops, void *arg);
 void writer_free(struct writer **writer);
 
+/*
+ * Go on from the commit of the worker before, before anything is fed.
+ * *upstream says where it was, *in_segment whether that segment was not
+ * over yet: then it is fed again from its start, what has left is dropped.
+ * 0; PB_NO when there is nothing to go on from (no key frame was out);
+ * PB_EFORMAT when the snapshot is none.
+ */
+int writer_resume(struct writer *writer, int64_t now_ns, struct state_upstream *upstream, bool *in_segment);
+
 /* Where upstream is; becomes part of the next commit. */
 void writer_upstream(struct writer *writer, const struct state_upstream *upstream);
 

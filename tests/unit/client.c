@@ -124,13 +124,15 @@ add(uint64_t id, uint32_t slot, int fd)
 }
 
 /* Read until n bytes came or nothing more does, turning the loop meanwhile. */
+static int patience = 50; /* empty looks before it is believed that nothing more comes */
+
 static size_t
 viewer_read(int fd, uint8_t *buf, size_t n)
 {
 	size_t got = 0;
 	int idle = 0;
 
-	while (got < n && idle < 50) {
+	while (got < n && idle < patience) {
 		ssize_t r;
 
 		ev_run(loop, EVRUN_NOWAIT);
@@ -379,6 +381,132 @@ START_TEST(three_hundred_viewers_each_get_all)
 }
 END_TEST
 
+/* What a worker that dies leaves: its descriptors are gone, the supervisor's copies and the state stay. */
+static void
+succeed(int copies[], const uint64_t ids[], size_t n)
+{
+	clients_free(&clients);
+	ck_assert_int_eq(clients_new(&clients, loop, spool_fd, state, 400, 600000, on_event, NULL), 0);
+	for (uint32_t slot = 0; slot < n; slot++) {
+		struct msg_client from = { .client = ids[slot], .slot = slot, .resume = 1 };
+
+		ck_assert_int_eq(clients_resume(clients, &from, dup(copies[slot])), 0);
+	}
+}
+
+START_TEST(a_successor_goes_on_to_the_byte)
+{
+	static uint8_t all[2][1 << 22], want[1 << 22];
+	const uint64_t ids[2] = { 11, 12 };
+	size_t got[2] = { 0 }, head = sizeof(HEAD) - 1;
+	int pairs[2][2], copies[2];
+
+	srand((unsigned)_i);
+	patience = 1;
+	stream(50);
+	for (int v = 0; v < 2; v++) {
+		tcp_pair(pairs[v], v == 0 ? 0 : 4096);
+		copies[v] = dup(pairs[v][0]);
+		ck_assert_int_eq(add(ids[v], (uint32_t)v, pairs[v][0]), 0);
+	}
+	for (int step = 0; step < 60; step++) {
+		stream((uint64_t)(rand() % 8));
+		for (int v = 0; v < 2; v++)
+			got[v] += viewer_read(pairs[v][1], all[v] + got[v], (size_t)(rand() % 9000));
+		if (rand() % 3 == 0)
+			succeed(copies, ids, 2);
+	}
+	patience = 50;
+	for (int v = 0; v < 2; v++) {
+		struct state_slot *slot = &state->slots[v];
+
+		got[v] += viewer_read(pairs[v][1], all[v] + got[v], sizeof(all[v]) - got[v]);
+		ck_assert_uint_eq(got[v], head + ticks * TICK_BYTES - slot->base_offset);
+		ck_assert_mem_eq(all[v], HEAD, head);
+		ck_assert_int_eq(pread(spool_fd, want, got[v] - head, (off_t)slot->base_offset), (ssize_t)(got[v] - head));
+		ck_assert_mem_eq(all[v] + head, want, got[v] - head);
+	}
+	ck_assert_uint_eq(nreports, 0);
+	for (int v = 0; v < 2; v++) {
+		close(pairs[v][1]);
+		close(copies[v]);
+	}
+}
+END_TEST
+
+/* The worker may die while a slow viewer's skip is on its way, at any byte of it. */
+START_TEST(a_successor_carries_out_a_skip_that_was_planned)
+{
+	static uint8_t all[1 << 22];
+	const uint64_t ids[1] = { 5 };
+	size_t got, head = sizeof(HEAD) - 1, jumps = 0;
+	uint64_t last, tail;
+	int pair[2], copy;
+
+	stream(10);
+	tcp_pair(pair, 4096);
+	copy = dup(pair[0]);
+	ck_assert_int_eq(add(ids[0], 0, pair[0]), 0);
+	for (int i = 0; i < 200; i++) {
+		stream(100);
+		ev_run(loop, EVRUN_NOWAIT);
+	}
+	tail = (ticks - 500) * TICK_BYTES;
+	clients_before_tail(clients, tail);
+	atomic_store(&state->tail, tail);
+	ck_assert_uint_eq(spool_punch(spool_fd, 0, tail) > 0, true); /* what is gone is gone */
+	if (_i == 0)
+		succeed(&copy, ids, 1); /* before it is planned */
+	for (size_t n = 1, got_before = got = 0; n > 0; got_before = got) {
+		got += viewer_read(pair[1], all + got, 7000 + (size_t)_i * 13);
+		n = got - got_before;
+		succeed(&copy, ids, 1);
+	}
+	ck_assert_uint_eq((got - head) % TS_PACKET, 0);
+	last = tick_of(all + head);
+	for (size_t at = head; at < got; at += TS_PACKET) {
+		const uint8_t *p = all + at;
+
+		ck_assert_int_eq(p[0], TS_SYNC);
+		if (ts_af_flags(p) & TS_AF_DISCONTINUITY)
+			continue;
+		ck_assert_uint_ge(tick_of(p), last);
+		jumps += tick_of(p) > last + 1;
+		last = tick_of(p);
+	}
+	ck_assert_uint_eq(jumps, 1);
+	ck_assert_uint_eq(last, ticks - 1);
+	close(pair[1]);
+	close(copy);
+}
+END_TEST
+
+START_TEST(a_slot_that_lies_is_not_believed)
+{
+	struct msg_client from = { .client = 9, .slot = 2, .resume = 1 };
+	int pair[2], copy;
+
+	stream(10);
+	tcp_pair(pair, 0);
+	copy = dup(pair[0]);
+	ck_assert_int_eq(add(9, 2, pair[0]), 0);
+	clients_free(&clients);
+	ck_assert_int_eq(clients_new(&clients, loop, spool_fd, state, 400, 600000, on_event, NULL), 0);
+	from.client = 8;
+	ck_assert_int_eq(clients_resume(clients, &from, dup(copy)), PB_EPEER);
+	from.client = 9;
+	state->slots[2].base_offset = UINT64_MAX / 2;
+	ck_assert_int_eq(clients_resume(clients, &from, dup(copy)), PB_EPEER);
+	state->slots[2].base_offset = 0;
+	state->slots[2].base_written += 100000;
+	ck_assert_int_eq(clients_resume(clients, &from, dup(copy)), PB_EPEER);
+	state->slots[2].base_written -= 100000;
+	ck_assert_int_eq(clients_resume(clients, &from, dup(copy)), 0);
+	close(pair[1]);
+	close(copy);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -399,6 +527,9 @@ main(void)
 	tcase_add_test(tc, a_drop_is_answered_also_for_one_that_is_gone);
 	tcase_add_test(tc, one_that_reads_nothing_is_paused_then_given_up);
 	tcase_add_test(tc, three_hundred_viewers_each_get_all);
+	tcase_add_loop_test(tc, a_successor_goes_on_to_the_byte, 0, 20);
+	tcase_add_loop_test(tc, a_successor_carries_out_a_skip_that_was_planned, 0, 6);
+	tcase_add_test(tc, a_slot_that_lies_is_not_believed);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_set_tap(sr, "-");

@@ -265,6 +265,44 @@ static const struct {
 	{ TRACK_BAD, true, false, 5000, 20000, 0, TRACK_RELOAD_FLOOR_MS },
 };
 
+static const struct {
+	const char *body;
+	uint64_t msn;
+	const char *want, *next;
+	uint64_t serial;
+} successors[] = {
+	{ "5: a b c d", 7, "new c d", "new e", 40 },             /* in hand */
+	{ "5: a b c d", 5, "new a b c d", "new e", 40 },
+	{ "5: a b c d", 9, "unchanged", "new e", 40 },           /* it was the last one, and it is over */
+	{ "5: a b c d", 3, "new |a b c d -lost 2", "new e", 40 },/* the window has moved on */
+	{ "5: a b c d", 90, "new |c d -restart", "new e", 40 },  /* numbering began anew */
+	{ "5: a b |c d", 7, "new |c d", "new e", 40 },
+};
+
+START_TEST(a_successor_goes_on_with_the_segment_in_hand)
+{
+	struct track track;
+	struct track_news news;
+	struct playlist pl;
+	char got[256];
+
+	track_init(&track);
+	load(&pl, successors[_i].body);
+	ck_assert_int_eq(track_resume(&track, &pl, successors[_i].msn, successors[_i].serial, 12000, &news), 0);
+	tell(got, sizeof(got), &news, &pl);
+	ck_assert_str_eq(got, successors[_i].want);
+	if (news.what == TRACK_NEW)
+		ck_assert_uint_eq(news.serial, successors[_i].serial);
+	playlist_clear(&pl);
+	load(&pl, "6: b c d e");
+	ck_assert_int_eq(track_update(&track, &pl, &news), 0);
+	tell(got, sizeof(got), &news, &pl);
+	ck_assert_str_eq(got, successors[_i].next);
+	playlist_clear(&pl);
+	track_clear(&track);
+}
+END_TEST
+
 START_TEST(the_next_reload_keeps_the_recommended_pace)
 {
 	struct track track;
@@ -311,6 +349,7 @@ main(void)
 	tcase_add_loop_test(tc, a_reload_is_understood, 0, (int)NITEMS(stories));
 	tcase_add_loop_test(tc, a_tune_starts_burst_and_reserve_behind_the_edge, 0, (int)NITEMS(starts));
 	tcase_add_loop_test(tc, another_variant_goes_on_where_the_first_one_ended, 0, (int)NITEMS(switches));
+	tcase_add_loop_test(tc, a_successor_goes_on_with_the_segment_in_hand, 0, (int)NITEMS(successors));
 	tcase_add_loop_test(tc, the_next_reload_keeps_the_recommended_pace, 0, (int)NITEMS(reloads));
 	tcase_add_test(tc, failed_loads_are_tried_again_slower_and_for_ever);
 	srunner_set_tap(runner, "-");
