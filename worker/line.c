@@ -87,7 +87,7 @@ publish(struct line *l)
 {
 	struct state_figures *f = &l->state->figures;
 	struct fetch_figures from = fetch_pool_figures(l->pool);
-	const struct conform_stats *stats = conform_stats((struct conform *)(uintptr_t)writer_conform(l->writer));
+	const struct conform_stats *stats = conform_stats(writer_conform(l->writer));
 
 	atomic_store(&f->upstream_bytes, from.bytes);
 	atomic_store(&f->requests, from.requests);

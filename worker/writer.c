@@ -309,8 +309,8 @@ writer_has_media(const struct writer *w)
 	return w->media;
 }
 
-const struct conform *
-writer_conform(const struct writer *w)
+struct conform *
+writer_conform(struct writer *w)
 {
 	return w->conform;
 }

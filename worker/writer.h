@@ -77,6 +77,7 @@ bool writer_dry(const struct writer *writer);
 uint32_t writer_reserve_ms(const struct writer *writer);
 uint64_t writer_released_ms(const struct writer *writer);
 bool writer_has_media(const struct writer *writer);
-const struct conform *writer_conform(const struct writer *writer);
+/* Its conformer, for figures and reasons. Borrowed. */
+struct conform *writer_conform(struct writer *writer);
 
 #endif
