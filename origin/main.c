@@ -29,6 +29,7 @@ enum {
 	OPT_TESTCARD,
 	OPT_FAULT,
 	OPT_NO_CONTROL,
+	OPT_PARENT,
 	OPT_LOG,
 	OPT_MAX_CONNECTIONS,
 	OPT_ANALYSE,
@@ -56,6 +57,7 @@ static const struct option options[] = {
 	{ "testcard", optional_argument, NULL, OPT_TESTCARD },
 	{ "fault", required_argument, NULL, OPT_FAULT },
 	{ "no-control", no_argument, NULL, OPT_NO_CONTROL },
+	{ "parent", required_argument, NULL, OPT_PARENT },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS },
 	{ "analyse", required_argument, NULL, OPT_ANALYSE },
@@ -79,7 +81,8 @@ static const struct option options[] = {
 
 static const char usage[] =
     "usage: plexbridge-origin [--listen ADDRESS:PORT] [--listen-fd N] [--testcard[=KEYS]]\n"
-    "                         [--channel KEYS] [--fault KEYS] [--no-control] [--log N] [--max-connections N]\n"
+    "                         [--channel KEYS] [--fault KEYS] [--no-control] [--parent PID] [--log N]\n"
+    "                         [--max-connections N]\n"
     "       plexbridge-origin --analyse FILE|- [--es-hash]\n"
     "       plexbridge-origin --view URL [--duration S] [--bytes N] [--output FILE] [--rate N]\n"
     "                         [--pause-after N --pause-for S] [--rcvbuf N] [--progress FILE]\n"
@@ -158,6 +161,9 @@ take(struct settings *set, int opt, const char *name, const char *arg)
 		break;
 	case OPT_NO_CONTROL:
 		s->control = false;
+		break;
+	case OPT_PARENT:
+		s->parent = (pid_t)number(name, arg, 1, INT32_MAX);
 		break;
 	case OPT_LOG:
 		s->log_entries = (size_t)number(name, arg, 1, 65536);

@@ -9,12 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/pb.h"
 #include "origin/channel.h"
 #include "origin/fault.h"
 #include "origin/http.h"
 #include "origin/site.h"
+
+#define PARENT_LOOK_S 1.0
 
 struct served {
 	struct channels *channels;
@@ -29,6 +32,17 @@ on_signal(struct ev_loop *loop, struct ev_signal *w, int revents)
 	(void)w;
 	(void)revents;
 	ev_break(loop, EVBREAK_ALL);
+}
+
+/* An orphan is given another parent. PR_SET_PDEATHSIG would also fire when only the thread that forked us ends. */
+static void
+on_look(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	const pid_t *parent = w->data;
+
+	(void)revents;
+	if (getppid() != *parent)
+		ev_break(loop, EVBREAK_ALL);
 }
 
 static int
@@ -102,6 +116,8 @@ serve(const struct serve_options *options)
 	struct served s = { NULL, NULL, NULL, NULL };
 	struct ev_signal term;
 	struct ev_signal interrupt;
+	struct ev_timer look;
+	pid_t parent = options->parent;
 	int status = PB_EXIT_TEMPORARY;
 
 	if (loop == NULL)
@@ -112,6 +128,10 @@ serve(const struct serve_options *options)
 	ev_signal_init(&interrupt, on_signal, SIGINT);
 	ev_signal_start(loop, &term);
 	ev_signal_start(loop, &interrupt);
+	ev_timer_init(&look, on_look, 0., PARENT_LOOK_S);
+	look.data = &parent;
+	if (parent != 0)
+		ev_timer_start(loop, &look);
 
 	if (channels_new(&s.channels) != 0 || faults_new(&s.faults) != 0)
 		goto out;

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #define SERVE_LISTEN_MAX 16
 
@@ -21,12 +22,13 @@ struct serve_options {
 	const char **faults;
 	size_t nfaults;
 	bool control;
+	pid_t parent; /* end when it is not our parent any more; 0: whatever becomes of that */
 	size_t log_entries;
 	unsigned int connections_max;
 };
 
 /*
- * Serve until SIGTERM or SIGINT. Prints "listening URL" for each address
+ * Serve until SIGTERM or SIGINT, or the parent's death. Prints "listening URL" for each address
  * to standard output as soon as it accepts. Returns the exit status:
  * PB_EXIT_OK, PB_EXIT_PERMANENT with the reason on standard error, or
  * PB_EXIT_TEMPORARY.

@@ -33,10 +33,12 @@ start_later(struct testcard *card)
 static void
 start(struct testcard *card)
 {
+	char parent[16];
 	/* No control: anybody on this machine could make it fail. */
 	char *argv[] = { card->program, (char[]){ "--testcard" }, (char[]){ "--no-control" }, (char[]){ "--listen-fd" },
-		(char[]){ "3" }, NULL };
+		(char[]){ "3" }, (char[]){ "--parent" }, parent, NULL };
 
+	snprintf(parent, sizeof(parent), "%d", (int)getpid());
 	card->born = ev_now(card->loop);
 	if (child_start(&card->child, card->loop, card->program, argv, card->fd, &card->limits) == 0)
 		return;
