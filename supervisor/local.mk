@@ -23,6 +23,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/front.h supervisor/front.c \
 	supervisor/health.h supervisor/health.c \
 	supervisor/memory.h supervisor/memory.c \
+	supervisor/notify.h supervisor/notify.c \
 	supervisor/privs.h supervisor/privs.c \
 	supervisor/status.h supervisor/status.c \
 	supervisor/stream.h supervisor/stream.c \

@@ -171,3 +171,8 @@ UNIT_TESTS += tests/unit/ledger
 tests_unit_ledger_SOURCES = tests/unit/ledger.c
 tests_unit_ledger_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_ledger_LDADD = libipc.a libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/notify
+tests_unit_notify_SOURCES = tests/unit/notify.c
+tests_unit_notify_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(BSD_CFLAGS)
+tests_unit_notify_LDADD = libsupervisor.a libbase.a $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
