@@ -196,12 +196,33 @@ hand_out(struct track *track, const struct playlist *pl, size_t first, struct tr
 	return 0;
 }
 
+/* Hand out from index `first` of pl on, if that is inside, and keep pl as the window. Takes marks. */
+static int
+begin(struct track *track, const struct playlist *pl, struct track_mark *marks, size_t first, struct track_news *news)
+{
+	int err;
+
+	if (first < pl->segment_count) {
+		err = hand_out(track, pl, first, news);
+		if (err != 0) {
+			free(marks);
+			return err;
+		}
+	} else if (pl->segment_count > 0) {
+		news->what = TRACK_UNCHANGED;
+		track->top_msn = pl->media_sequence + pl->segment_count - 1;
+	} else {
+		news->what = TRACK_EMPTY;
+	}
+	keep_window(track, pl, marks);
+	return 0;
+}
+
 int
 track_start(struct track *track, const struct playlist *pl, uint32_t burst_ms, uint32_t reserve_ms,
     struct track_news *news)
 {
 	struct track_mark *marks;
-	size_t first;
 	int err;
 
 	pb_assert(pl->kind == PLAYLIST_MEDIA);
@@ -211,21 +232,10 @@ track_start(struct track *track, const struct playlist *pl, uint32_t burst_ms, u
 	if (err != 0)
 		return err;
 	track->wanted_ms = burst_ms + reserve_ms >= burst_ms ? burst_ms + reserve_ms : UINT32_MAX;
-	first = start_index(pl, pl->endlist ? UINT64_MAX : track->wanted_ms);
+	track->endlists = pl->endlist;
 	news->endlist = pl->endlist;
 	news->epoch = track->epoch;
-	if (first < pl->segment_count) {
-		err = hand_out(track, pl, first, news);
-		if (err != 0) {
-			free(marks);
-			return err;
-		}
-	} else {
-		news->what = TRACK_EMPTY;
-	}
-	keep_window(track, pl, marks);
-	track->endlists = pl->endlist;
-	return 0;
+	return begin(track, pl, marks, start_index(pl, pl->endlist ? UINT64_MAX : track->wanted_ms), news);
 }
 
 /* Where a successor begins in pl; what it says of that stands in news. */
@@ -250,7 +260,6 @@ track_resume(struct track *track, const struct playlist *pl, uint64_t msn, uint6
     struct track_news *news)
 {
 	struct track_mark *marks;
-	size_t first;
 	int err;
 
 	pb_assert(pl->kind == PLAYLIST_MEDIA);
@@ -261,19 +270,7 @@ track_resume(struct track *track, const struct playlist *pl, uint64_t msn, uint6
 		return err;
 	track->wanted_ms = behind_ms;
 	track->next_serial = serial;
-	news->what = pl->segment_count == 0 ? TRACK_EMPTY : TRACK_UNCHANGED;
-	first = resume_index(pl, msn, behind_ms, news);
-	if (first < pl->segment_count) {
-		err = hand_out(track, pl, first, news);
-		if (err != 0) {
-			free(marks);
-			return err;
-		}
-	} else if (pl->segment_count > 0) {
-		track->top_msn = pl->media_sequence + pl->segment_count - 1;
-	}
-	keep_window(track, pl, marks);
-	return 0;
+	return begin(track, pl, marks, resume_index(pl, msn, behind_ms, news), news);
 }
 
 /* Do entries that both windows have by number bear the same names? *names: their last parts do. */
