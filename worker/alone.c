@@ -35,6 +35,7 @@ struct alone {
 	uint64_t limit;  /* offset where --duration ends; UINT64_MAX until it is known */
 	bool ended;      /* no more will be released */
 	int status;
+	bool over; /* perhaps before the loop runs: a break would be forgotten there */
 	ev_signal sigint, sigterm;
 	/* --inspect of a URL */
 	char *body;
@@ -97,6 +98,7 @@ static void
 finish(struct alone *a, int status)
 {
 	a->status = status;
+	a->over = true;
 	ev_break(a->loop, EVBREAK_ALL);
 }
 
@@ -145,7 +147,7 @@ on_failed(void *arg, uint32_t code, const char *reason)
 	struct alone *a = arg;
 
 	log_event(LOG_ERR, "stream.failed", "code=%u why=\"%s\"", code, reason);
-	finish(a, PB_EXIT_FAIL);
+	finish(a, code == 806 ? PB_EXIT_PERMANENT : PB_EXIT_TEMPORARY);
 }
 
 static void
@@ -156,7 +158,7 @@ on_ended(void *arg)
 	a->ended = true;
 	if (atomic_load(&a->state->released) == 0) {
 		log_event(LOG_ERR, "stream.failed", "code=807 why=\"the source ended before a picture came\"");
-		finish(a, PB_EXIT_FAIL);
+		finish(a, PB_EXIT_TEMPORARY);
 		return;
 	}
 	serve(a);
@@ -202,7 +204,8 @@ run(struct alone *a, const struct msg_tune *tune, int spool_fd, int out_fd)
 		a->status = PB_EXIT_TEMPORARY;
 	} else {
 		line_open(a->line);
-		ev_run(a->loop, 0);
+		if (!a->over)
+			ev_run(a->loop, 0);
 	}
 	line_free(&a->line);
 	output_free(&a->output);
@@ -219,7 +222,7 @@ alone_run(const struct alone_options *options)
 	int spool_fd = -1, state_fd = -1, out_fd;
 
 	if (settle(&config, &tune, options) != 0)
-		return PB_EXIT_FAIL;
+		return PB_EXIT_PERMANENT;
 	out_fd = open_output(options->output);
 	if (out_fd == -1) {
 		config_free(&config);
