@@ -1,0 +1,127 @@
+#!/bin/bash
+# The worker alone, from the shell: a whole line, the conformer, the playlist reader.
+. "${0%/*}/lib.sh"
+
+need_media hi lo bframes mpeg2
+hi=$(media hi)
+worker=$PROGRAMS/plexbridge-worker
+origin start --channel "name=live,seg=2,win=10,clock=wall,file=$hi,file2=$(media lo)" \
+    --channel "name=vod,seg=2,file=$hi,vod=yes" --channel "name=aes,seg=2,file=$hi,vod=yes,aes=yes,iv=implicit"
+files start
+
+# judge NAME: what the analyser says of $T/NAME.ts, as a report.
+judge() {
+	"$PROGRAMS/plexbridge-origin" --analyse "$T/$1.ts" | jq '{ status: 200, analysis: . }' >"$T/$1.json"
+}
+
+it "--url --output - writes a clean stream for as long as --duration says"
+timeout 60 "$worker" --url "$(origin url)/live/master.m3u8" --header 'X-Test: yes' --user-agent Hand/1.0 \
+    --duration 6 --output - >"$T/live.ts" 2>"$T/live.err"
+equal "exit status" $? 0
+judge live
+viewer check live clean=true 'media_ms>=5800' 'media_ms<=6200'
+viewer whole live "$hi"
+at_least "requests" "$(origin log 'length')" 3
+equal "requests without header or agent" \
+    "$(origin log '[.[] | select(.agent != "Hand/1.0" or (.head | test("\r\nX-Test: yes\r\n") | not))] | length')" 0
+
+it "--variant caps the choice by height and by rate"
+for cap in 400p 2M; do
+	timeout 60 "$worker" --url "$(origin url)/live/master.m3u8" --variant "$cap" --duration 3 --output - \
+	    >"$T/low.ts" 2>"$T/low.err"
+	equal "exit status" $? 0
+	judge low
+	viewer check low clean=true
+	viewer whole low "$(media lo)"
+done
+
+it "a source that has an end is played to it, every picture, and exit is 0"
+timeout 60 "$worker" --url "$(origin url)/vod/media.m3u8" --output "$T/vod.ts" 2>"$T/vod.err" &
+vod=$!
+timeout 60 "$worker" --url "$(origin url)/aes/media.m3u8" --output "$T/aes.ts" 2>"$T/aes.err"
+equal "exit status with AES-128" $? 0
+wait $vod
+equal "exit status" $? 0
+for name in vod aes; do
+	judge $name
+	viewer check $name clean=true video_units=320 first_video_key=true
+	viewer whole $name "$hi"
+done
+
+it "a playlist with a byte order mark, CRLF, blanks and unknown tags is read"
+{
+	printf '\357\273\277#EXTM3U\r\n#EXT-X-VERSION:3\r\n#EXT-X-TARGETDURATION:2\r\n#EXT-X-MEDIA-SEQUENCE:0\r\n\r\n'
+	printf '#EXT-X-SOMETHING-NEW:A=1,B="x,y"\r\n# a comment\r\n'
+	for k in 0 1 2 3 4 5 6; do
+		printf '#EXTINF:%s,title, with = and "\r\n%s/vod/seg/%s.ts \r\n' "$([ $k = 6 ] && echo 0.8 || echo 2.0)" \
+		    "$(origin url)" $k
+	done
+	printf '#EXT-X-ENDLIST'
+} >"$(files dir)/crlf.m3u8"
+timeout 60 "$worker" --url "$(files url)/crlf.m3u8" --output "$T/crlf.ts" 2>"$T/crlf.err"
+equal "exit status" $? 0
+judge crlf
+viewer check crlf clean=true video_units=320
+viewer whole crlf "$hi"
+
+it "what can't be had or carried is an exit status and a reason"
+timeout 60 "$worker" --url "$(origin url)/none/media.m3u8" --output - >"$T/none.ts" 2>"$T/none.err"
+equal "exit status" $? 100
+expect "a reason" grep -q 404 "$T/none.err"
+expect "nothing is written" test ! -s "$T/none.ts"
+timeout 60 "$worker" --url ftp://127.0.0.1/x --output - >"$T/none.ts" 2>"$T/none.err"
+equal "exit status for another scheme" $? 100
+expect "a reason" test -s "$T/none.err"
+
+it "it ends on SIGTERM"
+"$worker" --url "$(origin url)/live/master.m3u8" --output "$T/term.ts" 2>"$T/term.err" &
+pid=$!
+others+=($pid)
+expect "media" until_true 30 test -s "$T/term.ts"
+kill -TERM $pid
+wait $pid
+equal "exit status" $? 0
+
+it "--conform makes one stream of files that have nothing in common but their codecs"
+timeout 60 "$worker" --conform "$hi" -d "$(media lo)" -d "$hi" --output - >"$T/joined.ts" 2>"$T/joined.err"
+equal "exit status" $? 0
+judge joined
+viewer check joined clean=true continuity_errors=0 dts_backward=0 pcr_jumps=0 pmt_changes=0 video_units=960 psi_first=true
+
+it "--conform cleans what is damaged, each codec"
+for m in bframes mpeg2; do
+	# A piece from the middle, off the packets' borders, with a hole.
+	{
+		head -c 300001 "$(media $m)" | tail -c 250000
+		tail -c 200003 "$(media $m)"
+	} >"$T/damaged.bin"
+	timeout 60 "$worker" --conform "$T/damaged.bin" --output - >"$T/damaged.ts" 2>"$T/damaged.err"
+	equal "exit status" $? 0
+	judge damaged
+	viewer check damaged continuity_errors=0 sync_losses=0 dts_backward=0 pcr_backward=0 psi_first=true first_video_key=true \
+	    'video_units>=50' unlisted_packets=0 malformed=0
+done
+
+it "--conform of what is no transport stream is exit 1 with a reason"
+head -c 100000 /dev/urandom >"$T/noise.bin"
+timeout 60 "$worker" --conform "$T/noise.bin" --output - >"$T/noise.ts" 2>"$T/noise.err"
+equal "exit status" $? 1
+expect "a reason" test -s "$T/noise.err"
+expect "nothing is written" test ! -s "$T/noise.ts"
+
+it "--inspect tells what it understood of a URL and of a file"
+timeout 60 "$worker" --inspect "$(origin url)/live/master.m3u8" >"$T/inspect.json" 2>"$T/inspect.err"
+equal "exit status" $? 0
+equal "master" "$(jq -c '[.kind, (.variant_urls | length), .resolutions[0]]' "$T/inspect.json")" '["master",2,"1280x720"]'
+curl -s "$(origin url)/aes/media.m3u8" >"$T/aes.m3u8"
+timeout 60 "$worker" --inspect "$T/aes.m3u8" --base http://cdn.example/x/y.m3u8 >"$T/inspect.json" 2>"$T/inspect.err"
+equal "exit status" $? 0
+equal "media" '["media",true,7,"http://cdn.example/x/seg/0.ts","AES-128","http://cdn.example/x/key",null]' \
+    "$(jq -c '[.kind, .endlist, (.uris | length), .resolved[0]] + .keys[0]' "$T/inspect.json")"
+printf '<html></html>' >"$T/page.html"
+timeout 60 "$worker" --inspect "$T/page.html" >"$T/inspect.json" 2>"$T/inspect.err"
+equal "exit status of what is none" $? 1
+equal "kind" "$(jq -r .kind "$T/inspect.json")" invalid
+expect "a reason" jq -e '.reason | length > 5' "$T/inspect.json" >"$T/inspect.out"
+
+finish
