@@ -26,6 +26,7 @@ usage(FILE *out)
 	      "  status        the bridge, its streams, workers and clients\n"
 	      "  channels      the lineup\n"
 	      "  reload        read the configuration again\n"
+	      "  restart N     give channel N another worker; its viewers stay\n"
 	      "  health        would a tune work now? exit 0 or 1\n"
 	      "  dump          the status with all counters and workers, as JSON\n"
 	      "  show config   the settings in force, as JSON\n"
@@ -95,6 +96,17 @@ put_reload(const json_t *answer)
 }
 
 static int
+put_restart(const json_t *answer)
+{
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		put_lines(json_object_get(answer, "errors"), "");
+		return PB_EXIT_FAIL;
+	}
+	puts("another worker takes over");
+	return PB_EXIT_OK;
+}
+
+static int
 put_health(const json_t *answer)
 {
 	if (json_is_true(json_object_get(answer, "ok"))) {
@@ -105,6 +117,7 @@ put_health(const json_t *answer)
 	return PB_EXIT_FAIL;
 }
 
+/* A second word that is "" stands for any, which is put behind the path. */
 static const struct {
 	const char *words[2];
 	const char *path;
@@ -114,28 +127,52 @@ static const struct {
 	{ { "status", NULL }, "/api/status", false, put_status },
 	{ { "channels", NULL }, "/api/channels", false, put_channels },
 	{ { "reload", NULL }, "/api/reload", true, put_reload },
+	{ { "restart", "" }, "/api/restart?channel=", true, put_restart },
 	{ { "health", NULL }, "/api/health", false, put_health },
 	{ { "dump", NULL }, "/api/dump", false, put_json },
 	{ { "show", "config" }, "/api/config", false, put_json },
 };
 
-/* Statuses that are answers too: 409 a reload that was refused, 503 a bridge that is not healthy. */
+/*
+ * Statuses that are answers too: 400 and 404 a channel that is none or does
+ * not run, 409 a reload that was refused, 503 a bridge that is not healthy.
+ */
 static bool
 answered(long status)
 {
-	return status == 200 || status == 409 || status == 503;
+	return status == 200 || status == 400 || status == 404 || status == 409 || status == 503;
+}
+
+/* The path with the second word behind it, when it takes one, as RFC 3986 wants it. false: too long. */
+static bool
+make_path(char *out, size_t size, size_t command, const char *word)
+{
+	int n = snprintf(out, size, "%s", commands[command].path);
+
+	for (; word != NULL && *word != '\0' && n >= 0 && (size_t)n < size; word++) {
+		unsigned char c = (unsigned char)*word;
+		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.';
+
+		n += snprintf(out + n, size - (size_t)n, plain ? "%c" : "%%%02X", c);
+	}
+	return n >= 0 && (size_t)n < size;
 }
 
 static int
-run(const char *socket, bool json, size_t command)
+run(const char *socket, bool json, size_t command, const char *word)
 {
+	char path[256];
 	char why[512];
 	struct answer answer;
 	json_error_t error;
 	json_t *value;
 	int status;
 
-	if (ask(&answer, socket, commands[command].path, commands[command].post, why, sizeof(why)) != 0) {
+	if (!make_path(path, sizeof(path), command, word)) {
+		fputs("plexbridgectl: the word is too long\n", stderr);
+		return PB_EXIT_FAIL;
+	}
+	if (ask(&answer, socket, path, commands[command].post, why, sizeof(why)) != 0) {
 		fprintf(stderr, "plexbridgectl: %s\n", why);
 		return PB_EXIT_FAIL;
 	}
@@ -156,6 +193,12 @@ run(const char *socket, bool json, size_t command)
 	return fflush(stdout) == 0 ? status : PB_EXIT_FAIL;
 }
 
+static bool
+takes_word(size_t command)
+{
+	return commands[command].words[1] != NULL && commands[command].words[1][0] == '\0';
+}
+
 static size_t
 find_command(int count, char **words)
 {
@@ -163,7 +206,7 @@ find_command(int count, char **words)
 		int need = commands[i].words[1] != NULL ? 2 : 1;
 
 		if (count == need && strcmp(words[0], commands[i].words[0]) == 0 &&
-		    (need == 1 || strcmp(words[1], commands[i].words[1]) == 0))
+		    (need == 1 || takes_word(i) || strcmp(words[1], commands[i].words[1]) == 0))
 			return i;
 	}
 	return NITEMS(commands);
@@ -211,7 +254,7 @@ main(int argc, char **argv)
 		return PB_EXIT_FAIL;
 	}
 	curl_global_init(CURL_GLOBAL_NOTHING);
-	status = run(socket, json, command);
+	status = run(socket, json, command, takes_word(command) ? argv[optind + 1] : NULL);
 	curl_global_cleanup();
 	return status;
 }

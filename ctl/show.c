@@ -135,6 +135,22 @@ add_worker(struct table *table, const json_t *s)
 	    integer(errors, up, "errors") });
 }
 
+/* Only those that had one: why the worker before went, and what it took. */
+static void
+add_handover(struct table *table, const json_t *s)
+{
+	const json_t *last = json_object_get(s, "last_handover");
+	char count[CELL], crashes[CELL], poisoned[CELL], ago[CELL], ms[CELL], clients[CELL];
+
+	if (!json_is_object(last))
+		return;
+	snprintf(ms, sizeof(ms), "%.1f ms", number_of(last, "ms"));
+	table_add(table, (const char *const[]){ text_of(s, "channel"), integer(count, s, "handovers"),
+	    integer(crashes, s, "crashes"), integer(poisoned, s, "poisoned"),
+	    show_seconds(ago, sizeof(ago), number_of(last, "seconds_ago")), ms, integer(clients, last, "clients"),
+	    text_of(last, "why") });
+}
+
 static void
 add_client(struct table *table, const json_t *stream, const json_t *c)
 {
@@ -156,11 +172,14 @@ show_status(const json_t *status, bool utf8)
 		{ "WORKER", false, 0 }, { "UP", true, 0 }, { "AGAIN", true, 0 }, { "UPSTREAM", false, 4 },
 		{ "BIT/S", true, 0 }, { "DELAY", true, 0 }, { "SEGM", true, 0 }, { "LOST", true, 0 },
 		{ "ERR", true, 0 } };
+	static const struct column of_handover[] = { { "CHANNEL", false, 0 }, { "HANDOVERS", true, 0 },
+		{ "CRASHES", true, 0 }, { "POISON", true, 0 }, { "AGO", true, 0 }, { "TOOK", true, 0 },
+		{ "CLIENTS", true, 0 }, { "WHY", false, 8 } };
 	static const struct column of_client[] = { { "CHANNEL", false, 0 }, { "ADDRESS", false, 25 },
 		{ "STATE", false, 0 }, { "TIME", true, 0 }, { "SENT", true, 0 }, { "BEHIND", true, 0 },
 		{ "AGENT", false, 4 } };
 	const json_t *streams = json_object_get(status, "streams");
-	struct table table, workers, clients;
+	struct table table, workers, handovers, clients;
 	char *text = NULL;
 	size_t len, n = json_array_size(streams);
 	FILE *out = open_memstream(&text, &len);
@@ -170,12 +189,14 @@ show_status(const json_t *status, bool utf8)
 	put_supervisor(out, status);
 	table_init(&table, of_stream, NITEMS(of_stream));
 	table_init(&workers, of_worker, NITEMS(of_worker));
+	table_init(&handovers, of_handover, NITEMS(of_handover));
 	table_init(&clients, of_client, NITEMS(of_client));
 	for (size_t i = 0; i < n; i++) {
 		const json_t *s = json_array_get(streams, i), *list = json_object_get(s, "clients");
 
 		add_stream(&table, s);
 		add_worker(&workers, s);
+		add_handover(&handovers, s);
 		for (size_t k = 0; k < json_array_size(list); k++)
 			add_client(&clients, s, json_array_get(list, k));
 	}
@@ -183,6 +204,7 @@ show_status(const json_t *status, bool utf8)
 		fputs("\nno channel is running\n", out);
 	put_table(out, &table, utf8);
 	put_table(out, &workers, utf8);
+	put_table(out, &handovers, utf8);
 	put_table(out, &clients, utf8);
 	if (fclose(out) != 0) {
 		free(text);

@@ -18,6 +18,8 @@
 #include "supervisor/stream.h"
 #include "supervisor/tuner.h"
 
+#define ORPHAN_EOF_S 2.0 /* one that reads on after closing its side is believed for so long */
+
 _Static_assert(TUNER_STREAM_HEAD <= sizeof(((struct msg_client *)0)->head), "a head fits its message");
 
 static struct ev_loop *
@@ -26,10 +28,17 @@ loop_of(const struct client *c)
 	return c->stream->streams->loop;
 }
 
+/* Its slot, when a worker has written it for this client; numbers are never used twice. */
 static const struct state_slot *
 slot_of(const struct client *c)
 {
-	return c->slot != CLIENT_NO_SLOT && c->stream->state != NULL ? &c->stream->state->slots[c->slot] : NULL;
+	const struct state_slot *slot;
+
+	if (c->slot == CLIENT_NO_SLOT || c->stream->state == NULL)
+		return NULL;
+	slot = &c->stream->state->slots[c->slot];
+	return atomic_load_explicit(&slot->phase, memory_order_acquire) != SLOT_FREE && slot->client == c->number ? slot :
+	                                                                                                           NULL;
 }
 
 const char *
@@ -43,7 +52,7 @@ client_phase_name(enum client_phase phase)
 uint64_t
 client_bytes(const struct client *c)
 {
-	const struct state_slot *slot = c->phase == CLIENT_SERVED ? slot_of(c) : NULL;
+	const struct state_slot *slot = slot_of(c);
 
 	return slot != NULL ? atomic_load_explicit(&slot->sent, memory_order_relaxed) : 0;
 }
@@ -51,7 +60,7 @@ client_bytes(const struct client *c)
 bool
 client_paused(const struct client *c)
 {
-	const struct state_slot *slot = c->phase == CLIENT_SERVED ? slot_of(c) : NULL;
+	const struct state_slot *slot = slot_of(c);
 
 	return slot != NULL && atomic_load_explicit(&slot->paused, memory_order_relaxed) != 0;
 }
@@ -171,9 +180,17 @@ on_watch(struct ev_loop *loop, ev_io *watch, int revents)
 void
 client_look(struct client *c)
 {
-	struct pollfd p = { .fd = c->conn.fd, .events = 0 };
+	struct pollfd p = { .fd = c->conn.fd, .events = POLLRDHUP };
+	bool orphan = c->phase == CLIENT_OWED && c->stream->state_now == STREAM_ORPHAN;
 
-	if (c->phase == CLIENT_WAITING && c->mute && poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)))
+	if (!orphan && (c->phase != CLIENT_WAITING || !c->mute))
+		return;
+	if (poll(&p, 1, 0) != 1)
+		return;
+	if (orphan && (p.revents & POLLRDHUP))
+		c->eof = true;
+	/* Nobody sends to it, so nobody would ever be told that it isn't there: an end of its side has to do. */
+	if ((p.revents & (POLLERR | POLLHUP)) || (orphan && c->eof && ev_now(loop_of(c)) - c->stream->since > ORPHAN_EOF_S))
 		client_end(c, "client-gone");
 }
 
@@ -231,33 +248,98 @@ client_media(struct client *c)
 	owe(c);
 }
 
-void
-client_wait_again(struct client *c)
+/* Its worker died before a byte of its answer was out: it waits for the next one's media. */
+static void
+wait_again(struct client *c)
 {
 	double left = c->stream->streams->config->stream.tune_timeout_ms / 1e3 - (ev_now(loop_of(c)) - c->since);
 
-	pb_assert(c->phase == CLIENT_OWED);
+	quiet(c);
 	paid(c);
 	stream_slot_free(c->stream, c->slot);
 	c->slot = CLIENT_NO_SLOT;
 	c->phase = CLIENT_WAITING;
+	c->served_at = 0;
 	if (!c->mute)
 		ev_io_start(loop_of(c), &c->watch);
 	ev_timer_set(&c->deadline, PB_MAX(left, 0.0), 0.0);
 	ev_timer_start(loop_of(c), &c->deadline);
 }
 
+/* Why its worker had ended it, as far as slot and connection still tell: the report is lost with the worker. */
+static const char *
+ended_why(const struct client *c)
+{
+	struct pollfd p = { .fd = c->conn.fd, .events = 0 };
+
+	if (poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)))
+		return msg_client_event_name(CLIENT_GONE);
+	return msg_client_event_name(client_paused(c) ? CLIENT_PAUSED : CLIENT_GHOST);
+}
+
+bool
+client_carry(struct client *c)
+{
+	const struct state_slot *slot = slot_of(c);
+
+	if (c->phase == CLIENT_WAITING)
+		return false;
+	if (c->phase == CLIENT_DROPPING) {
+		client_free(c);
+		return false;
+	}
+	if (slot == NULL) {
+		wait_again(c);
+		return false;
+	}
+	if (atomic_load_explicit(&slot->phase, memory_order_acquire) != SLOT_BODY) {
+		end(c, ended_why(c), client_bytes(c), true);
+		return false;
+	}
+	c->phase = CLIENT_OWED;
+	c->resume = true;
+	owe(c);
+	return true;
+}
+
+bool
+client_stuck(struct client *c, const struct state_view *view, int64_t now_ns, int64_t allowed_ns)
+{
+	const struct state_slot *slot = slot_of(c);
+	struct pollfd p = { .fd = c->conn.fd, .events = POLLOUT };
+	uint64_t sent, offset;
+
+	if (c->phase != CLIENT_SERVED || slot == NULL)
+		return false;
+	sent = atomic_load_explicit(&slot->sent, memory_order_relaxed);
+	offset = atomic_load_explicit(&slot->offset, memory_order_relaxed);
+	/* POLLOUT alone: one that is broken is the worker's to notice, and nothing can be sent to it. */
+	if (sent != c->moved_sent || c->moved_ns == 0 || offset < view->tail || offset >= view->released ||
+	    poll(&p, 1, 0) != 1 || p.revents != POLLOUT) {
+		c->moved_sent = sent;
+		c->moved_ns = now_ns;
+		return false;
+	}
+	return now_ns - c->moved_ns > allowed_ns;
+}
+
 static int
 send_client(struct client *c)
 {
-	struct msg_client msg = { .client = c->number, .slot = c->slot };
+	struct msg_client msg = { .client = c->number, .slot = c->slot, .resume = c->resume };
 	int err;
 
-	msg.head_len = (uint32_t)tuner_stream_head(msg.head, c->stream->tuner, time(NULL));
+	if (!c->resume)
+		msg.head_len = (uint32_t)tuner_stream_head(msg.head, c->stream->tuner, time(NULL));
 	err = worker_send(c->stream->worker, MSG_S_CLIENT, &msg, sizeof(msg), &c->conn.fd, 1);
 	if (err != 0)
 		return err;
 	c->phase = CLIENT_SERVED;
+	c->moved_ns = 0;
+	if (c->resume) {
+		c->resume = false;
+		return 0;
+	}
 	c->served_at = ev_now(loop_of(c));
 	log_event(LOG_INFO, "client.open",
 	    "channel=%s client=%" PRIu64 " peer=%s tuner=%d after_ms=%.0f agent=\"%s\"", c->stream->guide_number, c->number,

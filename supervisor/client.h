@@ -8,6 +8,7 @@
  * close, then the worker is told to drop its copy, then the slot is free.
  *
  *   waiting -> owed -> served -> dropping -> (gone)
+ *      ^--------^--------' when its worker died
  *
  *   owner     the stream; a client frees itself at its end
  *   blocking  never
@@ -21,6 +22,7 @@
 #include <sys/queue.h>
 
 #include "ipc/msg.h"
+#include "ipc/state.h"
 #include "supervisor/addr.h"
 #include "supervisor/http.h"
 
@@ -28,7 +30,7 @@
 
 enum client_phase {
 	CLIENT_WAITING,  /* for media; its connection is ours alone */
-	CLIENT_OWED,     /* has a slot; the worker has yet to be told */
+	CLIENT_OWED,     /* has a slot; the worker, or the one after it, has yet to be told */
 	CLIENT_SERVED,   /* by the worker */
 	CLIENT_DROPPING, /* ended for us; the worker has yet to say that it dropped it */
 	CLIENT_PHASES
@@ -48,7 +50,10 @@ struct client {
 	uint32_t duration_s; /* 0: no end */
 	bool eof;            /* it closed its side: gone, as soon as somebody needs the tuner */
 	bool mute;           /* waiting and eof: nothing more to be heard, only looked at */
+	bool resume;         /* owed: its slot says where it is, another worker wrote it */
 	ev_tstamp since, served_at;
+	uint64_t moved_sent; /* what its slot said was sent, when that last changed */
+	int64_t moved_ns;    /* CLOCK_MONOTONIC: when it did, or couldn't have */
 	ev_io watch;         /* while waiting */
 	ev_timer deadline;   /* waiting: tune_timeout; served: duration */
 	char address[ADDR_TEXT];
@@ -62,8 +67,18 @@ struct client *client_new(struct stream *stream, uint64_t number, struct http_ta
 /* There is media: take a slot, owe the worker its message. */
 void client_media(struct client *client);
 
-/* Its worker died before it was told of it: not a byte went out, so it waits again. */
-void client_wait_again(struct client *client);
+/*
+ * Its stream's worker is proven dead. Who has seen a byte is owed to the
+ * successor as it stands in its slot; who has not waits again; who was
+ * ended already, by us or by the worker, is freed. true: carried over.
+ */
+bool client_carry(struct client *client);
+
+/*
+ * Does it take bytes, are there some in [tail, released) for it, and has
+ * none moved for longer than allowed_ns? To be asked about once a second.
+ */
+bool client_stuck(struct client *client, const struct state_view *view, int64_t now_ns, int64_t allowed_ns);
 
 /* It waits still and will not be served: answer 503 with this X-HDHomeRun-Error. Frees it. */
 void client_refuse(struct client *client, int error, const char *why);
@@ -80,7 +95,7 @@ void client_reported(struct client *client, const struct msg_client_report *repo
 /* Does it read? false for one that acknowledges only (its slot says so). */
 bool client_paused(const struct client *client);
 
-/* Look whether the connection of a mute one is broken; may free it. */
+/* Look whether the connection of one that nobody hears or sends to is broken; may free it. */
 void client_look(struct client *client);
 
 /* Body bytes sent, as its slot says; bounded by nothing but 64 bits: for people only. */

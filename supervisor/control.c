@@ -15,45 +15,50 @@
 #define RESTART_MAX 64
 
 static struct blob *
-on_status(struct supervisor *sup, int *status)
+on_status(struct supervisor *sup, const struct request *req, int *status)
 {
+	(void)req;
 	(void)status;
 	return status_json(sup);
 }
 
 static struct blob *
-on_channels(struct supervisor *sup, int *status)
+on_channels(struct supervisor *sup, const struct request *req, int *status)
 {
+	(void)req;
 	(void)status;
 	return status_channels(sup);
 }
 
 static struct blob *
-on_dump(struct supervisor *sup, int *status)
+on_dump(struct supervisor *sup, const struct request *req, int *status)
 {
+	(void)req;
 	(void)status;
 	return status_dump(sup);
 }
 
 static struct blob *
-on_health(struct supervisor *sup, int *status)
+on_health(struct supervisor *sup, const struct request *req, int *status)
 {
+	(void)req;
 	return health_json(sup, status);
 }
 
 static struct blob *
-on_config(struct supervisor *sup, int *status)
+on_config(struct supervisor *sup, const struct request *req, int *status)
 {
 	char *text = config_dump(sup->config);
 	struct blob *blob = text != NULL ? blob_new(text, strlen(text)) : NULL;
 
+	(void)req;
 	(void)status;
 	free(text);
 	return blob;
 }
 
 static struct blob *
-on_reload(struct supervisor *sup, int *status)
+on_reload(struct supervisor *sup, const struct request *req, int *status)
 {
 	struct config_errors errs = { 0 };
 	const char *restart[RESTART_MAX];
@@ -61,6 +66,7 @@ on_reload(struct supervisor *sup, int *status)
 	struct text text = { 0 };
 	int err = supervisor_reload(sup, &errs, restart, NITEMS(restart), &restarts);
 
+	(void)req;
 	*status = err == 0 ? 200 : err == PB_EFORMAT ? 409 : 503;
 	text_addf(&text, "{\"ok\":%s,\"errors\":[", err == 0 ? "true" : "false");
 	for (size_t i = 0; i < errs.count; i++) {
@@ -77,10 +83,28 @@ on_reload(struct supervisor *sup, int *status)
 	return text_blob(&text);
 }
 
+/* ?channel=N: its worker goes, its viewers stay. Answered at once: the hand-over takes its own time. */
+static struct blob *
+on_restart(struct supervisor *sup, const struct request *req, int *status)
+{
+	char channel[GUIDE_NUMBER_MAX];
+	struct text text = { 0 };
+
+	if (!request_param(req, "channel", channel, sizeof(channel)) || !guide_number_valid(channel)) {
+		*status = 400;
+		text_add(&text, "{\"ok\":false,\"errors\":[\"channel: which one?\"]}\n");
+	} else if (!streams_restart(&sup->streams, channel, "restart")) {
+		*status = 404;
+		text_addf(&text, "{\"ok\":false,\"errors\":[\"channel %s does not run\"]}\n", channel);
+	} else
+		text_add(&text, "{\"ok\":true,\"errors\":[]}\n");
+	return text_blob(&text);
+}
+
 static const struct {
 	const char *path;
 	enum request_method method;
-	struct blob *(*answer)(struct supervisor *sup, int *status);
+	struct blob *(*answer)(struct supervisor *sup, const struct request *req, int *status);
 } paths[] = {
 	{ "/api/status", REQUEST_GET, on_status },
 	{ "/api/channels", REQUEST_GET, on_channels },
@@ -88,6 +112,7 @@ static const struct {
 	{ "/api/health", REQUEST_GET, on_health },
 	{ "/api/dump", REQUEST_GET, on_dump },
 	{ "/api/reload", REQUEST_POST, on_reload },
+	{ "/api/restart", REQUEST_POST, on_restart },
 };
 
 void
@@ -105,7 +130,7 @@ control_handle(void *arg, struct http_conn *conn, const struct request *req)
 			    NULL, 0);
 			return;
 		}
-		blob = paths[i].answer(arg, &status);
+		blob = paths[i].answer(arg, req, &status);
 		http_reply_blob(conn, status, "application/json", NULL, blob);
 		return;
 	}

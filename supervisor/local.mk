@@ -20,6 +20,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/choose.h supervisor/choose.c \
 	supervisor/client.h supervisor/client.c \
 	supervisor/control.h supervisor/control.c \
+	supervisor/crash.h supervisor/crash.c \
 	supervisor/front.h supervisor/front.c \
 	supervisor/health.h supervisor/health.c \
 	supervisor/memory.h supervisor/memory.c \

@@ -7,6 +7,7 @@
 #include "supervisor/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -100,4 +101,30 @@ memory_available(const char *root)
 	uint64_t cgroup = cgroup_limit(root);
 
 	return PB_MIN(machine, cgroup);
+}
+
+bool
+memory_anonymous(const char *root, pid_t pid, uint64_t *bytes)
+{
+	char path[PATH_MAX], text[4096];
+	unsigned long long kib;
+	const char *line;
+	ssize_t n;
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/proc/%d/status", root, (int)pid) >= sizeof(path))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	line = strstr(text, "\nRssAnon:");
+	if (line == NULL || sscanf(line, "\nRssAnon: %llu kB", &kib) != 1 || kib > UINT64_MAX / 1024)
+		return false;
+	*bytes = kib * 1024;
+	return true;
 }

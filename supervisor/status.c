@@ -78,7 +78,7 @@ client_object(const struct client *c)
 	json_t *o = json_object();
 	double behind_s = 0;
 
-	if (c->phase == CLIENT_SERVED && s->state != NULL) {
+	if (c->slot != CLIENT_NO_SLOT && c->served_at != 0 && s->state != NULL) {
 		const struct state_slot *slot = &s->state->slots[c->slot];
 		struct state_view view;
 
@@ -142,6 +142,22 @@ upstream_object(const struct stream *s)
 	return o;
 }
 
+/* Null before the first one. */
+static json_t *
+handover_object(const struct stream *s)
+{
+	json_t *o;
+
+	if (s->handovers == 0)
+		return json_null();
+	o = json_object();
+	json_object_set_new(o, "why", text_value(s->last.why));
+	json_object_set_new(o, "ms", json_real(tenths(s->last.ms)));
+	json_object_set_new(o, "clients", number(s->last.clients));
+	json_object_set_new(o, "seconds_ago", json_real(tenths(ev_now(s->streams->loop) - s->last.at)));
+	return o;
+}
+
 static json_t *
 stream_object(const struct stream *s)
 {
@@ -166,6 +182,11 @@ stream_object(const struct stream *s)
 	json_object_set_new(o, "seconds", json_real(tenths(ev_now(s->streams->loop) - s->born)));
 	json_object_set_new(o, "clients", clients);
 	json_object_set_new(o, "worker", worker);
+	json_object_set_new(o, "restarts", json_integer(s->restarts));
+	json_object_set_new(o, "handovers", json_integer(s->handovers));
+	json_object_set_new(o, "last_handover", handover_object(s));
+	json_object_set_new(o, "crashes", json_integer(s->crashes.count));
+	json_object_set_new(o, "poisoned", json_integer(s->crashes.poisoned));
 	json_object_set_new(o, "reserve_s", json_real(tenths((double)PB_MIN(view.reserve_ms, MS_MAX) / 1e3)));
 	json_object_set_new(o, "window_s", json_real(tenths((double)PB_MIN(view.behind_ms, MS_MAX) / 1e3)));
 	json_object_set_new(o, "bytes", number(view.head));
@@ -299,6 +320,9 @@ status_dump(const struct supervisor *sup)
 	json_object_set_new(tunes, "joined", number(sup->streams.joins));
 	json_object_set_new(tunes, "refused", number(sup->streams.refused));
 	json_object_set_new(tunes, "failed", number(sup->streams.failed));
+	json_object_set_new(tunes, "worker_deaths", number(sup->streams.deaths));
+	json_object_set_new(tunes, "handovers", number(sup->streams.handovers));
+	json_object_set_new(tunes, "poisoned", number(sup->streams.poisoned));
 	json_object_set_new(turns, "count", number(sup->turn.turns));
 	json_object_set_new(turns, "too_long", number(sup->turn.long_turns));
 	json_object_set_new(o, "tunes", tunes);
@@ -350,10 +374,10 @@ log_stream(const struct stream *s)
 	if (s->state != NULL)
 		state_view(s->state, &view);
 	log_event(LOG_INFO, "dump.stream",
-	    "channel=%s stream=%" PRIu64 " tuner=%d state=%s pid=%d restarts=%u head=%" PRIu64 " released=%" PRIu64
+	    "channel=%s stream=%" PRIu64 " tuner=%d state=%s pid=%d restarts=%u handovers=%u head=%" PRIu64 " released=%" PRIu64
 	    " tail=%" PRIu64 " reserve_ms=%" PRIu64 " url=\"%s\"",
 	    s->guide_number, s->number, s->tuner, stream_state_name(s), s->worker != NULL ? (int)s->worker->pid : 0,
-	    s->restarts, view.head, view.released, view.tail, view.reserve_ms, s->url);
+	    s->restarts, s->handovers, view.head, view.released, view.tail, view.reserve_ms, s->url);
 	TAILQ_FOREACH (c, &s->clients, link)
 		log_event(LOG_INFO, "dump.client",
 		    "channel=%s client=%" PRIu64 " peer=%s state=%s seconds=%.1f bytes=%" PRIu64 " agent=\"%s\"",

@@ -1,5 +1,5 @@
 /*
- * stream.c - tunes, joins, lingers and ends
+ * stream.c - tunes, joins, hand-overs, lingers and ends
  *
  * A stream that ends gives its tuner up at once, but stays in the list until
  * its worker is proven dead: until then its provider may still count the
@@ -21,18 +21,21 @@
 #include "ipc/spool.h"
 #include "ipc/tune.h"
 #include "supervisor/choose.h"
+#include "supervisor/memory.h"
 #include "supervisor/tuner.h"
 
 #define LOOK_S 1.0
 #define SLOTS_FIRST 16
+#define STUCK_HAND_MS 1000 /* of media in hand: less may lie behind a mark that is not there yet */
+#define ORIGIN_WAIT_S 1.0 /* until the test card's origin is asked for again */
+
+static const char *const names[STREAM_STATES] = { "waiting", "tuning", "live", "orphan", "ending" };
 
 static void pump(struct streams *all);
 
 const char *
 stream_state_name(const struct stream *s)
 {
-	static const char *const names[STREAM_STATES] = { "waiting", "tuning", "live", "ending" };
-
 	if (s->state_now == STREAM_LIVE && TAILQ_EMPTY(&s->clients))
 		return "lingering";
 	return names[s->state_now];
@@ -41,7 +44,6 @@ stream_state_name(const struct stream *s)
 static void
 set_state(struct stream *s, enum stream_state to)
 {
-	static const char *const names[STREAM_STATES] = { "waiting", "tuning", "live", "ending" };
 	ev_tstamp now = ev_now(s->streams->loop);
 
 	log_event(LOG_INFO, "stream.state", "channel=%s stream=%" PRIu64 " tuner=%d from=%s to=%s after_ms=%.0f",
@@ -119,11 +121,39 @@ stream_free(struct stream *s)
 {
 	pb_assert(TAILQ_EMPTY(&s->clients) && s->worker == NULL);
 	ev_timer_stop(s->streams->loop, &s->linger);
+	ev_timer_stop(s->streams->loop, &s->again);
 	TAILQ_REMOVE(&s->streams->all, s, link);
 	s->streams->count--;
 	drop_memory(s);
 	free(s->slots);
 	free(s);
+}
+
+/* The one line of a worker's death; handed: all that it had is a successor's now. */
+static void
+log_death(struct stream *s, bool handed)
+{
+	struct handover *h = &s->handover;
+	double ms = (double)(monotonic_ns() - h->died_ns) / 1e6;
+	char segment[24] = "-";
+
+	if (h->in_hand != 0)
+		snprintf(segment, sizeof(segment), "%" PRIu64, h->in_hand - 1);
+	log_event(h->retired ? LOG_INFO : handed || watchers(s) == 0 ? LOG_WARNING : LOG_ERR,
+	    h->retired ? "worker.retired" : "worker.death",
+	    "pid=%d %s=%d channel=%s stream=%" PRIu64 " segment=%s clients=%zu lived_ms=%.0f handed=%s ms=%.1f why=\"%s\"",
+	    (int)h->pid, WIFSIGNALED(h->status) ? "signal" : "status",
+	    WIFSIGNALED(h->status) ? WTERMSIG(h->status) : WEXITSTATUS(h->status), s->guide_number, s->number, segment,
+	    h->clients, h->lived_s * 1e3, handed ? "yes" : "no", ms, h->why);
+	h->pending = false;
+	if (!handed)
+		return;
+	s->handovers++;
+	s->streams->handovers++;
+	memcpy(s->last.why, h->why, sizeof(s->last.why));
+	s->last.ms = ms;
+	s->last.clients = h->clients;
+	s->last.at = ev_now(s->streams->loop);
 }
 
 /* Who waits is answered 503 with code; who was served is ended with why. May free s. */
@@ -134,9 +164,12 @@ stream_end(struct stream *s, const char *why, int code)
 
 	if (s->state_now == STREAM_ENDING)
 		return;
+	if (s->handover.pending)
+		log_death(s, false);
 	log_event(LOG_INFO, "stream.end", "channel=%s stream=%" PRIu64 " tuner=%d seconds=%.1f clients=%zu why=\"%s\"",
 	    s->guide_number, s->number, s->tuner, ev_now(s->streams->loop) - s->born, watchers(s), why);
 	ev_timer_stop(s->streams->loop, &s->linger);
+	ev_timer_stop(s->streams->loop, &s->again);
 	set_state(s, STREAM_ENDING);
 	s->tuner = -1;
 	for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
@@ -190,13 +223,14 @@ stream_pay(struct stream *s)
 	while ((c = TAILQ_FIRST(&s->owed)) != NULL)
 		if (client_pay(c) != 0)
 			return;
+	if (s->handover.pending)
+		log_death(s, true);
 }
 
 /* What the worker is to play; false with *why when it can't be said. */
 static bool
-pack_tune(struct msg_tune *tune, struct stream *s, const char **why)
+pack_tune(struct msg_tune *tune, struct stream *s, const struct config *config, const char **why)
 {
-	const struct config *config = s->streams->config;
 	const struct channel *channel = lineup_find(&config->lineup, s->guide_number);
 	const char *url;
 
@@ -214,23 +248,49 @@ pack_tune(struct msg_tune *tune, struct stream *s, const char **why)
 	return true;
 }
 
-/* Tell the worker what to play. May free s. */
+/* There is media, and a worker that has it: who waits is served. */
+static void
+serve(struct stream *s)
+{
+	struct client *c, *next;
+
+	set_state(s, STREAM_LIVE);
+	for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (c->phase == CLIENT_WAITING)
+			client_media(c);
+	}
+	stream_pay(s);
+}
+
+/* Tell the worker what to play, or to go on with. May free s. */
 static void
 send_tune(struct stream *s)
 {
 	struct msg_tune tune;
 	const char *why;
 	int fds[2] = { s->spool_fd, s->state_fd };
+	bool adopts = s->state_now == STREAM_ORPHAN;
 	int err;
 
-	if (!pack_tune(&tune, s, &why)) {
-		stream_end(s, why, TUNER_TUNE_FAILED);
+	if (!pack_tune(&tune, s, s->streams->config, &why)) {
+		/* Who watches stays connected: it is asked again when this worker is dead. */
+		if (adopts)
+			worker_stop(s->worker);
+		else
+			stream_end(s, why, TUNER_TUNE_FAILED);
 		return;
 	}
+	tune.adopt = adopts;
+	tune.skip_set = s->crashes.skip_set;
+	tune.skip_serial = s->crashes.skip_serial;
 	err = worker_send(s->worker, MSG_S_TUNE, &tune, sizeof(tune), fds, NITEMS(fds));
 	s->tune_owed = err == PB_AGAIN;
-	if (err == 0)
-		worker_tuned(s->worker, s->state);
+	if (err != 0)
+		return;
+	worker_tuned(s->worker, s->state, adopts);
+	if (adopts)
+		serve(s);
 }
 
 static void
@@ -248,17 +308,9 @@ static void
 on_media(struct worker *w)
 {
 	struct stream *s = w->user;
-	struct client *c, *next;
 
-	if (s->state_now != STREAM_TUNING)
-		return;
-	set_state(s, STREAM_LIVE);
-	for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
-		next = TAILQ_NEXT(c, link);
-		if (c->phase == CLIENT_WAITING)
-			client_media(c);
-	}
-	stream_pay(s);
+	if (s->state_now == STREAM_TUNING)
+		serve(s);
 }
 
 static void
@@ -286,32 +338,147 @@ on_report(struct worker *w, const struct msg_client_report *report)
 }
 
 /*
- * Its worker is proven dead. What becomes of the stream is decided here and
- * nowhere else; the hand-over to the spare takes this place. Until then:
- * who has seen bytes is ended, who waits for media is tuned again on the
- * spare, on a fresh spool. May free s.
+ * Hand-over
  */
+
+static double
+jitter(double seconds)
+{
+	return seconds * (0.75 + 0.5 * ((double)arc4random() / 4294967296.0));
+}
+
 static void
-stream_succeed(struct stream *s, int status)
+on_again(struct ev_loop *loop, ev_timer *watch, int revents)
+{
+	struct stream *s = watch->data;
+
+	(void)loop;
+	(void)revents;
+	pump(s->streams);
+}
+
+/* No worker for it before so many seconds have passed. */
+static void
+wait_before(struct stream *s, double seconds)
+{
+	struct ev_loop *loop = s->streams->loop;
+
+	s->not_before = ev_now(loop) + seconds;
+	ev_timer_stop(loop, &s->again);
+	if (seconds <= 0)
+		return;
+	ev_timer_set(&s->again, seconds, 0.0);
+	ev_timer_start(loop, &s->again);
+}
+
+/* Count a death; gives the seconds until the next worker may have the stream. */
+static double
+note_death(struct stream *s, const struct worker *w, const struct death *d)
+{
+	bool poison;
+	double wait = crashes_note(&s->crashes, d, &poison);
+
+	s->streams->deaths++;
+	if (poison) {
+		s->streams->poisoned++;
+		log_event(LOG_ERR, "segment.poison", "channel=%s stream=%" PRIu64 " segment=%" PRIu64 " pid=%d "
+		    "why=\"in hand at two crashes: the next worker leaves it out\"", s->guide_number, s->number,
+		    s->crashes.skip_serial, (int)w->pid);
+	}
+	return wait;
+}
+
+/* The channel may have moved to another provider meanwhile, whose slots count from now on. */
+static void
+look_up_provider(struct stream *s, bool goes_on)
+{
+	const struct channel *channel = lineup_find(&s->streams->config->lineup, s->guide_number);
+	const char *provider = channel != NULL && channel->provider != NULL ? channel->provider : "";
+
+	s->holds_slot = goes_on && strcmp(provider, s->provider) == 0;
+	snprintf(s->provider, sizeof(s->provider), "%s", provider);
+}
+
+/* There was no media yet: the tune begins anew, on a fresh spool. May free s. */
+static void
+tune_again(struct stream *s, bool retired)
+{
+	log_death(s, false);
+	if (watchers(s) == 0 || (!retired && s->retunes == STREAM_RETUNES) ||
+	    (WIFEXITED(s->handover.status) && WEXITSTATUS(s->handover.status) == PB_EXIT_PERMANENT)) {
+		stream_end(s, "worker-died", TUNER_TUNE_FAILED);
+		return;
+	}
+	drop_memory(s);
+	s->retunes += !retired;
+	s->restarts++;
+	look_up_provider(s, false);
+	set_state(s, STREAM_WAITING);
+}
+
+/* Spool, state and clients are kept for the successor. May free s. */
+static void
+carry_on(struct stream *s, double wait)
 {
 	struct client *c, *next;
 
 	for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (c->phase == CLIENT_OWED)
-			client_wait_again(c);
-		else if (c->phase != CLIENT_WAITING)
-			client_end(c, "worker-died");
+		s->handover.clients += client_carry(c);
 	}
-	if (watchers(s) == 0 || s->retunes == STREAM_RETUNES ||
-	    (WIFEXITED(status) && WEXITSTATUS(status) == PB_EXIT_PERMANENT)) {
+	if (watchers(s) == 0) {
 		stream_end(s, "worker-died", TUNER_TUNE_FAILED);
 		return;
 	}
-	drop_memory(s);
-	s->retunes++;
 	s->restarts++;
-	set_state(s, STREAM_WAITING);
+	look_up_provider(s, true);
+	if (wait > 0) {
+		wait = jitter(wait);
+		log_event(LOG_WARNING, "stream.backoff", "channel=%s stream=%" PRIu64 " wait_ms=%.0f deaths=%u",
+		    s->guide_number, s->number, wait * 1e3, s->crashes.row);
+	}
+	wait_before(s, wait);
+	if (s->state_now != STREAM_ORPHAN)
+		set_state(s, STREAM_ORPHAN);
+}
+
+/*
+ * Its worker is proven dead. What becomes of the stream is decided here and
+ * nowhere else. May free s.
+ */
+static void
+succeed(struct stream *s, const struct worker *w, int status)
+{
+	struct death d = { .status = status, .killed = w->killed, .lived_s = ev_now(w->loop) - s->tuned_at };
+	bool retired = w->asked && WIFEXITED(status) && WEXITSTATUS(status) == PB_EXIT_OK;
+	double wait = 0;
+
+	if (s->state != NULL)
+		d.in_hand = atomic_load_explicit(&s->state->in_hand, memory_order_relaxed);
+	if (s->handover.pending)
+		log_death(s, false); /* it died before it had all of what the one before left */
+	if (!retired)
+		wait = note_death(s, w, &d);
+	s->handover = (struct handover){
+		.pending = true,
+		.pid = w->pid,
+		.status = status,
+		.retired = retired,
+		.in_hand = d.in_hand,
+		.lived_s = d.lived_s,
+		.died_ns = monotonic_ns(),
+	};
+	if (retired && s->retire != NULL)
+		snprintf(s->handover.why, sizeof(s->handover.why), "%s", s->retire);
+	else
+		death_text(s->handover.why, sizeof(s->handover.why), status, w->killed_why);
+	/* Whatever it was to be replaced for, it is. */
+	s->retire = NULL;
+	s->retiring = false;
+	if (s->state_now == STREAM_TUNING)
+		tune_again(s, retired);
+	else
+		carry_on(s, wait);
 }
 
 static void
@@ -322,43 +489,76 @@ on_died(struct worker *w, int status)
 
 	s->worker = NULL;
 	s->tune_owed = false;
+	s->holds_slot = false;
 	if (s->state_now == STREAM_ENDING)
 		stream_free(s);
-	else {
-		log_event(watchers(s) > 0 ? LOG_ERR : LOG_WARNING, "worker.death",
-		    "pid=%d %s=%d channel=%s stream=%" PRIu64 " clients=%zu ms=%.0f", (int)w->pid,
-		    WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-		    s->guide_number, s->number, watchers(s), (ev_now(all->loop) - w->born) * 1e3);
-		stream_succeed(s, status);
-	}
+	else
+		succeed(s, w, status);
 	pump(all);
 }
 
-static const struct worker_calls calls = { on_media, on_failed, on_report, on_writable, on_died };
+/* It may write still, and nobody can stop it: who watches is better off with nothing. May free s. */
+static void
+on_undead(struct worker *w)
+{
+	struct stream *s = w->user;
 
-/* Give a warm worker to a stream. May free s. */
+	stream_end(s, "worker-undead", TUNER_SYSTEM_BUSY);
+	pump(s->streams);
+}
+
+static const struct worker_calls calls = { on_media, on_failed, on_report, on_writable, on_undead, on_died };
+
+/* Give a warm worker to a stream, which begins or goes on with it. May free s. */
 static void
 begin(struct stream *s, struct worker *w)
 {
-	pb_assert(s->worker == NULL && s->spool_fd == -1);
-	if (spool_create(&s->spool_fd) != 0 || state_create(&s->state_fd, &s->state) != 0) {
+	bool adopts = s->state_now == STREAM_ORPHAN;
+
+	pb_assert(s->worker == NULL && (s->spool_fd != -1) == adopts);
+	if (!adopts && (spool_create(&s->spool_fd) != 0 || state_create(&s->state_fd, &s->state) != 0)) {
 		log_event(LOG_ERR, "stream.memory", "channel=%s why=\"%s\"", s->guide_number, strerror(errno));
 		stream_end(s, "no memory", TUNER_SYSTEM_BUSY);
 		return;
 	}
 	s->worker = w;
+	s->holds_slot = true;
+	s->tuned_at = ev_now(s->streams->loop);
+	s->moved_ns = 0;
 	w->calls = &calls;
 	w->user = s;
 	w->channel = s->guide_number;
-	set_state(s, STREAM_TUNING);
+	if (!adopts)
+		set_state(s, STREAM_TUNING);
 	send_tune(s);
+}
+
+/* Ask a worker to end, so that the spare goes on with its stream. */
+static void
+retire(struct stream *s)
+{
+	log_event(LOG_INFO, "worker.retire", "pid=%d channel=%s stream=%" PRIu64 " clients=%zu why=\"%s\"",
+	    (int)s->worker->pid, s->guide_number, s->number, watchers(s), s->retire);
+	s->retiring = true;
+	worker_stop(s->worker);
+}
+
+/* Its worker is to be replaced. One that has none gets a new one anyway. */
+static void
+retire_later(struct stream *s, const char *why)
+{
+	if (s->retire == NULL && (s->state_now == STREAM_TUNING || s->state_now == STREAM_LIVE))
+		s->retire = why;
 }
 
 /*
  * Tunes
  */
 
-/* Streams of its provider whose worker is not proven dead: each may hold a connection there. */
+/*
+ * Streams of its provider whose worker is not proven dead: each may hold a
+ * connection there. One that changes hands keeps its slot.
+ */
 static bool
 provider_has_room(const struct stream *s)
 {
@@ -369,27 +569,44 @@ provider_has_room(const struct stream *s)
 	for (size_t i = 0; i < config->provider_count; i++)
 		if (strcmp(config->providers[i].name, s->provider) == 0)
 			max = config->providers[i].max_streams;
-	if (max == 0)
+	if (max == 0 || s->holds_slot)
 		return true;
 	TAILQ_FOREACH (other, &s->streams->all, link)
-		used += other->worker != NULL && strcmp(other->provider, s->provider) == 0;
+		used += other->holds_slot && strcmp(other->provider, s->provider) == 0;
 	return used < max;
 }
 
-/* Give workers to the streams that wait for one, in the order in which they came. */
-static void
-pump(struct streams *all)
+/* Can it begin, or go on, as soon as there is a worker? */
+static bool
+wants_worker(struct stream *s)
+{
+	struct msg_tune tune;
+	const char *why;
+
+	if (s->worker != NULL || (s->state_now != STREAM_WAITING && s->state_now != STREAM_ORPHAN))
+		return false;
+	if (ev_now(s->streams->loop) < s->not_before || !provider_has_room(s))
+		return false;
+	if (s->state_now == STREAM_WAITING || pack_tune(&tune, s, s->streams->config, &why))
+		return true;
+	log_event(LOG_WARNING, "stream.backoff", "channel=%s stream=%" PRIu64 " wait_ms=%.0f why=\"%s\"", s->guide_number,
+	    s->number, ORIGIN_WAIT_S * 1e3, why);
+	wait_before(s, ORIGIN_WAIT_S);
+	return false;
+}
+
+/* Give workers to the streams in that state that wait for one, in the order in which they came. Gives how many still do. */
+static size_t
+give_workers(struct streams *all, enum stream_state state)
 {
 	struct stream *s, *next;
 	size_t waiting = 0;
 
-	if (all->closing)
-		return;
 	for (s = TAILQ_FIRST(&all->all); s != NULL; s = next) {
 		struct worker *w;
 
 		next = TAILQ_NEXT(s, link);
-		if (s->state_now != STREAM_WAITING || !provider_has_room(s))
+		if (s->state_now != state || !wants_worker(s))
 			continue;
 		w = workers_take(all->workers);
 		if (w != NULL)
@@ -397,6 +614,39 @@ pump(struct streams *all)
 		else
 			waiting++;
 	}
+	return waiting;
+}
+
+/* Replace workers one at a time, each only when the one to follow it is warm. */
+static void
+retire_one(struct streams *all)
+{
+	const struct worker *spare = workers_spare(all->workers);
+	struct stream *s, *due = NULL;
+
+	TAILQ_FOREACH (s, &all->all, link) {
+		if (s->retiring)
+			return;
+		if (due == NULL && s->retire != NULL && s->worker != NULL &&
+		    (s->worker->state == W_TUNED || s->worker->state == W_LIVE))
+			due = s;
+	}
+	if (due != NULL && spare != NULL && spare->state == W_WARM)
+		retire(due);
+}
+
+/* Who is watched comes first, then who wants to be. */
+static void
+pump(struct streams *all)
+{
+	size_t waiting;
+
+	if (all->closing)
+		return;
+	waiting = give_workers(all, STREAM_ORPHAN);
+	waiting += give_workers(all, STREAM_WAITING);
+	if (waiting == 0)
+		retire_one(all);
 	workers_waiting(all->workers, waiting);
 }
 
@@ -424,7 +674,8 @@ stream_new(struct streams *all, const struct channel *channel, int tuner)
 	TAILQ_INIT(&s->clients);
 	TAILQ_INIT(&s->owed);
 	ev_timer_init(&s->linger, on_linger, 0.0, 0.0);
-	s->linger.data = s;
+	ev_timer_init(&s->again, on_again, 0.0, 0.0);
+	s->linger.data = s->again.data = s;
 	TAILQ_INSERT_TAIL(&all->all, s, link);
 	all->count++;
 	return s;
@@ -551,20 +802,89 @@ streams_tune(struct streams *all, struct http_conn *conn, const struct request *
  * All of them
  */
 
+/*
+ * A worker whose loop turns may still do no work. What lies between released
+ * and head is in hand; its first byte is due when the clock has passed the
+ * gap, if any, before it (released stands at a mark). A stalled upstream
+ * leaves nothing in hand, and a full socket leaves no room.
+ */
+static bool
+is_stuck(struct stream *s, int64_t now_ns)
+{
+	int64_t allowed_ns = (int64_t)s->streams->config->stream.watchdog_ms * 1000000 + (int64_t)(STREAM_STUCK_S * 1e9);
+	struct state_view view;
+	uint64_t gap_ms;
+	struct client *c;
+
+	state_view(s->state, &view);
+	if (s->moved_ns == 0 || view.released == 0 || view.released != s->moved_released || view.reserve_ms < STUCK_HAND_MS) {
+		s->moved_released = view.released;
+		s->moved_ns = now_ns;
+	}
+	gap_ms = view.released > 0 ? state_span_ms(s->state, view.released - 1, view.released) : 0;
+	if (now_ns - s->moved_ns > allowed_ns + (int64_t)gap_ms * 1000000)
+		return true;
+	TAILQ_FOREACH (c, &s->clients, link)
+		if (client_stuck(c, &view, now_ns, allowed_ns))
+			return true;
+	return false;
+}
+
+static void
+look_at_memory(struct stream *s)
+{
+	uint64_t bytes, bound = s->streams->workers->memory_bytes;
+	ev_tstamp now = ev_now(s->streams->loop);
+
+	if (bound == 0 || s->retire != NULL || (s->memory_at != 0 && now - s->memory_at < STREAM_MEMORY_AGAIN_S) ||
+	    !memory_anonymous("", s->worker->pid, &bytes) || bytes <= bound)
+		return;
+	s->memory_at = now;
+	log_event(LOG_WARNING, "worker.memory", "pid=%d channel=%s bytes=%" PRIu64 " worker_memory=%" PRIu64,
+	    (int)s->worker->pid, s->guide_number, bytes, bound);
+	retire_later(s, "worker_memory");
+}
+
+static void
+look_at_worker(struct stream *s, int64_t now_ns, bool paused)
+{
+	struct client *c;
+
+	if (s->state_now != STREAM_LIVE || s->worker == NULL || s->worker->state != W_LIVE)
+		return;
+	if (paused) {
+		s->moved_ns = 0;
+		TAILQ_FOREACH (c, &s->clients, link)
+			c->moved_ns = 0;
+	}
+	if (is_stuck(s, now_ns))
+		worker_kill(s->worker, "bytes in hand and room for them, but none moves");
+	else if (s->streams->looks % STREAM_MEMORY_LOOK_S == 0)
+		look_at_memory(s);
+}
+
 static void
 on_tick(struct ev_loop *loop, ev_timer *watch, int revents)
 {
 	struct streams *all = watch->data;
 	struct stream *s;
 	struct client *c, *next;
+	int64_t now_ns = monotonic_ns();
+	/* As in workers.c: who was paused with us is not to blame. */
+	bool paused = now_ns - all->looked_ns > (int64_t)(LOOK_S * 1e9) + (int64_t)all->config->stream.watchdog_ms * 500000;
 
 	(void)loop;
 	(void)revents;
-	TAILQ_FOREACH (s, &all->all, link)
+	all->looked_ns = now_ns;
+	all->looks++;
+	TAILQ_FOREACH (s, &all->all, link) {
 		for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
 			next = TAILQ_NEXT(c, link);
 			client_look(c);
 		}
+		look_at_worker(s, now_ns, paused);
+	}
+	pump(all);
 }
 
 void
@@ -576,14 +896,26 @@ streams_init(struct streams *all, struct ev_loop *loop, struct workers *workers,
 	TAILQ_INIT(&all->all);
 	workers->on_spare = on_spare;
 	workers->user = all;
+	all->looked_ns = monotonic_ns();
 	ev_timer_init(&all->tick, on_tick, LOOK_S, LOOK_S);
 	all->tick.data = all;
 	ev_timer_start(loop, &all->tick);
 }
 
+/* Would its worker be told something else by the new configuration? */
+static bool
+is_other(struct stream *s, const struct config *old, const struct config *new)
+{
+	struct msg_tune was, is;
+	const char *why;
+
+	return pack_tune(&was, s, old, &why) && pack_tune(&is, s, new, &why) && memcmp(&was, &is, sizeof(is)) != 0;
+}
+
 void
 streams_reload(struct streams *all, const struct config *config)
 {
+	const struct config *old = all->config;
 	struct stream *s, *next;
 
 	all->config = config;
@@ -591,12 +923,29 @@ streams_reload(struct streams *all, const struct config *config)
 		const struct channel *channel = lineup_find(&config->lineup, s->guide_number);
 
 		next = TAILQ_NEXT(s, link);
-		if (channel == NULL)
+		if (channel == NULL) {
 			stream_end(s, "removed", TUNER_TUNE_FAILED);
-		else
-			snprintf(s->name, sizeof(s->name), "%s", channel->name != NULL ? channel->name : "");
+			continue;
+		}
+		snprintf(s->name, sizeof(s->name), "%s", channel->name != NULL ? channel->name : "");
+		if (is_other(s, old, config))
+			retire_later(s, "reload");
 	}
 	pump(all);
+}
+
+bool
+streams_restart(struct streams *all, const char *guide_number, const char *why)
+{
+	struct stream *s;
+
+	TAILQ_FOREACH (s, &all->all, link)
+		if (s->state_now != STREAM_ENDING && strcmp(s->guide_number, guide_number) == 0) {
+			retire_later(s, why);
+			pump(all);
+			return true;
+		}
+	return false;
 }
 
 void

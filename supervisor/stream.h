@@ -2,16 +2,22 @@
  * stream.h - a running channel: a tuner, a spool, a worker, its clients
  *
  *   waiting -> tuning -> live -> ending
+ *                         ^ v
+ *                       orphan
  *
  * The stream holds what must outlive a worker: the spool's and the state's
- * descriptors and the clients' connections. A worker that dies costs the
- * stream one call, stream_succeed() in stream.c, which decides what becomes
- * of it.
+ * descriptors and the clients' connections. A worker that is proven dead
+ * costs the stream one call, succeed() in stream.c: with media, spool, state
+ * and clients go to the spare, which goes on to the byte; without, the tune
+ * begins anew. Crash, hang, broken protocol, reload and retirement all come
+ * to this one place.
  *
  *   waiting   for a warm worker, or for a slot of its provider whose last
  *             holder is not proven dead yet
  *   tuning    a worker has it; no media yet
  *   live      there is media; without clients it lingers
+ *   orphan    its worker is dead, and no other has it yet: for want of a
+ *             warm one, or for backoff. Its clients stay connected
  *   ending    its tuner is free again; its worker is not proven dead yet
  *
  *   trust     what a worker says or writes is bounded before it's believed;
@@ -30,14 +36,32 @@
 #include "config/config.h"
 #include "ipc/state.h"
 #include "supervisor/client.h"
+#include "supervisor/crash.h"
 #include "supervisor/http.h"
 #include "supervisor/workers.h"
 
 #define STREAM_RETUNES 2     /* fresh starts of a stream that had no media when its worker died */
 #define STREAMS_MAX 1024     /* at once, the ending ones included */
 #define STREAM_URL_SHOWN 256
+#define STREAM_WHY 96
+#define STREAM_STUCK_S 3.0      /* over `watchdog`: with bytes in hand and room for them, none moves */
+#define STREAM_MEMORY_LOOK_S 3  /* between two looks at a worker's own memory */
+#define STREAM_MEMORY_AGAIN_S 60.0 /* a stream's workers are retired for it no more often */
 
-enum stream_state { STREAM_WAITING, STREAM_TUNING, STREAM_LIVE, STREAM_ENDING, STREAM_STATES };
+enum stream_state { STREAM_WAITING, STREAM_TUNING, STREAM_LIVE, STREAM_ORPHAN, STREAM_ENDING, STREAM_STATES };
+
+/* One worker's death, from waitpid until the next one was given everything. */
+struct handover {
+	bool pending;
+	pid_t pid;      /* of the dead one */
+	int status;
+	bool retired;   /* as asked: no death worth that name */
+	uint64_t in_hand;
+	double lived_s;
+	size_t clients; /* carried over */
+	int64_t died_ns;
+	char why[STREAM_WHY];
+};
 
 struct streams;
 
@@ -57,8 +81,27 @@ struct stream {
 	struct state *state;
 	struct worker *worker; /* NULL: none */
 	bool tune_owed;
+	bool holds_slot;       /* of its provider: has a worker, or goes on as soon as it has */
+	ev_tstamp tuned_at;    /* when its worker was given to it */
 	unsigned restarts;     /* workers after the first */
 	unsigned retunes;
+
+	struct crashes crashes;
+	ev_tstamp not_before;  /* backoff: no worker earlier */
+	ev_timer again;
+	const char *retire;    /* why its worker is to be replaced; NULL: it isn't. Static text */
+	bool retiring;         /* it was told so */
+	ev_tstamp memory_at;   /* when one was last retired for its memory; 0: never */
+	struct handover handover;
+	unsigned handovers;    /* that came to their end */
+	struct {
+		char why[STREAM_WHY];
+		double ms;
+		size_t clients;
+		ev_tstamp at;
+	} last;                /* of them; when handovers > 0 */
+	uint64_t moved_released; /* `released`, when it last changed */
+	int64_t moved_ns;      /* CLOCK_MONOTONIC: when it did, or couldn't have */
 
 	TAILQ_HEAD(client_list, client) clients;
 	TAILQ_HEAD(, client) owed;
@@ -80,7 +123,10 @@ struct streams {
 	size_t count;
 	uint64_t last_stream, last_client;
 	uint64_t tunes, joins, refused, failed; /* ever */
-	ev_timer tick; /* looks at those who can't be heard */
+	uint64_t deaths, handovers, poisoned;   /* likewise, of all streams; deaths: of workers that had one */
+	ev_timer tick; /* looks at those who can't be heard, and at workers that turn but don't work */
+	int64_t looked_ns;
+	unsigned looks;
 };
 
 /* Set up; workers->on_spare is taken. All pointers are borrowed for as long as it lives. */
@@ -94,8 +140,18 @@ void streams_init(struct streams *streams, struct ev_loop *loop, struct workers 
 void streams_tune(struct streams *streams, struct http_conn *conn, const struct request *req,
     const struct channel *channel, int tuner, uint32_t duration_s);
 
-/* Another configuration is in force: end the streams whose channel is gone from it. */
+/*
+ * Another configuration is in force (the one before is still there): end the
+ * streams whose channel is gone from it, retire the workers of those that
+ * would be told something else now.
+ */
 void streams_reload(struct streams *streams, const struct config *config);
+
+/*
+ * Replace the worker of a channel that runs; viewers stay. why is static
+ * text. false: it does not run.
+ */
+bool streams_restart(struct streams *streams, const char *guide_number, const char *why);
 
 /* End all of them. */
 void streams_close(struct streams *streams, const char *why);

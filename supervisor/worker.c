@@ -105,10 +105,11 @@ worker_kill(struct worker *w, const char *why)
 {
 	if (w->killed || w->state == W_DEAD)
 		return;
-	if (why != NULL)
+	if (!w->distrusted)
 		log_event(LOG_WARNING, "worker.kill", "pid=%d channel=%s state=%s why=\"%s\"", (int)w->pid, w->channel,
 		    worker_state_name(w->state), why);
 	w->killed = true;
+	w->killed_why = why;
 	if (w->state != W_STOPPING)
 		set_state(w, W_STOPPING);
 	child_kill(&w->child, SIGKILL);
@@ -130,7 +131,7 @@ worker_distrust(struct worker *w, const char *fmt, ...)
 	log_event(LOG_ERR, "worker.distrust", "pid=%d channel=%s state=%s why=\"%s\"", (int)w->pid, w->channel,
 	    worker_state_name(w->state), why);
 	w->distrusted = true;
-	worker_kill(w, NULL);
+	worker_kill(w, "broke the protocol");
 	hang_up(w);
 	return PB_EPEER;
 }
@@ -305,12 +306,12 @@ worker_send(struct worker *w, uint32_t type, const void *data, size_t len, const
 }
 
 void
-worker_tuned(struct worker *w, const struct state *heart)
+worker_tuned(struct worker *w, const struct state *heart, bool adopts)
 {
 	pb_assert(w->state == W_WARM);
 	w->heart = heart;
 	w->watched_ns = monotonic_ns();
-	set_state(w, W_TUNED);
+	set_state(w, adopts ? W_LIVE : W_TUNED);
 }
 
 void
@@ -346,10 +347,12 @@ on_deadline(struct ev_loop *loop, ev_timer *watch, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (w->killed)
+	if (w->killed) {
 		log_event(LOG_ERR, "worker.undead", "pid=%d channel=%s why=\"not dead %.0f s after SIGKILL\"", (int)w->pid,
 		    w->channel, WORKER_STOP_S);
-	else if (w->state == W_STARTING)
+		if (w->calls != NULL)
+			w->calls->undead(w);
+	} else if (w->state == W_STARTING)
 		worker_kill(w, "not ready in time");
 	else if (w->state == W_STOPPING)
 		worker_kill(w, "did not end when asked to");

@@ -2,6 +2,7 @@
  * worker.h - one plexbridge-worker: its process, its channel, its state
  *
  *   starting -> warm -> tuned -> live -> stopping -> dead
+ *                    \ adopting ----^
  *
  * A worker is started by the pool (workers.h) and belongs to it until a
  * stream takes it; from then on the stream hears what it says. What a worker
@@ -41,6 +42,7 @@ struct worker_calls {
 	void (*failed)(struct worker *worker, unsigned code, const char *reason);
 	void (*client)(struct worker *worker, const struct msg_client_report *report);
 	void (*writable)(struct worker *worker);
+	void (*undead)(struct worker *worker); /* not dead WORKER_STOP_S after SIGKILL; `died` may follow, some day */
 	void (*died)(struct worker *worker, int status);
 };
 
@@ -55,6 +57,7 @@ struct worker {
 	pid_t pid; /* for people: child.pid is 0 once it is dead */
 	int fd;    /* of the channel; -1: hung up */
 	bool greeted, distrusted, asked, stop_owed, killed; /* asked: by us, to stop */
+	const char *killed_why; /* by us, for what it did; NULL: it was not. Static text */
 	ev_io readable, writable;
 	ev_timer retry;    /* for a send that no writable socket announces */
 	ev_timer deadline; /* READY while starting, SIGKILL while stopping */
@@ -76,13 +79,16 @@ struct worker *worker_start(struct workers *pool);
  */
 int worker_send(struct worker *worker, uint32_t type, const void *data, size_t len, const int *fds, size_t nfds);
 
-/* A warm worker begins a stream: watch its heartbeat from now on. */
-void worker_tuned(struct worker *worker, const struct state *heart);
+/*
+ * A warm worker was sent its tune: watch its heartbeat from now on. One that
+ * adopts is live at once, and has no media to tell of.
+ */
+void worker_tuned(struct worker *worker, const struct state *heart, bool adopts);
 
 /* Ask it to end, SIGKILL after WORKER_STOP_S. `died` follows. May be called again. */
 void worker_stop(struct worker *worker);
 
-/* End it now. `died` follows. */
+/* End it now, for what it did; why is static text. `died` follows. */
 void worker_kill(struct worker *worker, const char *why);
 
 /* Is its heart older than watchdog_ms at now_ns? */

@@ -34,7 +34,8 @@ apply(struct workers *pool, const struct workers_settings *settings)
 	pool->log_level = settings->log_level;
 	pool->log_json = settings->log_json;
 	pool->watchdog_ms = settings->watchdog_ms;
-	pool->limits.data_bytes = SANITIZED ? 0 : 2 * settings->worker_memory;
+	pool->memory_bytes = SANITIZED ? 0 : settings->worker_memory;
+	pool->limits.data_bytes = 2 * pool->memory_bytes;
 	tick_s = PB_MAX(0.05, PB_MIN(tick_s, 0.5));
 	pool->tick.repeat = tick_s;
 	ev_timer_again(pool->loop, &pool->tick);
@@ -182,7 +183,15 @@ workers_init(struct workers *pool, struct ev_loop *loop, const struct privs *pri
 void
 workers_reload(struct workers *pool, const struct workers_settings *settings)
 {
+	bool other = settings->log_level != pool->log_level || settings->log_json != pool->log_json ||
+	    (!SANITIZED && settings->worker_memory != pool->memory_bytes);
+	struct worker *w;
+
 	apply(pool, settings);
+	if (other)
+		LIST_FOREACH (w, &pool->all, link)
+			if (w->calls == NULL)
+				worker_stop(w);
 	pool->refused = false;
 	pool->failures = 0;
 	pool->not_before = 0;

@@ -37,6 +37,7 @@ struct workers {
 	int log_level;
 	bool log_json;
 	uint32_t watchdog_ms;
+	uint64_t memory_bytes; /* a worker's own memory above which it is retired; 0: no bound */
 
 	/* Called when a spare is there to be taken. */
 	void (*on_spare)(void *user);
@@ -68,7 +69,7 @@ struct workers_settings {
 int workers_init(struct workers *pool, struct ev_loop *loop, const struct privs *privs,
     const struct workers_settings *settings);
 
-/* Other settings; a refusal (exit 100) is forgotten. */
+/* Other settings; a refusal (exit 100) is forgotten. A spare that was started with what is no longer so is replaced. */
 void workers_reload(struct workers *pool, const struct workers_settings *settings);
 
 /* A warm worker, given to a stream (set calls, user and channel at once), or NULL: on_spare will be called. */

@@ -7,6 +7,10 @@ tests_system_fake_worker_LDADD = libipc.a libbase.a
 TESTS += tests/system/supervisor.test
 EXTRA_DIST += tests/system/supervisor.test
 
+# Viewers of its streams, who count every packet.
+check_PROGRAMS += tests/system/viewers
+tests_system_viewers_SOURCES = tests/system/viewers.c
+
 # A folder over HTTP, for playlists that the origin doesn't make.
 check_PROGRAMS += tests/system/files
 tests_system_files_SOURCES = tests/system/files.c
@@ -30,9 +34,6 @@ SYSTEM_TESTS += tests/system/process.sh
 SYSTEM_TESTS += tests/system/sources.sh
 SYSTEM_TESTS += tests/system/faults.sh
 SYSTEM_TESTS += tests/system/bad-input.sh
-SYSTEM_TESTS += tests/system/players.sh
-SYSTEM_TESTS += tests/system/by-hand.sh
-SYSTEM_TESTS += tests/system/refuse.sh
 TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += $(SYSTEM_TESTS)
 

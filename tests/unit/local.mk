@@ -142,6 +142,11 @@ tests_unit_psi_SOURCES = tests/unit/psi.c
 tests_unit_psi_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_psi_LDADD = libworker.a libbase.a $(BSD_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/crash
+tests_unit_crash_SOURCES = tests/unit/crash.c
+tests_unit_crash_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_crash_LDADD = libsupervisor.a libbase.a $(EV_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/worker
 tests_unit_worker_SOURCES = tests/unit/worker.c
 tests_unit_worker_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

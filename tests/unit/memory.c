@@ -90,6 +90,32 @@ START_TEST(the_first_version_of_cgroups_counts_too)
 }
 END_TEST
 
+static const struct {
+	const char *status;
+	bool known;
+	uint64_t bytes;
+} processes[] = {
+	{ "Name:\tx\nVmRSS:\t  99 kB\nRssAnon:\t     2048 kB\nRssFile:\t 1 kB\n", true, 2048 * 1024 },
+	{ "Name:\tx\nRssAnon:\t0 kB\n", true, 0 },
+	{ "Name:\tRssAnon: 7 kB\n", false, 0 },
+	{ "Name:\tx\nRssAnon:\t\n", false, 0 },
+	{ "Name:\tx\nRssAnon:\t99999999999999999999999 kB\n", false, 0 },
+	{ "", false, 0 },
+};
+
+START_TEST(a_process_own_memory_is_what_the_kernel_says)
+{
+	uint64_t bytes = 1;
+
+	put("/proc/17/status", processes[_i].status);
+	ck_assert_int_eq(memory_anonymous(root, 17, &bytes), processes[_i].known);
+	ck_assert_uint_eq(bytes, processes[_i].known ? processes[_i].bytes : 1);
+	ck_assert(!memory_anonymous(root, 18, &bytes));
+	ck_assert(memory_anonymous("", getpid(), &bytes));
+	ck_assert_uint_gt(bytes, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -103,6 +129,7 @@ main(void)
 	tcase_add_test(tc, the_smallest_limit_at_any_level_counts);
 	tcase_add_test(tc, a_container_at_the_root_of_its_own_tree_is_limited);
 	tcase_add_test(tc, the_first_version_of_cgroups_counts_too);
+	tcase_add_loop_test(tc, a_process_own_memory_is_what_the_kernel_says, 0, (int)NITEMS(processes));
 	suite_add_tcase(s, tc);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);

@@ -22,9 +22,9 @@
 #define CHANNEL 3
 #define HANGS 5.0 /* seconds until a test is given up */
 
-enum outcome { WARM = 1, MEDIA, FAILED, REPORTED, DISTRUSTED, DIED };
+enum outcome { WARM = 1, MEDIA, FAILED, REPORTED, DISTRUSTED, UNDEAD, DIED };
 
-/* h hello, r ready, t wait for a tune, m media, and so on: see say(). */
+/* h hello, r ready, t wait for a tune, a for one to adopt, m media, and so on: see say(). */
 static const struct {
 	const char *words;
 	enum outcome is;
@@ -35,6 +35,14 @@ static const struct {
 	{ "hrtf", FAILED, "failed, instead of media" },
 	{ "hrtmf", FAILED, "failed, later" },
 	{ "hrtmc", REPORTED, "a report of a client" },
+
+	{ "hra", WARM, "one that adopts" },
+	{ "hrac", REPORTED, "a report of a client that was another worker's" },
+	{ "hraf", FAILED, "failed, having adopted" },
+	{ "hram", DISTRUSTED, "media of a stream that has it already" },
+	{ "hrar", DISTRUSTED, "ready, having adopted" },
+	{ "hrax", DIED, "exit, having adopted" },
+	{ "hrtm", UNDEAD, "one that SIGKILL doesn't end" },
 
 	{ "r", DISTRUSTED, "ready before hello" },
 	{ "hh", DISTRUSTED, "hello twice" },
@@ -100,6 +108,7 @@ say(char word)
 		msg_send(CHANNEL, MSG_W_READY, NULL, 0, &fd, 1);
 		break;
 	case 't':
+	case 'a':
 		do
 			(void)poll(&p, 1, -1);
 		while (msg_recv(CHANNEL, &m) != 0 || m.type != MSG_S_TUNE);
@@ -154,7 +163,8 @@ static struct workers pool;
 static struct ev_loop *loop;
 static enum outcome wanted, seen;
 static int died_status;
-static bool tune;
+static bool tune, adopt;
+static pid_t unreached;
 
 static void
 saw(enum outcome outcome)
@@ -170,6 +180,11 @@ on_media(struct worker *w)
 {
 	ck_assert_int_eq(w->state, W_LIVE);
 	saw(MEDIA);
+	if (wanted != UNDEAD)
+		return;
+	unreached = w->child.pid;
+	w->child.pid = 0; /* so the signal is lost, as it is on a process that the kernel holds */
+	worker_kill(w, "a test");
 }
 
 static void
@@ -197,13 +212,24 @@ on_writable(struct worker *w)
 }
 
 static void
+on_undead(struct worker *w)
+{
+	ck_assert(w->killed);
+	ck_assert_str_eq(w->killed_why, "a test");
+	ck_assert_int_eq(w->state, W_STOPPING);
+	w->child.pid = unreached;
+	child_kill(&w->child, SIGKILL);
+	saw(UNDEAD);
+}
+
+static void
 on_died(struct worker *w, int status)
 {
 	died_status = status;
 	saw(w->distrusted ? DISTRUSTED : DIED);
 }
 
-static const struct worker_calls calls = { on_media, on_failed, on_client, on_writable, on_died };
+static const struct worker_calls calls = { on_media, on_failed, on_client, on_writable, on_undead, on_died };
 
 static void
 on_spare(void *user)
@@ -218,7 +244,8 @@ on_spare(void *user)
 	w->calls = &calls;
 	w->channel = "1";
 	ck_assert_int_eq(worker_send(w, MSG_S_TUNE, NULL, 0, NULL, 0), 0);
-	worker_tuned(w, NULL);
+	worker_tuned(w, NULL, adopt);
+	ck_assert_int_eq(w->state, adopt ? W_LIVE : W_TUNED);
 }
 
 /*
@@ -262,7 +289,8 @@ START_TEST(a_worker_is_believed_only_what_it_may_say)
 	n = readlink("/proc/self/exe", pool.program, sizeof(pool.program) - 1);
 	ck_assert_int_gt(n, 0);
 	wanted = rows[_i].is;
-	tune = strchr(rows[_i].words, 't') != NULL;
+	adopt = strchr(rows[_i].words, 'a') != NULL;
+	tune = adopt || strchr(rows[_i].words, 't') != NULL;
 	pool.on_spare = on_spare;
 	ck_assert_int_eq(workers_init(&pool, loop, &privs, &settings), 0);
 	pool.refused = true; /* only this one */
