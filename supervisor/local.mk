@@ -39,3 +39,9 @@ plexbridged_SOURCES = supervisor/main.c
 plexbridged_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(BSD_CFLAGS)
 plexbridged_LDADD = libsupervisor.a libipc.a libconfig.a libbase.a \
 	$(EV_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(BSD_LIBS)
+
+# What holds descriptors where there is no systemd.
+sbin_PROGRAMS += plexbridge-keeper
+plexbridge_keeper_SOURCES = supervisor/keeper.c supervisor/store.h supervisor/store.c
+plexbridge_keeper_CPPFLAGS = $(AM_CPPFLAGS) $(BSD_CFLAGS)
+plexbridge_keeper_LDADD = libsupervisor.a libbase.a $(BSD_LIBS)

@@ -12,7 +12,8 @@
  *   blocking  never. What can't be sent now is queued, up to NOTIFY_QUEUE
  *             messages; one more is PB_ELIMIT. A holder that is gone for
  *             good fills the queue, and barriers end with PB_ETIME
- *   store     each name once, at most NOTIFY_STORE_MAX of them; and all names
+ *   store     each descriptor once, for systemd drops one that it has already;
+ *             each name once, at most NOTIFY_STORE_MAX of them; and all names
  *             together at most NOTIFY_NAMES_MAX bytes, for they come back in
  *             one variable of the environment, and the kernel takes no longer
  *             one. The protocol gives no answer, so the bound is kept here

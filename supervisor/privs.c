@@ -28,7 +28,7 @@ static char why_text[160];
 static const unsigned kept[] = { CAP_SETUID, CAP_SETGID, CAP_KILL };
 
 static int
-caps_set(bool keep)
+caps_set(bool keep, bool inherit)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
@@ -36,8 +36,25 @@ caps_set(bool keep)
 	for (size_t i = 0; keep && i < NITEMS(kept); i++) {
 		data[CAP_TO_INDEX(kept[i])].permitted |= CAP_TO_MASK(kept[i]);
 		data[CAP_TO_INDEX(kept[i])].effective |= CAP_TO_MASK(kept[i]);
+		if (inherit)
+			data[CAP_TO_INDEX(kept[i])].inheritable |= CAP_TO_MASK(kept[i]);
 	}
 	return (int)syscall(SYS_capset, &head, data);
+}
+
+/* Are the three ours to use? */
+static bool
+caps_there(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &head, data) == -1)
+		return false;
+	for (size_t i = 0; i < NITEMS(kept); i++)
+		if (!(data[CAP_TO_INDEX(kept[i])].permitted & CAP_TO_MASK(kept[i])))
+			return false;
+	return true;
 }
 
 static int
@@ -84,14 +101,22 @@ privs_resolve(struct privs *out, const char *user, const char *worker_user, cons
 
 	memset(out, 0, sizeof(*out));
 	out->root = geteuid() == 0;
+	out->heir = !out->root && caps_there();
 	out->control_gid = (gid_t)-1;
 	group = getgrnam(PRIVS_CONTROL_GROUP);
 	if (group != NULL && may_give_to(group->gr_gid))
 		out->control_gid = group->gr_gid;
-	if (!out->root)
+	if (!out->root && !out->heir)
 		return 0;
-	if (find_user("user", user, &out->uid, &out->gid, why) != 0 ||
-	    find_user("worker_user", worker_user, &out->worker_uid, &out->worker_gid, why) != 0)
+	if (find_user("worker_user", worker_user, &out->worker_uid, &out->worker_gid, why) != 0)
+		return PB_NO;
+	if (out->heir) {
+		/* Whatever the configuration says by now: this can't be changed without the keeper. */
+		out->uid = geteuid();
+		out->gid = getegid();
+		return 0;
+	}
+	if (find_user("user", user, &out->uid, &out->gid, why) != 0)
 		return PB_NO;
 	snprintf(out->user, sizeof(out->user), "%s", user);
 	if (out->control_gid == (gid_t)-1)
@@ -144,24 +169,43 @@ privs_mkdir(const struct privs *privs, const char *path, mode_t mode)
 int
 privs_drop(const struct privs *privs)
 {
-	if (!privs->root)
+	if (!privs->root && !privs->heir)
 		return 0;
-	if (prctl(PR_SET_KEEPCAPS, 1L, 0L, 0L, 0L) == -1)
-		return PB_ESYS;
-	if (setgroups((size_t)privs->group_count, privs->groups) == -1 ||
-	    setresgid(privs->gid, privs->gid, privs->gid) == -1 ||
-	    setresuid(privs->uid, privs->uid, privs->uid) == -1)
-		return PB_ESYS;
-	if (caps_set(true) == -1)
+	if (privs->root) {
+		if (prctl(PR_SET_KEEPCAPS, 1L, 0L, 0L, 0L) == -1)
+			return PB_ESYS;
+		if (setgroups((size_t)privs->group_count, privs->groups) == -1 ||
+		    setresgid(privs->gid, privs->gid, privs->gid) == -1 ||
+		    setresuid(privs->uid, privs->uid, privs->uid) == -1)
+			return PB_ESYS;
+	}
+	/* With nothing inheritable, nothing stays ambient either. */
+	if (caps_set(true, false) == -1)
 		return PB_ESYS;
 	/* What was readable to root must not be so to whoever runs as `user` by a debugger. */
 	return prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) == -1 ? PB_ESYS : 0;
 }
 
 int
+privs_follow(uid_t uid, gid_t gid)
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	if (prctl(PR_SET_KEEPCAPS, 1L, 0L, 0L, 0L) == -1)
+		return PB_ESYS;
+	if ((pw != NULL ? initgroups(pw->pw_name, gid) : setgroups(1, &gid)) == -1 || setresgid(gid, gid, gid) == -1 ||
+	    setresuid(uid, uid, uid) == -1 || caps_set(true, true) == -1)
+		return PB_ESYS;
+	for (size_t i = 0; i < NITEMS(kept); i++)
+		if (prctl(PR_CAP_AMBIENT, (long)PR_CAP_AMBIENT_RAISE, (long)kept[i], 0L, 0L) == -1)
+			return PB_ESYS;
+	return prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) == -1 ? PB_ESYS : 0;
+}
+
+int
 privs_become_worker(const struct privs *privs)
 {
-	if (privs->root) {
+	if (privs->root || privs->heir) {
 		if (syscall(SYS_setgroups, 1UL, &privs->worker_gid) == -1 ||
 		    syscall(SYS_setresgid, privs->worker_gid, privs->worker_gid, privs->worker_gid) == -1 ||
 		    syscall(SYS_setresuid, privs->worker_uid, privs->worker_uid, privs->worker_uid) == -1)
@@ -170,7 +214,7 @@ privs_become_worker(const struct privs *privs)
 	/* Without root there may be ambient ones; an exec would hand those on. */
 	if (prctl(PR_CAP_AMBIENT, (long)PR_CAP_AMBIENT_CLEAR_ALL, 0L, 0L, 0L) == -1 && errno != EINVAL)
 		return -1;
-	if (caps_set(false) == -1)
+	if (caps_set(false, false) == -1)
 		return -1;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L);
 }

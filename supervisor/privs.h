@@ -4,7 +4,10 @@
  * Started as root, the supervisor becomes `user` once its ports are bound,
  * and keeps three capabilities: CAP_SETUID and CAP_SETGID, so that it can
  * start workers as `worker_user`, and CAP_KILL, so that it can end them.
- * Workers keep none. Not started as root, everything runs as whoever
+ * Workers keep none. plexbridge-keeper, when root started it, becomes the
+ * same user with the same three, and a supervisor that it starts then is an
+ * heir: it is `user` already, has the three from its parent, and its workers
+ * become `worker_user` all the same. Otherwise everything runs as whoever
  * started it, and the user settings mean nothing.
  *
  *   blocking  privs_resolve() reads the user database; only at the start
@@ -21,7 +24,8 @@
 #define PRIVS_CONTROL_GROUP "plexbridge"
 
 struct privs {
-	bool root; /* started as root: the rest means something */
+	bool root; /* started as root */
+	bool heir; /* started as `user`, with the three capabilities; without both, the rest means nothing */
 	char user[64];
 	uid_t uid, worker_uid;
 	gid_t gid, worker_gid;
@@ -43,8 +47,15 @@ int privs_resolve(struct privs *out, const char *user, const char *worker_user, 
  */
 int privs_mkdir(const struct privs *privs, const char *path, mode_t mode);
 
-/* Become `user`, for good, with the three capabilities. Nothing to do when not root. 0 or PB_ESYS. */
+/* Become `user`, for good, with the three capabilities. Nothing to do when neither root nor heir. 0 or PB_ESYS. */
 int privs_drop(const struct privs *privs);
+
+/*
+ * For the keeper: become the user that its supervisor became, for good, with
+ * the three capabilities, which its children inherit. Reads the user
+ * database for the groups. 0 or PB_ESYS.
+ */
+int privs_follow(uid_t uid, gid_t gid);
 
 /*
  * In a child between fork and exec: become `worker_user` with no

@@ -11,6 +11,15 @@ EXTRA_DIST += tests/system/supervisor.test
 check_PROGRAMS += tests/system/viewers
 tests_system_viewers_SOURCES = tests/system/viewers.c
 
+# Whoever holds the supervisor's descriptors, and a supervisor that has nothing else to do.
+check_PROGRAMS += tests/system/fdstore tests/system/held
+tests_system_fdstore_SOURCES = tests/system/fdstore.c
+tests_system_fdstore_LDADD = $(BSD_LIBS)
+tests_system_held_SOURCES = tests/system/held.c
+tests_system_held_LDADD = libsupervisor.a libbase.a $(EV_LIBS) $(BSD_LIBS)
+TESTS += tests/system/holders.test
+EXTRA_DIST += tests/system/holders.test
+
 # A folder over HTTP, for playlists that the origin doesn't make.
 check_PROGRAMS += tests/system/files
 tests_system_files_SOURCES = tests/system/files.c
