@@ -43,6 +43,9 @@ SYSTEM_TESTS += tests/system/process.sh
 SYSTEM_TESTS += tests/system/sources.sh
 SYSTEM_TESTS += tests/system/faults.sh
 SYSTEM_TESTS += tests/system/bad-input.sh
+SYSTEM_TESTS += tests/system/players.sh
+SYSTEM_TESTS += tests/system/by-hand.sh
+SYSTEM_TESTS += tests/system/refuse.sh
 TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += $(SYSTEM_TESTS)
 
