@@ -443,6 +443,10 @@ on_bad_body(struct source *s, const struct playlist *pl)
 		wait_s(s, REOPEN_FLOOR_S);
 		return;
 	}
+	if (s->what == OPENING) {
+		open_failed(s, 806, why); /* source_reopen() would take it that a try is on its way */
+		return;
+	}
 	say(s, LOG_WARNING, "playlist.bad", why);
 	if (s->what == FOLLOWING && s->track.started && track_update(&s->track, pl, &s->news) == 0 && !s->news.resolve)
 		schedule_reload(s, NULL);

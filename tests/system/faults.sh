@@ -23,6 +23,7 @@ faults=(
 	"frozen          kind=media,fault=frozen,for=4"
 	"back            kind=media,fault=back,value=2,for=4"
 	"reset           kind=media,fault=reset,value=5"
+	"html-list       kind=playlist,fault=html,for=4"
 	"redirect-loop   kind=any,fault=redirect-loop,for=4"
 	"length-short    kind=segment,fault=length-short,count=1"
 	"empty-list      kind=media,fault=empty,for=4"
