@@ -16,4 +16,4 @@ TESTS += dist/systemd/unit.test
 
 dist/systemd/plexbridge.service: $(top_srcdir)/dist/systemd/plexbridge.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) dist/systemd && \
-	    sed 's#@sbindir@#$(sbindir)#g' $(top_srcdir)/dist/systemd/plexbridge.service.in >$@
+	    sed 's#@[s]bindir@#$(sbindir)#g' $(top_srcdir)/dist/systemd/plexbridge.service.in >$@
