@@ -115,11 +115,11 @@ origin() {
 	ORIGIN=http://127.0.0.1:$(port_of "$name")
 }
 
-# A port that nobody listens on now.
+# A port that nobody listens on now, below those that the kernel gives to clients.
 free_port() {
 	local port
 	while :; do
-		port=$((20000 + RANDOM % 20000))
+		port=$((20000 + RANDOM % 12000))
 		ss -Hltn "sport = :$port" | grep -q . || break
 	done
 	printf '%s\n' "$port"
