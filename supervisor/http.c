@@ -28,7 +28,9 @@
 #include "supervisor/text.h"
 
 #define PAUSE_MS 20
-#define WRITE_BATCH (256u << 10) /* bytes of one answer in one turn of the loop */
+#define WRITE_TURN ((size_t)4 << 20) /* bytes of all answers in one turn of the loop: a few milliseconds of copying */
+#define WRITE_BATCH ((size_t)256 << 10) /* of one answer, however few there are */
+#define WRITE_LEAST ((size_t)4 << 10) /* of one answer, however many there are */
 #define LINES_PER_S 8 /* of the log, about refused requests */
 
 enum state { WAITING, ANSWERING, LINGERING, STATES };
@@ -648,6 +650,13 @@ conn_look(struct http_conn *conn)
 	pb_assert(server->asked == NULL); /* every handler answers or takes */
 }
 
+/* What one answer may write in this turn: all who are being answered could be ready for theirs. */
+static size_t
+write_share(const struct http_server *server)
+{
+	return PB_MAX(PB_MIN(WRITE_TURN / PB_MAX(server->count[ANSWERING], (size_t)1), WRITE_BATCH), WRITE_LEAST);
+}
+
 static void
 conn_write(struct http_conn *conn)
 {
@@ -655,7 +664,7 @@ conn_write(struct http_conn *conn)
 	struct iovec iov[2];
 	struct msghdr msg = { .msg_iov = iov };
 	size_t skip = conn->seen;
-	size_t room = WRITE_BATCH;
+	size_t room = write_share(conn->server);
 	size_t left = 0;
 	ssize_t n;
 
