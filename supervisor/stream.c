@@ -282,7 +282,7 @@ send_tune(struct stream *s)
 		return;
 	}
 	tune.adopt = adopts;
-	tune.skip_set = s->crashes.skip_set;
+	tune.skip_set = adopts && s->crashes.skip_set;
 	tune.skip_serial = s->crashes.skip_serial;
 	err = worker_send(s->worker, MSG_S_TUNE, &tune, sizeof(tune), fds, NITEMS(fds));
 	s->tune_owed = err == PB_AGAIN;
@@ -453,8 +453,13 @@ succeed(struct stream *s, const struct worker *w, int status)
 	bool retired = w->asked && WIFEXITED(status) && WEXITSTATUS(status) == PB_EXIT_OK;
 	double wait = 0;
 
-	if (s->state != NULL)
-		d.in_hand = atomic_load_explicit(&s->state->in_hand, memory_order_relaxed);
+	/*
+	 * Nobody else writes there now: what a successor dies of before it takes
+	 * a segment in hand is not put on this one. A tune that begins anew counts
+	 * its segments anew.
+	 */
+	if (s->state_now != STREAM_TUNING)
+		d.in_hand = atomic_exchange(&s->state->in_hand, 0);
 	if (s->handover.pending)
 		log_death(s, false); /* it died before it had all of what the one before left */
 	if (!retired)
@@ -625,7 +630,7 @@ retire_one(struct streams *all)
 	struct stream *s, *due = NULL;
 
 	TAILQ_FOREACH (s, &all->all, link) {
-		if (s->retiring)
+		if (s->retiring && s->state_now != STREAM_ENDING)
 			return;
 		if (due == NULL && s->retire != NULL && s->worker != NULL &&
 		    (s->worker->state == W_TUNED || s->worker->state == W_LIVE))

@@ -256,8 +256,9 @@ supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char
 	http_allow(sup->http, &new->server.allow);
 	tuner_cache_clear(&sup->cache);
 	testcard_as(sup, new);
-	streams_reload(&sup->streams, new);
+	/* The spare first: it is what the streams' workers are replaced by. */
 	workers_reload(&sup->workers, &settings);
+	streams_reload(&sup->streams, new);
 	config_free(&old);
 	(void)malloc_trim(0); /* two lineups were there for a moment: give the machine its memory back */
 	log_event(LOG_INFO, "reload", "channels=%zu", new->lineup.count);
