@@ -76,7 +76,7 @@ expect "a reason" test -s "$T/none.err"
 it "it ends on SIGTERM"
 "$worker" --url "$(origin url)/live/master.m3u8" --output "$T/term.ts" 2>"$T/term.err" &
 pid=$!
-others+=($pid)
+others+=("$pid")
 expect "media" until_true 30 test -s "$T/term.ts"
 kill -TERM $pid
 wait $pid
