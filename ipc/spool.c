@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/pb.h"
 
 #define SPOOL_SEALS (F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
@@ -51,7 +52,7 @@ spool_write(int fd, uint64_t at, const void *buf, size_t len)
 	if (at > SPOOL_SIZE || len > SPOOL_SIZE - at)
 		return PB_ELIMIT;
 	while (len > 0) {
-		ssize_t n = pwrite(fd, p, len, (off_t)at);
+		ssize_t n = pwrite(fd, p, PB_FAULT_PIECE(len), (off_t)at);
 
 		if (n == -1 && errno == EINTR)
 			continue;
@@ -60,6 +61,7 @@ spool_write(int fd, uint64_t at, const void *buf, size_t len)
 		p += n;
 		at += (uint64_t)n;
 		len -= (size_t)n;
+		PB_FAULT("append");
 	}
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/pb.h"
 #include "ipc/spool.h"
 
@@ -101,8 +102,10 @@ state_commit(struct state *state)
 	uint64_t word = atomic_load_explicit(&state->commit, memory_order_relaxed);
 	uint64_t which = ~word & 1;
 
+	PB_FAULT("draft");
 	/* Bytes first, word after: who sees this commit may read them, from any process. */
 	atomic_store_explicit(&state->commit, ((word >> 1) + 1) << 1 | which, memory_order_release);
+	PB_FAULT("commit");
 	atomic_store_explicit(&state->head, state->snapshot[which].head, memory_order_release);
 }
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include <linux/sockios.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/pb.h"
 #include "base/ts.h"
@@ -275,6 +276,7 @@ clients_add(struct clients *cs, const struct msg_client *from, int fd)
 	c->slot->head_len = from->head_len;
 	memcpy(c->slot->head, from->head, from->head_len);
 	c->slot->base_offset = offset;
+	PB_FAULT("slot");
 	c->slot->base_written = written + from->head_len;
 	c->slot->prelude_len = 0;
 	atomic_store(&c->slot->planned, 0);
@@ -283,6 +285,7 @@ clients_add(struct clients *cs, const struct msg_client *from, int fd)
 	atomic_store(&c->slot->skips, 0);
 	atomic_store(&c->slot->paused, 0);
 	atomic_store_explicit(&c->slot->phase, SLOT_BODY, memory_order_release);
+	PB_FAULT("body");
 	client_writable(cs->loop, &c->writable, EV_WRITE);
 	return 0;
 }
@@ -441,6 +444,7 @@ plan_skip(struct client *c)
 	(void)client_written(c->fd, &written);
 	slot->plan_written = written;
 	slot->plan_offset = offset;
+	PB_FAULT("plan");
 	atomic_store_explicit(&slot->planned, 1, memory_order_release);
 	atomic_fetch_add(&slot->skips, 1);
 	c->behind = false;
@@ -457,6 +461,7 @@ plan_done(struct client *c)
 	struct state_slot *slot = c->slot;
 
 	slot->base_offset = slot->plan_offset;
+	PB_FAULT("plan-done");
 	slot->base_written = slot->plan_written + slot->prelude_len;
 	atomic_store_explicit(&slot->planned, 0, memory_order_release);
 	c->next = slot->plan_offset;
@@ -474,6 +479,7 @@ client_piece(struct client *c)
 
 	if (c->head_sent < slot->head_len) {
 		n = send_bytes(c->fd, slot->head + c->head_sent, slot->head_len - c->head_sent, MSG_MORE);
+		PB_FAULT("head");
 		if (n > 0)
 			c->head_sent += (uint64_t)n;
 		return n;
@@ -482,6 +488,7 @@ client_piece(struct client *c)
 		return PB_AGAIN;
 	if (atomic_load(&slot->planned)) {
 		n = send_bytes(c->fd, slot->prelude + c->prelude_sent, slot->prelude_len - c->prelude_sent, MSG_MORE);
+		PB_FAULT("prelude");
 		if (n > 0) {
 			c->prelude_sent += (uint64_t)n;
 			c->body += (uint64_t)n;
@@ -500,6 +507,7 @@ client_piece(struct client *c)
 		return client_piece(c);
 	}
 	n = spool_send(cs->spool_fd, c->fd, c->next, (size_t)PB_MIN(released - c->next, TURN_BYTES));
+	PB_FAULT("send");
 	if (n > 0) {
 		c->next += (uint64_t)n;
 		c->body += (uint64_t)n;

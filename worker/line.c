@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/pb.h"
 #include "worker/es.h"
@@ -237,6 +238,7 @@ segment_begins(void *arg, const struct source_segment *segment)
 	l->again = false;
 	upstream.discontinuity = input.discontinuity;
 	atomic_store(&l->state->in_hand, upstream.serial + 1);
+	PB_FAULT("begin");
 	l->data_err = 0;
 	writer_upstream(l->writer, &upstream);
 	writer_begin(l->writer, &input);
@@ -272,6 +274,7 @@ segment_ends(void *arg, bool truncated)
 	struct line *l = arg;
 	int err = writer_end(l->writer, truncated, now_ns());
 
+	PB_FAULT("end");
 	if (err < 0 && l->data_err == 0)
 		l->data_err = err;
 	if (l->data_err != 0) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/pb.h"
 
 enum link_state { L_GREETING, L_WARM, L_TUNED, L_LOST };
@@ -87,6 +88,7 @@ send_one(struct link *link)
 		err = msg_send(link->fd, MSG_W_FAILED, &link->failed, sizeof(link->failed), NULL, 0);
 		link->failed_due = err != 0;
 	} else if (link->count > 0) {
+		PB_FAULT("report");
 		err = msg_send(link->fd, MSG_W_CLIENT, &link->reports[link->first], sizeof(link->reports[0]), NULL, 0);
 		if (err == 0) {
 			link->first = (link->first + 1) % LINK_REPORTS;
@@ -129,6 +131,7 @@ link_hears(struct link *link, struct msg *m)
 {
 	const struct rule *rule = m->type < NITEMS(rules) ? &rules[m->type] : NULL;
 
+	PB_FAULT("message");
 	if (rule == NULL || rule->handle == NULL)
 		lost(link, "the supervisor sent a message that is not for workers");
 	else if (!(rule->allowed & IN(link->state)))

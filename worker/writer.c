@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/pb.h"
 #include "base/ts.h"
 #include "ipc/spool.h"
@@ -227,8 +228,10 @@ reclaim(struct writer *w, uint64_t hold_at)
 	if (tail <= w->tail)
 		return;
 	w->ops->before_tail(w->arg, tail);
+	PB_FAULT("aside");
 	w->tail = tail;
 	atomic_store_explicit(&w->state->tail, tail, memory_order_release);
+	PB_FAULT("tail");
 	w->punched = spool_punch(w->spool_fd, w->punched, tail);
 }
 
@@ -264,6 +267,7 @@ writer_tick(struct writer *w, int64_t now_ns, uint64_t hold_at)
 		return false;
 	w->released = released;
 	atomic_store_explicit(&w->state->released, released, memory_order_release);
+	PB_FAULT("released");
 	atomic_fetch_add_explicit(&w->state->progress, 1, memory_order_relaxed);
 	return true;
 }

@@ -46,9 +46,19 @@ SYSTEM_TESTS += tests/system/bad-input.sh
 SYSTEM_TESTS += tests/system/players.sh
 SYSTEM_TESTS += tests/system/by-hand.sh
 SYSTEM_TESTS += tests/system/refuse.sh
+SYSTEM_TESTS += tests/system/handover.sh
+SYSTEM_TESTS += tests/system/die-anywhere.sh
 TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += $(SYSTEM_TESTS)
 
 clean-local: clean-system-media
 clean-system-media:
 	rm -rf tests/system/media
+
+# The worker once more, with places to die in (base/fault.h).
+check_PROGRAMS += tests/system/faulty/plexbridge-worker
+tests_system_faulty_plexbridge_worker_SOURCES = $(plexbridge_worker_SOURCES) $(libworker_a_SOURCES) \
+	$(libipc_a_SOURCES) $(libbase_a_SOURCES)
+tests_system_faulty_plexbridge_worker_CPPFLAGS = $(libworker_a_CPPFLAGS) -DPB_FAULT_POINTS
+tests_system_faulty_plexbridge_worker_LDADD = libconfig.a $(CURL_LIBS) $(CARES_LIBS) $(EV_LIBS) $(CRYPTO_LIBS) \
+	$(JANSSON_LIBS) $(INIH_LIBS) $(BSD_LIBS) $(ZLIB_LIBS) -lm

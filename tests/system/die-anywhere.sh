@@ -1,0 +1,75 @@
+#!/bin/bash
+# A worker may die at any instruction. Here it dies at each place where it could matter, on purpose.
+. "${0%/*}/lib.sh"
+need_media hi
+
+# The programs with a worker that has such places beside them.
+mkdir "$T/bin" "$T/fault"
+chmod 755 "$T/bin"
+chmod 777 "$T/fault"
+cp "$PROGRAMS/plexbridged" "$PROGRAMS/plexbridge-origin" "$PROGRAMS/plexbridgectl" "$T/bin/"
+cp "$top_builddir/tests/system/faulty/plexbridge-worker" "$T/bin/"
+PROGRAMS=$T/bin
+export PB_FAULT_FILE=$T/fault/point
+
+origin start --channel "name=a,file=$(media hi),seg=1,win=12"
+bridge config <<-INI
+	[stream]
+	window = 10s
+	burst = 2s
+	[channel 1]
+	name = Dying
+	url = @ORIGIN@/a/master.m3u8
+INI
+bridge start
+
+viewer start v /auto/v1
+viewer wait v bytes=300000
+
+# die POINT COUNT: the next worker that passes POINT so often dies of it, and another one follows.
+deaths=0
+die() {
+	local worker
+
+	worker=$(bridge worker 1)
+	deaths=$((deaths + 1))
+	printf '%s %s id%s\n' "$1" "$2" "$deaths" >"$PB_FAULT_FILE.new"
+	chmod 666 "$PB_FAULT_FILE.new"
+	mv "$PB_FAULT_FILE.new" "$PB_FAULT_FILE"
+	# Some places are passed only when somebody comes.
+	case $1 in
+	slot | body | head | message) viewer start "j$deaths" /auto/v1 ;;
+	esac
+	until_true 20 test ! -e "$PB_FAULT_FILE" || { rm -f "$PB_FAULT_FILE"; fail "no worker came to $1"; return 1; }
+	bridge wait ".streams[0].worker.pid != $worker and .streams[0].worker.state == \"live\""
+	joined="$joined${joined:+ }$(case $1 in slot | body | head | message) echo "j$deaths" ;; esac)"
+}
+joined=
+
+for point in begin append draft commit released send end aside tail; do
+	it "a worker that dies at '$point' is carried on from there"
+	die $point 1
+	case $point in
+	aside | tail) ;; # once a second, no more
+	*) die $point 4 ;;
+	esac
+done
+for point in message slot body head; do
+	it "a worker that dies at '$point' of a new viewer carries all on, and serves the new one"
+	die $point 1
+done
+
+it "the viewer who was there all the time saw nothing of it"
+bytes=$(stat -c %s "$T/v.ts")
+viewer wait v bytes=$((bytes + 300000))
+viewer check v status=200 closed=no clean=true continuity_errors=0 pcr_backward=0 pcr_jumps=0 dts_backward=0 pmt_changes=0
+viewer whole v "$(media hi)"
+
+it "those who came while a worker died see a clean stream"
+for j in $joined; do
+	viewer wait $j bytes=200000
+	viewer check $j status=200 closed=no clean=true continuity_errors=0
+	viewer whole $j "$(media hi)"
+done
+
+finish
