@@ -56,6 +56,33 @@ hostile() {
 	"$top_builddir/tests/system/hostile" "$bridge_port" "$@"
 }
 
+# begin NAME [OPTION...] <BYTES: one in the background; returns when it has sent all or has failed. Reads from a
+#	file, not from a pipe: NAME must be known to this shell.
+# over NAME: waits for its end. away NAME: ends it. reports NAME: what it printed at its end.
+declare -A hostile_pid=()
+begin() {
+	local name=$1
+	shift
+	# Without <&0 the shell would give it /dev/null.
+	"$top_builddir/tests/system/hostile" "$bridge_port" "$@" >"$T/$name.out" <&0 &
+	hostile_pid[$name]=$!
+	others+=($!)
+	until_true 60 grep -q '^sent' "$T/$name.out" || fail "$name: not all connected and sent"
+}
+
+over() {
+	wait "${hostile_pid[$1]}"
+}
+
+away() {
+	kill "${hostile_pid[$1]}"
+	over "$1"
+}
+
+reports() {
+	tail -n 1 "$T/$1.out"
+}
+
 # hostility REPORT: one word for what became of a single connection: a status, silent, broken or open.
 hostility() {
 	jq -r 'if .short > 0 then "short" elif .answers != {} then (.answers | keys[0])
@@ -84,8 +111,5 @@ descriptors() {
 
 # children PID: pids of its own, whatever they do.
 children() {
-	local stat
-	for stat in /proc/[0-9]*/stat; do
-		sed -n "s/^\([0-9]*\) (.*) . $1 .*/\1/p" "$stat" 2>/dev/null
-	done
+	cat /proc/[0-9]*/stat 2>/dev/null | sed -n "s/^\([0-9]*\) (.*) . $1 .*/\1/p"
 }

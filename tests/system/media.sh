@@ -42,6 +42,8 @@ if [ ! -s "$path" ]; then
 		make -c:v libx265 -preset ultrafast -pix_fmt yuv420p -b:v 200k \
 		    -x265-params 'log-level=none:keyint=25:min-keyint=25:scenecut=0:open-gop=0:bframes=0:pools=none' "${aac[@]}"
 		;;
+	# 8 Mbit/s whatever is in the picture: enough to leave a window behind within seconds.
+	big) make "${h264[@]}" -g 25 -b:v 8M -maxrate 8M -bufsize 8M -x264-params nal-hrd=cbr:filler=1 "${aac[@]}" ;;
 	audio) make -map 1:a "${aac[@]}" ;;
 	*)
 		echo "media.sh: $name: no such media" >&2
