@@ -51,6 +51,11 @@ error() {
 	printf '%s %s %s\n' "$status" "$(field X-HDHomeRun-Error | cut -d ' ' -f 1)" "$(wc -c <"$T/body")"
 }
 
+# holds FILTER [FILE]: a jq filter is true of a JSON file, $T/body when none is named.
+holds() {
+	jq -e "$1" "${2:-$T/body}" >/dev/null 2>&1 || fail "not true: $1"
+}
+
 # hostile [OPTION...] <BYTES: hostile.c, against the tuner port.
 hostile() {
 	"$top_builddir/tests/system/hostile" "$bridge_port" "$@"

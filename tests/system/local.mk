@@ -41,6 +41,7 @@ SYSTEM_TESTS += tests/system/share.sh
 SYSTEM_TESTS += tests/system/config.sh
 SYSTEM_TESTS += tests/system/process.sh
 SYSTEM_TESTS += tests/system/hostile.sh
+SYSTEM_TESTS += tests/system/ctl.sh
 SYSTEM_TESTS += tests/system/sources.sh
 SYSTEM_TESTS += tests/system/faults.sh
 SYSTEM_TESTS += tests/system/bad-input.sh
