@@ -261,7 +261,8 @@ known(const struct fetch *f, CURLcode code)
 		.status = f->reply.status,
 		.location = f->reply.location != NULL || f->reply.location_too_long,
 		.ranged = f->ranged,
-		.had_all = f->first.length >= 0 && f->first.status != 206 && f->pos == (uint64_t)f->first.length,
+		.had_all = (f->first.length >= 0 && f->first.status != 206 && f->pos == (uint64_t)f->first.length) ||
+		    (f->reply.status == 416 && f->reply.total >= 0 && f->o.range.offset + f->pos == (uint64_t)f->reply.total),
 		.missing_ms = f->o.missing_ms,
 		.missing_s = f->missing_since > 0 ? ev_now(f->pool->loop) - f->missing_since : 0,
 		.refused = f->refused,

@@ -27,6 +27,8 @@
 #define LEARN_S 30      /* after so long the reserve that was reached is the one to keep */
 #define RESERVE_MIN_MS 500
 #define TUNE_TIMEOUT_MS 15000
+#define GONE_EARLY_S 2. /* a segment that the server refuses is given up so long before it is missed */
+#define GONE_MIN_S 3.
 
 struct line {
 	struct ev_loop *loop;
@@ -43,6 +45,10 @@ struct line {
 	unsigned seconds;       /* since media */
 	unsigned lost, useless; /* in a row */
 	int data_err;           /* of the segment in hand */
+	uint64_t begun_at;      /* the stream's head when it began: did anything come of it? */
+	uint64_t gone;          /* serial + 1 of a segment that the server refuses, 0: none */
+	unsigned gone_times;
+	ev_tstamp gone_until;   /* how long it is worth asking for */
 	bool media, finishing, failed;
 	uint64_t connections;   /* of a plain stream: each is a segment of its own */
 	bool again;             /* the segment that `resumed` names comes once more, from its start */
@@ -240,6 +246,7 @@ segment_begins(void *arg, const struct source_segment *segment)
 	atomic_store(&l->state->in_hand, upstream.serial + 1);
 	PB_FAULT("begin");
 	l->data_err = 0;
+	l->begun_at = atomic_load(&l->state->head);
 	writer_upstream(l->writer, &upstream);
 	writer_begin(l->writer, &input);
 }
@@ -250,9 +257,11 @@ segment_feeds(void *arg, const void *buf, size_t len)
 	struct line *l = arg;
 	int err = writer_feed(l->writer, buf, len, now_ns());
 
-	if (err < 0)
-		l->data_err = err;
-	return err < 0 ? err : 0;
+	if (err >= 0)
+		return 0;
+	l->data_err = err;
+	/* What has left can't be fetched again: then it is over with it. */
+	return err == PB_EFORMAT && atomic_load(&l->state->head) != l->begun_at ? PB_ENOSUP : err;
 }
 
 /* Nothing came of it: say so, and decide whether this source is any good. */
@@ -268,7 +277,7 @@ segment_useless(struct line *l, const char *why)
 	}
 }
 
-static void
+static int
 segment_ends(void *arg, bool truncated)
 {
 	struct line *l = arg;
@@ -277,15 +286,15 @@ segment_ends(void *arg, bool truncated)
 	PB_FAULT("end");
 	if (err < 0 && l->data_err == 0)
 		l->data_err = err;
-	if (l->data_err != 0) {
-		segment_useless(l, conform_reason(writer_conform(l->writer)));
-	} else {
-		l->lost = 0;
-		if (l->media)
-			l->useless = 0;
-		else if (++l->useless >= LOST_REFUSE)
-			source_refuse(l->source, 807, conform_reason(writer_conform(l->writer)));
-	}
+	if (l->data_err != 0)
+		return l->data_err;
+	l->lost = 0;
+	l->gone = 0;
+	if (l->media)
+		l->useless = 0;
+	else if (++l->useless >= LOST_REFUSE)
+		source_refuse(l->source, 807, conform_reason(writer_conform(l->writer)));
+	return 0;
 }
 
 static void
@@ -294,8 +303,9 @@ segment_lost(void *arg, const struct source_segment *segment, int status, const 
 	struct line *l = arg;
 
 	l->lost++;
-	if (l->data_err != 0) {
-		l->data_err = 0; /* segment_ends() has said it */
+	l->gone = 0;
+	if (reason == NULL) {
+		segment_useless(l, conform_reason(writer_conform(l->writer)));
 		return;
 	}
 	log_event(LOG_WARNING, "segment.lost", "channel=%s msn=%llu status=%d why=\"%s\"", l->tune.guide_number,
@@ -305,6 +315,35 @@ segment_lost(void *arg, const struct source_segment *segment, int status, const 
 		source_refuse(l->source, 806, reason);
 	else if (l->lost >= LOST_REOPEN)
 		source_reopen(l->source, reason);
+}
+
+/*
+ * The server refuses a segment: its token or its node is dead, or it never
+ * was there. The channel's own URL may lead to it elsewhere; that is worth
+ * trying as long as nobody misses it.
+ */
+static bool
+segment_gone(void *arg, const struct source_segment *segment, int status, const char *reason)
+{
+	static const double delays_s[] = { 0., .5, 1., 2. };
+	struct line *l = arg;
+	ev_tstamp now = ev_now(l->loop);
+
+	(void)status;
+	if (!l->media)
+		return false;
+	if (l->gone != segment->serial + 1) {
+		l->gone = segment->serial + 1;
+		l->gone_times = 0;
+		l->gone_until = now + PB_MAX(segment->duration_ms / 1e3 + line_reserve_ms(l) / 1e3 - GONE_EARLY_S, GONE_MIN_S);
+	}
+	if (now >= l->gone_until)
+		return false;
+	prefetch_clear(l->prefetch);
+	source_go_back(l->source, segment->msn, segment->serial,
+	    delays_s[PB_MIN(l->gone_times, NITEMS(delays_s) - 1)], reason);
+	l->gone_times++;
+	return true;
 }
 
 static bool
@@ -362,6 +401,7 @@ static const struct prefetch_ops prefetch_ops = {
 	.data = segment_feeds,
 	.end = segment_ends,
 	.lost = segment_lost,
+	.gone = segment_gone,
 	.room = line_has_room,
 	.drained = line_drained,
 	.reserve_ms = line_reserve_ms,

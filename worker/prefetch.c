@@ -26,6 +26,9 @@
 #define PIECE ((size_t)65536) /* decrypted at once */
 #define FIRST_BYTES ((size_t)512) /* of ciphertext, before a key is judged */
 #define DEADLINE_MIN_S 3.
+#define AGAIN_S 0.3       /* before a useless segment is fetched once more; doubles */
+#define AGAIN_MAX_S 2.
+#define AGAIN_TUNING 1    /* times, while a tune waits for its first picture */
 #define DEADLINE_EARLY_S 2.
 
 /* Bytes that came before their turn. */
@@ -47,6 +50,9 @@ struct segment {
 	bool truncated;
 	bool rekeyed; /* its key was fetched a second time */
 	bool refused; /* its bytes are of no use; who takes them knows why */
+	unsigned again;     /* times it was fetched anew for that */
+	ev_tstamp not_before; /* the next time */
+	ev_tstamp deadline; /* as of the first time; 0: not yet asked for */
 	int status;
 	char reason[FETCH_REASON_MAX];
 	struct decrypt *decrypt;
@@ -69,6 +75,7 @@ struct prefetch {
 	size_t kept;
 	ev_tstamp tuning;
 	ev_timer turn; /* goes on with what is ready, in the next turn */
+	ev_timer later; /* for the first segment's not_before */
 	bool pumping;
 	uint8_t plain[PIECE + DECRYPT_SLACK];
 };
@@ -108,7 +115,8 @@ prefetch_new(struct prefetch **out, struct ev_loop *loop, struct fetch_pool *poo
 	p->ops = ops;
 	p->arg = arg;
 	ev_init(&p->turn, prefetch_turn);
-	p->turn.data = p;
+	ev_init(&p->later, prefetch_turn);
+	p->turn.data = p->later.data = p;
 	*out = p;
 	return 0;
 }
@@ -166,6 +174,7 @@ prefetch_free(struct prefetch **prefetch)
 		return;
 	prefetch_clear(p);
 	ev_timer_stop(p->loop, &p->turn);
+	ev_timer_stop(p->loop, &p->later);
 	decrypt_keys_clear(&p->keys);
 	free(p);
 	*prefetch = NULL;
@@ -226,6 +235,34 @@ keep(struct segment *seg, const uint8_t *buf, size_t len)
 		seg->all->kept += n;
 	}
 	return 0;
+}
+
+/*
+ * What came is of no use: an error page with 200, nothing at all. Fetch it
+ * once more in a moment, if there is time. false: there is none.
+ */
+static bool
+fetch_again(struct segment *seg)
+{
+	struct prefetch *p = seg->all;
+	double pause = AGAIN_S;
+
+	for (unsigned n = 0; n < seg->again && pause < AGAIN_MAX_S; n++)
+		pause *= 2;
+	pause = PB_MIN(pause, AGAIN_MAX_S);
+	if (ev_now(p->loop) + pause >= seg->deadline || (p->tuning > 0 && seg->again >= AGAIN_TUNING))
+		return false;
+	fetch_cancel(&seg->fetch);
+	drop_blocks(seg);
+	decrypt_free(&seg->decrypt);
+	seg->again++;
+	seg->not_before = ev_now(p->loop) + pause;
+	seg->state = WAITING;
+	seg->begun = seg->refused = seg->truncated = false;
+	ev_timer_stop(p->loop, &p->later);
+	ev_timer_set(&p->later, pause, 0.);
+	ev_timer_start(p->loop, &p->later);
+	return true;
 }
 
 static void
@@ -331,6 +368,8 @@ segment_data(void *arg, const void *buf, size_t len)
 			return PB_AGAIN;
 		}
 		err = deliver(seg, buf, len);
+		if (err == PB_EFORMAT && fetch_again(seg))
+			return 0;
 		seg->refused = err < 0;
 		/* PB_NO: the fetch is cancelled and will be made anew. */
 		return err == PB_NO ? 0 : err;
@@ -355,8 +394,13 @@ segment_done(void *arg, const struct fetch_result *r)
 	seg->status = r->http_status;
 	if (r->http_status != 0)
 		atomic_store(&p->state->figures.http_status, (uint32_t)r->http_status);
-	if (r->err == 0) {
+	if (r->err == 0 && r->bytes > 0) {
 		seg->state = WHOLE;
+	} else if (r->err == 0 && fetch_again(seg)) {
+		;
+	} else if (r->err == 0) {
+		seg->state = LOST;
+		strlcpy(seg->reason, "an empty segment", sizeof(seg->reason));
 	} else if (!seg->refused && r->bytes > 0 && (r->err == PB_ENET || r->err == PB_ETIME || r->err == PB_EFORMAT) &&
 	    (seg->begun || seg->kept > 0)) {
 		/* The beginning is as good as any: complete packets are played, the rest is a cut. */
@@ -453,6 +497,8 @@ start_segment(struct segment *seg)
 		.on_done = segment_done,
 	};
 
+	if (seg->deadline == 0)
+		seg->deadline = options.deadline;
 	seg->state = FLOWING;
 	seg->paused = false;
 	if (fetch_start(p->pool, &options, &seg->fetch) != 0)
@@ -471,7 +517,7 @@ start_some(struct prefetch *p)
 			break;
 		if (seg->state != LOST && !key_is_known(seg))
 			start_key(seg);
-		if (seg->state == WAITING)
+		if (seg->state == WAITING && ev_now(p->loop) >= seg->not_before)
 			start_segment(seg);
 		if (seg->state == LOST && is_first(seg))
 			turn_again(p);
@@ -497,9 +543,10 @@ drain(struct segment *seg, size_t *budget)
 		}
 		*budget -= n;
 		err = deliver_piece(seg, b->data + b->at, n);
-		if (err == PB_NO)
+		if (err == PB_NO || (err == PB_EFORMAT && fetch_again(seg)))
 			return false;
 		if (err != 0) {
+			seg->refused = true;
 			give_up(seg, 0, "");
 			return false;
 		}
@@ -533,21 +580,37 @@ finish_decrypt(struct segment *seg)
 	(void)hand_on(seg, p->plain, len);
 }
 
-/* The first is over, one way or the other. */
+static bool
+is_gone(int status)
+{
+	return status == 401 || status == 403 || status == 404 || status == 410;
+}
+
+/* The first is over, one way or the other; or it comes once more. */
 static void
 finish(struct segment *seg)
 {
 	struct prefetch *p = seg->all;
 	bool lost = seg->state == LOST;
+	bool refused = seg->refused;
 
+	if (lost && !seg->begun && is_gone(seg->status) && p->ops->gone(p->arg, &seg->info, seg->status, seg->reason))
+		return; /* with all the others */
 	if (!lost)
 		finish_decrypt(seg);
+	if (seg->begun) {
+		int err = p->ops->end(p->arg, seg->truncated || lost);
+
+		seg->begun = false;
+		if (err == PB_EFORMAT && !lost && fetch_again(seg))
+			return;
+		lost = lost || err != 0;
+		refused = refused || err != 0;
+	}
 	segment_leave(seg);
-	if (seg->begun)
-		p->ops->end(p->arg, seg->truncated || lost);
 	if (lost) {
 		atomic_fetch_add(&p->state->figures.segments_lost, 1);
-		p->ops->lost(p->arg, &seg->info, seg->status, seg->reason);
+		p->ops->lost(p->arg, &seg->info, seg->status, refused ? NULL : seg->reason);
 	} else {
 		atomic_fetch_add(&p->state->figures.segments, 1);
 	}

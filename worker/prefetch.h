@@ -9,6 +9,8 @@
  *
  *   order     `begin`, `data`..., `end` or `lost`, one segment after the other
  *   bounds    PREFETCH_QUEUE segments, PREFETCH_KEPT bytes behind the first
+ *   again     what came is an error page, or empty: fetched again while its
+ *             deadline allows
  *   deadline  a segment's own length and the reserve in hand, less 2 s
  *             (hls.md 7); never less than 3 s
  *   blocking  never; at most PREFETCH_TURN bytes are handed on in one turn
@@ -33,12 +35,21 @@ struct prefetch;
 
 struct prefetch_ops {
 	void (*begin)(void *arg, const struct source_segment *segment); /* url is NULL in it */
-	/* Plain TS. An error refuses the rest of this segment. */
+	/* Plain TS. PB_EFORMAT: nothing of it is any good, it may be fetched once more; other errors refuse it for good. */
 	int (*data)(void *arg, const void *buf, size_t len);
-	/* truncated: bytes are missing at its end. */
-	void (*end)(void *arg, bool truncated);
-	/* It could not be had; `begin` may or may not have been called. status: of HTTP, 0 when there was none. */
+	/* truncated: bytes are missing at its end. 0, or as data: nothing came of it. */
+	int (*end)(void *arg, bool truncated);
+	/*
+	 * It could not be had; `begin` may or may not have been called. status: of
+	 * HTTP, 0 when there was none. reason NULL: its bytes are of no use, and
+	 * who took them knows why.
+	 */
 	void (*lost)(void *arg, const struct source_segment *segment, int status, const char *reason);
+	/*
+	 * The server refuses it (401, 403, 404, 410). true: somebody finds out
+	 * where it is now, prefetch_clear() was called, it will be added again.
+	 */
+	bool (*gone)(void *arg, const struct source_segment *segment, int status, const char *reason);
 	/* May data be taken now? Otherwise prefetch_resume() when it may. */
 	bool (*room)(void *arg);
 	/* A place in the queue is free. */

@@ -58,6 +58,11 @@ content_range(struct reply *reply, const char *p, size_t len)
 		return;
 	for (p += 5; p < end && (*p == ' ' || *p == '='); p++)
 		;
+	if (p < end && *p == '*') { /* of a 416: nothing but the total */
+		if (++p < end && *p++ == '/')
+			reply->total = number(&p, end);
+		return;
+	}
 	first = number(&p, end);
 	if (first < 0 || p == end || *p++ != '-')
 		return;

@@ -209,6 +209,23 @@ source_reopen(struct source *s, const char *why)
 	open_later(s);
 }
 
+void
+source_go_back(struct source *s, uint64_t msn, uint64_t serial, double delay_s, const char *why)
+{
+	if (s->what == ENDED)
+		return;
+	say(s, LOG_WARNING, "source.reopen", why);
+	fetch_cancel(&s->fetch);
+	playlist_clear(&s->list);
+	track_clear(&s->track);
+	s->resuming = true;
+	s->resume_msn = msn;
+	s->resume_serial = serial;
+	s->discontinuity = false;
+	s->what = OPENING;
+	wait_s(s, delay_s);
+}
+
 /* Does anybody have to be tried before the best is? After EXCLUDE_S all are good again. */
 static bool
 follow_variant(struct source *s)

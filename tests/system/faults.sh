@@ -17,7 +17,7 @@ faults=(
 	"truncate-head   kind=segment,fault=truncate,value=0,for=4"
 	"drip            kind=segment,fault=drip,value=30000,for=4"
 	"latency         kind=any,fault=latency,value=1200,for=6"
-	"status-404      kind=segment,fault=status,value=404,count=2"
+	"status-404      kind=segment,fault=status,value=404,for=3"
 	"status-500      kind=any,fault=status,value=500,for=4"
 	"status-503      kind=playlist,fault=status,value=503,for=4"
 	"frozen          kind=media,fault=frozen,for=4"
@@ -31,6 +31,11 @@ faults=(
 	"range-other     kind=segment,fault=range-other,for=4"
 	"binary-list     kind=media,fault=binary,for=4"
 	"cut             kind=segment,fault=cut,value=50000,for=3"
+	"status-403      kind=segment,fault=status,value=403,for=3"
+	"html-segment    kind=segment,fault=html,for=3"
+	"length-long     kind=segment,fault=length-long,for=4"
+	"empty-segment   kind=segment,fault=empty,for=3"
+	"not-ts          kind=segment,fault=not-ts,for=3"
 	"key             kind=key,fault=status,value=500,for=4"
 )
 connections=(
