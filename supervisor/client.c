@@ -5,10 +5,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -277,6 +281,21 @@ ended_why(const struct client *c)
 	return msg_client_event_name(client_paused(c) ? CLIENT_PAUSED : CLIENT_GHOST);
 }
 
+/* Has a byte of an answer gone out on its connection? A tuner's connection has one answer. */
+static bool
+is_answered(const struct client *c)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	int queued;
+
+	if (getsockopt(c->conn.fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1 ||
+	    len < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked) ||
+	    ioctl(c->conn.fd, SIOCOUTQ, &queued) == -1)
+		return true;
+	return info.tcpi_bytes_acked > 0 || queued > 0;
+}
+
 bool
 client_carry(struct client *c)
 {
@@ -286,6 +305,11 @@ client_carry(struct client *c)
 		return false;
 	if (c->phase == CLIENT_DROPPING) {
 		client_free(c);
+		return false;
+	}
+	if (slot == NULL && is_answered(c)) {
+		/* The slot must have been its own when the head went out: its worker wrote where it may not have. */
+		end(c, "slot-lost", 0, true);
 		return false;
 	}
 	if (slot == NULL) {

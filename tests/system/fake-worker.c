@@ -28,6 +28,7 @@
  *   stuck       its heart beats, but it releases nothing any more
  *   greedy      releases, but sends nothing any more
  *   fat         takes 20 MiB of memory
+ *   spoil       writes nonsense over slot 1, and crashes
  */
 #include <errno.h>
 #include <poll.h>
@@ -340,6 +341,10 @@ trouble(void)
 		_exit(PB_EXIT_OK);
 	if (in_trouble("babble"))
 		(void)msg_send(CHANNEL, 77, NULL, 0, NULL, 0);
+	if (in_trouble("spoil")) {
+		state->slots[1].client ^= 1U << 31;
+		raise(SIGSEGV);
+	}
 	if (in_trouble("fat") && memory == NULL && (memory = malloc(20 << 20)) != NULL)
 		for (size_t i = 0; i < 20 << 20; i += 4096)
 			((volatile char *)memory)[i] = 1;
