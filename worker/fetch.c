@@ -1132,6 +1132,12 @@ fetch_pool_new_source(struct fetch_pool *p)
 	p->source = SOURCE_UNKNOWN;
 }
 
+void
+fetch_pool_settle(struct fetch_pool *p)
+{
+	transfers_keep(p->transfers, (unsigned)p->hosts.count);
+}
+
 struct fetch_figures
 fetch_pool_figures(const struct fetch_pool *p)
 {

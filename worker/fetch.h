@@ -150,6 +150,12 @@ void fetch_pool_free(struct fetch_pool **pool);
  */
 void fetch_pool_new_source(struct fetch_pool *pool);
 
+/*
+ * The rush of a tune is over: keep one connection for each host that is in
+ * use, and let the others go as their transfers end.
+ */
+void fetch_pool_settle(struct fetch_pool *pool);
+
 struct fetch_figures fetch_pool_figures(const struct fetch_pool *pool);
 
 /*

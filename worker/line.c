@@ -24,6 +24,7 @@
 #define BURST_FLOOR_MS 1000
 #define LOST_REOPEN 2   /* segments in a row that the source no longer has */
 #define LOST_REFUSE 3   /* segments in a row that gave no picture, before media */
+#define SETTLE_S 5      /* a tune opens as many connections as it may; then one a host is enough */
 #define LEARN_S 30      /* after so long the reserve that was reached is the one to keep */
 #define RESERVE_MIN_MS 500
 #define TUNE_TIMEOUT_MS 15000
@@ -117,7 +118,9 @@ line_second(struct ev_loop *loop, ev_timer *w, int revents)
 	publish(l);
 	if (!l->media)
 		return;
-	if (++l->seconds == LEARN_S)
+	if (++l->seconds % SETTLE_S == 0)
+		fetch_pool_settle(l->pool);
+	if (l->seconds == LEARN_S)
 		writer_learn_reserve(l->writer, RESERVE_MIN_MS);
 	sample.latency_ms = atomic_load(&f->latency_ms);
 	sample.retries = atomic_load(&f->retries);
@@ -312,7 +315,7 @@ segment_lost(void *arg, const struct source_segment *segment, int status, const 
 	    (unsigned long long)segment->msn, status, reason);
 	strlcpy(l->state->reason, reason, sizeof(l->state->reason));
 	if (!l->media && l->lost >= LOST_REFUSE)
-		source_refuse(l->source, 806, reason);
+		source_refuse(l->source, status == 200 || status == 206 ? 807 : 806, reason);
 	else if (l->lost >= LOST_REOPEN)
 		source_reopen(l->source, reason);
 }

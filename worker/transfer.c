@@ -261,6 +261,12 @@ transfers_new(struct transfers **out, struct ev_loop *loop, unsigned connections
 }
 
 void
+transfers_keep(struct transfers *ts, unsigned idle)
+{
+	curl_multi_setopt(ts->multi, CURLMOPT_MAXCONNECTS, (long)PB_MAX(idle, 1u));
+}
+
+void
 transfers_free(struct transfers **tsp)
 {
 	struct transfers *ts = *tsp;

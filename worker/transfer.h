@@ -50,6 +50,9 @@ struct transfers_hooks {
 int transfers_new(struct transfers **out, struct ev_loop *loop, unsigned connections,
     const struct transfers_hooks *hooks);
 
+/* From now on no more connections than so many are kept when transfers end; the oldest goes first. */
+void transfers_keep(struct transfers *ts, unsigned idle);
+
 /* All transfers must have been ended. Closes all connections. Sets *ts to NULL; NULL inside is fine. */
 void transfers_free(struct transfers **ts);
 
