@@ -61,21 +61,13 @@ struct ledger_stream {
 	char guide_number[16];
 };
 
-/* Network order where sockaddr has it so; family 0: not known. */
-struct ledger_peer {
-	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX */
-	uint16_t port;
-	uint32_t scope;
-	uint8_t address[16];
-};
-
+/* Who it is, its connection still says. */
 struct ledger_client {
 	uint64_t number;
 	uint64_t stream;
 	uint32_t slot; /* of the stream's state; LEDGER_NO_SLOT: it waits for media */
 	uint32_t duration_s; /* from served_ns; 0: no end */
 	int64_t since_ns, served_ns; /* CLOCK_MONOTONIC; served_ns 0: not yet */
-	struct ledger_peer peer;
 	char agent[128];
 };
 

@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "base/pb.h"
+#include "supervisor/keep.h"
 #include "supervisor/stream.h"
 #include "supervisor/tuner.h"
 
@@ -92,6 +93,28 @@ quiet(struct client *c)
 	ev_timer_stop(loop_of(c), &c->deadline);
 }
 
+/* Say in the ledger how it stands; with fd, to the holder, too. */
+static void
+note(struct client *c, int fd)
+{
+	int64_t now_ns = monotonic_ns();
+	ev_tstamp now = ev_now(loop_of(c));
+	struct ledger_client entry = {
+		.number = c->number,
+		.stream = c->stream->number,
+		.slot = c->slot,
+		.duration_s = c->duration_s,
+		.since_ns = PB_MAX(now_ns - (int64_t)((now - c->since) * 1e9), INT64_C(1)),
+		.served_ns = c->served_at > 0 ? PB_MAX(now_ns - (int64_t)((now - c->served_at) * 1e9), INT64_C(1)) : 0,
+	};
+	bool held;
+
+	memcpy(entry.agent, c->agent, sizeof(entry.agent));
+	held = keep_client(c->stream->streams->keep, &entry, fd);
+	if (fd != -1)
+		c->held = held;
+}
+
 static void
 client_free(struct client *c)
 {
@@ -100,6 +123,7 @@ client_free(struct client *c)
 	pb_assert(c->conn.fd == -1);
 	quiet(c);
 	paid(c);
+	keep_client_gone(stream->streams->keep, c->number, c->held);
 	if (c->slot != CLIENT_NO_SLOT)
 		stream_slot_free(stream, c->slot);
 	TAILQ_REMOVE(&stream->clients, c, link);
@@ -211,6 +235,18 @@ on_deadline(struct ev_loop *loop, ev_timer *watch, int revents)
 		client_end(c, "duration");
 }
 
+static void
+wait_for_media(struct client *c)
+{
+	double left = c->stream->streams->config->stream.tune_timeout_ms / 1e3 - (ev_now(loop_of(c)) - c->since);
+
+	c->phase = CLIENT_WAITING;
+	if (!c->mute)
+		ev_io_start(loop_of(c), &c->watch);
+	ev_timer_set(&c->deadline, PB_MAX(left, 0.0), 0.0);
+	ev_timer_start(loop_of(c), &c->deadline);
+}
+
 struct client *
 client_new(struct stream *stream, uint64_t number, struct http_taken *conn, const char *agent, uint32_t duration_s)
 {
@@ -235,6 +271,62 @@ client_new(struct stream *stream, uint64_t number, struct http_taken *conn, cons
 	ev_io_start(loop_of(c), &c->watch);
 	ev_timer_start(loop_of(c), &c->deadline);
 	TAILQ_INSERT_TAIL(&stream->clients, c, link);
+	note(c, c->conn.fd);
+	return c;
+}
+
+/* When it was, by the loop's clock: that of the ledger goes on where this one is set. */
+static ev_tstamp
+loop_time(const struct client *c, int64_t then_ns)
+{
+	return ev_now(loop_of(c)) - PB_MAX((double)(monotonic_ns() - then_ns) / 1e9, 0.0);
+}
+
+struct client *
+client_restore(struct stream *stream, const struct ledger_client *entry, int fd)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	struct sockaddr_storage sa;
+	socklen_t len;
+
+	if (c == NULL) {
+		close(fd);
+		return NULL;
+	}
+	c->stream = stream;
+	c->number = entry->number;
+	c->conn.fd = fd;
+	c->held = true;
+	c->duration_s = entry->duration_s;
+	c->since = loop_time(c, entry->since_ns);
+	c->served_at = entry->served_ns != 0 ? loop_time(c, entry->served_ns) : 0;
+	/* One that is gone by now has none. */
+	len = sizeof(sa);
+	if (getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
+		addr_set(&c->conn.peer, (const struct sockaddr *)&sa, len);
+	len = sizeof(sa);
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
+		addr_set(&c->conn.local, (const struct sockaddr *)&sa, len);
+	addr_ip(&c->conn.peer, c->address);
+	memcpy(c->agent, entry->agent, sizeof(c->agent));
+	msg_text(c->agent, sizeof(c->agent));
+	ev_io_init(&c->watch, on_watch, fd, EV_READ);
+	ev_timer_init(&c->deadline, on_deadline, 0.0, 0.0);
+	c->watch.data = c->deadline.data = c;
+	TAILQ_INSERT_TAIL(&stream->clients, c, link);
+	c->slot = entry->slot != LEDGER_NO_SLOT && stream_slot_claim(stream, c, entry->slot) ? entry->slot : CLIENT_NO_SLOT;
+	if (c->slot == CLIENT_NO_SLOT) {
+		wait_for_media(c);
+		return c;
+	}
+	/* As if its worker had died this moment: client_carry() looks at the slot. */
+	c->phase = CLIENT_SERVED;
+	if (c->served_at == 0)
+		c->served_at = ev_now(loop_of(c)); /* the last word before it could be noted */
+	if (c->duration_s != 0) {
+		ev_timer_set(&c->deadline, PB_MAX(c->served_at + c->duration_s - ev_now(loop_of(c)), 0.0), 0.0);
+		ev_timer_start(loop_of(c), &c->deadline);
+	}
 	return c;
 }
 
@@ -249,6 +341,16 @@ client_media(struct client *c)
 	}
 	quiet(c);
 	c->phase = CLIENT_OWED;
+	note(c, -1);
+	c->unsettled = true;
+	stream_settle(c->stream);
+}
+
+void
+client_settled(struct client *c)
+{
+	pb_assert(c->phase == CLIENT_OWED && c->unsettled);
+	c->unsettled = c->behind = false;
 	owe(c);
 }
 
@@ -256,18 +358,14 @@ client_media(struct client *c)
 static void
 wait_again(struct client *c)
 {
-	double left = c->stream->streams->config->stream.tune_timeout_ms / 1e3 - (ev_now(loop_of(c)) - c->since);
-
 	quiet(c);
 	paid(c);
 	stream_slot_free(c->stream, c->slot);
 	c->slot = CLIENT_NO_SLOT;
-	c->phase = CLIENT_WAITING;
 	c->served_at = 0;
-	if (!c->mute)
-		ev_io_start(loop_of(c), &c->watch);
-	ev_timer_set(&c->deadline, PB_MAX(left, 0.0), 0.0);
-	ev_timer_start(loop_of(c), &c->deadline);
+	c->unsettled = c->behind = false;
+	note(c, -1);
+	wait_for_media(c);
 }
 
 /* Why its worker had ended it, as far as slot and connection still tell: the report is lost with the worker. */
@@ -365,6 +463,7 @@ send_client(struct client *c)
 		return 0;
 	}
 	c->served_at = ev_now(loop_of(c));
+	note(c, -1);
 	log_event(LOG_INFO, "client.open",
 	    "channel=%s client=%" PRIu64 " peer=%s tuner=%d after_ms=%.0f agent=\"%s\"", c->stream->guide_number, c->number,
 	    c->address, c->stream->tuner, (c->served_at - c->since) * 1e3, c->agent);

@@ -6,6 +6,8 @@
  * state, and sends. The supervisor keeps its own copy to the end, for the
  * connection must outlive any worker: so an end is shutdown(2) first, then
  * close, then the worker is told to drop its copy, then the slot is free.
+ * Where there is a holder (keep.h), it has a third one, and not a byte goes
+ * out before it has.
  *
  *   waiting -> owed -> served -> dropping -> (gone)
  *      ^--------^--------' when its worker died
@@ -21,6 +23,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "ipc/ledger.h"
 #include "ipc/msg.h"
 #include "ipc/state.h"
 #include "supervisor/addr.h"
@@ -51,6 +54,9 @@ struct client {
 	bool eof;            /* it closed its side: gone, as soon as somebody needs the tuner */
 	bool mute;           /* waiting and eof: nothing more to be heard, only looked at */
 	bool resume;         /* owed: its slot says where it is, another worker wrote it */
+	bool held;           /* the holder has a copy of its connection */
+	bool unsettled;      /* has a slot, and waits for the holder's barrier before the worker is told */
+	bool behind;         /* ...which the barrier that is under way covers */
 	ev_tstamp since, served_at;
 	uint64_t moved_sent; /* what its slot said was sent, when that last changed */
 	int64_t moved_ns;    /* CLOCK_MONOTONIC: when it did, or couldn't have */
@@ -64,8 +70,14 @@ struct client {
 struct client *client_new(struct stream *stream, uint64_t number, struct http_taken *conn, const char *agent,
     uint32_t duration_s);
 
-/* There is media: take a slot, owe the worker its message. */
+/* Go on with one of the last supervisor's; takes fd. The stream must be carried on next. NULL: no memory, fd is closed. */
+struct client *client_restore(struct stream *stream, const struct ledger_client *entry, int fd);
+
+/* There is media: take a slot, and owe the worker its message once the holder has all of it. */
 void client_media(struct client *client);
+
+/* The holder has it. */
+void client_settled(struct client *client);
 
 /*
  * Its stream's worker is proven dead. Who has seen a byte is owed to the

@@ -48,7 +48,7 @@
 #define BATCH_FDS 64
 #define BACKOFF_MS 100 /* before the second restart in a row; doubles */
 #define BACKOFF_MAX_MS 30000
-#define GOOD_MS 10000 /* the next of one that lived so long starts at once */
+#define GOOD_MS 1000 /* the next of one that was ready and lived so long starts at once */
 #define STOP_MS 8000  /* from a stop to SIGKILL: inside the 10 s that containers get */
 #define REAP_MS 2000
 #define AGAIN_MS 20 /* between looks for orphans */
@@ -250,7 +250,8 @@ judge(int status)
 		keeper.ending = true;
 		keeper.exit_status = code;
 	}
-	if (keeper.died_ms - keeper.started_ms >= GOOD_MS)
+	/* Asked to end, but not by us: that is how a restart is asked for. */
+	if (keeper.ready && (code == PB_EXIT_OK || keeper.died_ms - keeper.started_ms >= GOOD_MS))
 		keeper.failures = 0;
 	if (keeper.failures > 0)
 		backoff_ms = PB_MIN((int64_t)BACKOFF_MS << PB_MIN(keeper.failures - 1, 16U), (int64_t)BACKOFF_MAX_MS);

@@ -7,6 +7,7 @@ libsupervisor_a_SOURCES = \
 	supervisor/device.h supervisor/device.c \
 	supervisor/http.h supervisor/http.c \
 	supervisor/lineups.c \
+	supervisor/keep.h supervisor/keep.c \
 	supervisor/listen.h supervisor/listen.c \
 	supervisor/page.c \
 	supervisor/route.c \

@@ -32,6 +32,7 @@
 static const char *const names[STREAM_STATES] = { "waiting", "tuning", "live", "orphan", "ending" };
 
 static void pump(struct streams *all);
+static struct stream *stream_new(struct streams *all, uint64_t number, const struct channel *channel, int tuner);
 
 const char *
 stream_state_name(const struct stream *s)
@@ -39,6 +40,28 @@ stream_state_name(const struct stream *s)
 	if (s->state_now == STREAM_LIVE && TAILQ_EMPTY(&s->clients))
 		return "lingering";
 	return names[s->state_now];
+}
+
+/* Say in the ledger how it stands. */
+static void
+note(struct stream *s)
+{
+	struct keep *keep = s->streams->keep;
+	struct ledger_stream entry = {
+		.number = s->number,
+		.tuner = s->tuner,
+		.live = s->state_now == STREAM_LIVE || s->state_now == STREAM_ORPHAN,
+		.restarts = s->restarts,
+		.retunes = s->retunes,
+		.born_ns = PB_MAX(monotonic_ns() - (int64_t)((ev_now(s->streams->loop) - s->born) * 1e9), INT64_C(1)),
+	};
+
+	if (s->state_now == STREAM_ENDING) {
+		keep_stream_gone(keep, s->number);
+		return;
+	}
+	snprintf(entry.guide_number, sizeof(entry.guide_number), "%s", s->guide_number);
+	keep_stream(keep, &entry);
 }
 
 static void
@@ -50,35 +73,47 @@ set_state(struct stream *s, enum stream_state to)
 	    s->guide_number, s->number, s->tuner, names[s->state_now], names[to], (now - s->since) * 1e3);
 	s->state_now = to;
 	s->since = now;
+	note(s);
 }
 
 /*
  * Slots
  */
 
+bool
+stream_slot_claim(struct stream *s, struct client *client, uint32_t slot)
+{
+	if (slot >= STATE_SLOTS)
+		return false;
+	if (slot >= s->slot_count) {
+		uint32_t count = PB_MAX(s->slot_count, (uint32_t)SLOTS_FIRST);
+		struct client **more;
+
+		while (count <= slot)
+			count *= 2;
+		count = PB_MIN(count, (uint32_t)STATE_SLOTS);
+		more = reallocarray(s->slots, count, sizeof(struct client *));
+		if (more == NULL)
+			return false;
+		memset(more + s->slot_count, 0, (count - s->slot_count) * sizeof(struct client *));
+		s->slots = more;
+		s->slot_count = count;
+	}
+	if (s->slots[slot] != NULL)
+		return false;
+	s->slots[slot] = client;
+	return true;
+}
+
 uint32_t
 stream_slot_take(struct stream *s, struct client *client)
 {
-	struct client **more;
 	uint32_t n;
 
 	for (n = 0; n < s->slot_count; n++)
 		if (s->slots[n] == NULL)
 			break;
-	if (n == s->slot_count) {
-		uint32_t count = n == 0 ? SLOTS_FIRST : PB_MIN(n * 2, (uint32_t)STATE_SLOTS);
-
-		if (n == STATE_SLOTS)
-			return CLIENT_NO_SLOT;
-		more = reallocarray(s->slots, count, sizeof(struct client *));
-		if (more == NULL)
-			return CLIENT_NO_SLOT;
-		memset(more + n, 0, (count - n) * sizeof(struct client *));
-		s->slots = more;
-		s->slot_count = count;
-	}
-	s->slots[n] = client;
-	return n;
+	return stream_slot_claim(s, client, n) ? n : CLIENT_NO_SLOT;
 }
 
 void
@@ -109,6 +144,9 @@ static void
 drop_memory(struct stream *s)
 {
 	state_unmap(&s->state);
+	if (s->held)
+		keep_memory_gone(s->streams->keep, s->number);
+	s->held = false;
 	if (s->spool_fd != -1)
 		close(s->spool_fd);
 	if (s->state_fd != -1)
@@ -318,7 +356,7 @@ on_failed(struct worker *w, unsigned code, const char *reason)
 {
 	struct stream *s = w->user;
 
-	if (s->state_now == STREAM_ENDING)
+	if (s->state_now == STREAM_ENDING || s->streams->closing)
 		return;
 	s->streams->failed++;
 	log_event(watchers(s) > 0 ? LOG_ERR : LOG_WARNING, "stream.failed", "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"",
@@ -497,7 +535,7 @@ on_died(struct worker *w, int status)
 	s->holds_slot = false;
 	if (s->state_now == STREAM_ENDING)
 		stream_free(s);
-	else
+	else if (!all->closing) /* else the next supervisor goes on with it */
 		succeed(s, w, status);
 	pump(all);
 }
@@ -526,6 +564,8 @@ begin(struct stream *s, struct worker *w)
 		stream_end(s, "no memory", TUNER_SYSTEM_BUSY);
 		return;
 	}
+	if (!adopts)
+		s->held = keep_memory(s->streams->keep, s->number, s->spool_fd, s->state_fd);
 	s->worker = w;
 	s->holds_slot = true;
 	s->tuned_at = ev_now(s->streams->loop);
@@ -554,6 +594,162 @@ retire_later(struct stream *s, const char *why)
 {
 	if (s->retire == NULL && (s->state_now == STREAM_TUNING || s->state_now == STREAM_LIVE))
 		s->retire = why;
+}
+
+/*
+ * The holder
+ */
+
+static void settle_all(struct streams *all);
+
+static void
+on_barrier(void *user, int err)
+{
+	struct streams *all = user;
+	struct stream *s;
+	struct client *c;
+
+	all->settling = false;
+	if (err != 0)
+		log_event(LOG_WARNING, "keep.late", "why=\"the holder does not answer: %s; viewers are served all the same\"",
+		    pb_strerror(err));
+	TAILQ_FOREACH (s, &all->all, link)
+		TAILQ_FOREACH (c, &s->clients, link)
+			if (c->behind)
+				client_settled(c);
+	settle_all(all);
+	TAILQ_FOREACH (s, &all->all, link)
+		stream_pay(s);
+}
+
+/* One barrier covers all who wait for one; those who come while it is under way wait for the next. */
+static void
+settle_all(struct streams *all)
+{
+	struct stream *s;
+	struct client *c;
+	bool waits = false;
+	int err = 0;
+
+	if (all->settling)
+		return;
+	TAILQ_FOREACH (s, &all->all, link)
+		TAILQ_FOREACH (c, &s->clients, link)
+			waits |= c->behind = c->unsettled;
+	if (!waits)
+		return;
+	if (keep_there(all->keep)) {
+		err = notify_barrier(all->keep->notify, KEEP_BARRIER_S, on_barrier, all);
+		all->settling = err == 0;
+		if (err == 0)
+			return;
+		log_event(LOG_WARNING, "keep.late", "why=\"no barrier: %s; viewers are served all the same\"", pb_strerror(err));
+	}
+	TAILQ_FOREACH (s, &all->all, link)
+		TAILQ_FOREACH (c, &s->clients, link)
+			if (c->behind)
+				client_settled(c);
+}
+
+void
+stream_settle(struct stream *s)
+{
+	settle_all(s->streams);
+}
+
+static struct stream *
+find_number(struct streams *all, uint64_t number)
+{
+	struct stream *s;
+
+	TAILQ_FOREACH (s, &all->all, link)
+		if (s->number == number)
+			return s;
+	return NULL;
+}
+
+/* Its memory is as a stream's must be: then it is the stream's. */
+static bool
+restore_memory(struct stream *s)
+{
+	s->spool_fd = keep_claim(s->streams->keep, LEDGER_FD_SPOOL, s->number);
+	s->state_fd = keep_claim(s->streams->keep, LEDGER_FD_STATE, s->number);
+	s->held = s->spool_fd != -1 && s->state_fd != -1;
+	if (!s->held && s->spool_fd != -1)
+		keep_drop(s->streams->keep, LEDGER_FD_SPOOL, s->number);
+	if (!s->held && s->state_fd != -1)
+		keep_drop(s->streams->keep, LEDGER_FD_STATE, s->number);
+	return s->held && spool_valid(s->spool_fd) && state_map(s->state_fd, &s->state) == 0;
+}
+
+/* One of the last supervisor's, still without its clients. */
+static void
+restore_stream(struct streams *all, const struct ledger_stream *entry)
+{
+	const struct channel *channel = lineup_find(&all->config->lineup, entry->guide_number);
+	struct stream *s = NULL;
+
+	if (channel != NULL && all->count < STREAMS_MAX && streams_on_tuner(all, entry->tuner) == NULL)
+		s = stream_new(all, entry->number, channel, entry->tuner);
+	if (s == NULL) {
+		log_event(LOG_ERR, "stream.lost", "channel=%s stream=%" PRIu64 " why=\"%s\"", entry->guide_number, entry->number,
+		    channel == NULL ? "the channel is gone" : "no tuner or no memory");
+		keep_stream_gone(all->keep, entry->number);
+		return;
+	}
+	s->born = ev_now(all->loop) - PB_MAX((double)(monotonic_ns() - entry->born_ns) / 1e9, 0.0);
+	s->restarts = entry->restarts;
+	s->retunes = entry->retunes;
+	if (restore_memory(s) && entry->live) {
+		/* As if its worker had died this moment. */
+		s->state_now = STREAM_LIVE;
+		s->holds_slot = true;
+		note(s);
+		return;
+	}
+	drop_memory(s);
+	if (entry->live) {
+		log_event(LOG_ERR, "stream.lost", "channel=%s stream=%" PRIu64 " why=\"its memory is not there\"", s->guide_number,
+		    s->number);
+		stream_end(s, "memory-lost", TUNER_SYSTEM_BUSY);
+	}
+}
+
+static void
+restore_client(struct streams *all, const struct ledger_client *entry)
+{
+	struct stream *s = find_number(all, entry->stream);
+	int fd = s != NULL ? keep_claim(all->keep, LEDGER_FD_CLIENT, entry->number) : -1;
+
+	/* In the ledger only, or of a stream that is gone: then its connection is ended with the rest. */
+	if (fd == -1)
+		keep_client_gone(all->keep, entry->number, false);
+	else if (client_restore(s, entry, fd) == NULL)
+		keep_client_gone(all->keep, entry->number, true);
+}
+
+void
+streams_restore(struct streams *all)
+{
+	struct ledger_stream stream;
+	struct ledger_client client;
+	struct stream *s, *next;
+
+	for (size_t at = 0; ledger_next_stream(all->keep->ledger, &at, &stream);)
+		restore_stream(all, &stream);
+	for (size_t at = 0; ledger_next_client(all->keep->ledger, &at, &client);)
+		restore_client(all, &client);
+	keep_end_rest(all->keep);
+	for (s = TAILQ_FIRST(&all->all); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, link);
+		log_event(LOG_WARNING, "stream.restored", "channel=%s stream=%" PRIu64 " tuner=%d live=%d clients=%zu",
+		    s->guide_number, s->number, s->tuner, s->state_now == STREAM_LIVE, watchers(s));
+		if (s->state_now == STREAM_LIVE)
+			carry_on(s, 0);
+		else if (watchers(s) == 0)
+			stream_end(s, "nobody watches", TUNER_SYSTEM_BUSY);
+	}
+	pump(all);
 }
 
 /*
@@ -662,14 +858,14 @@ on_spare(void *user)
 }
 
 static struct stream *
-stream_new(struct streams *all, const struct channel *channel, int tuner)
+stream_new(struct streams *all, uint64_t number, const struct channel *channel, int tuner)
 {
 	struct stream *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
 	s->streams = all;
-	s->number = ++all->last_stream;
+	s->number = number;
 	s->tuner = tuner;
 	s->born = s->since = s->left_at = ev_now(all->loop);
 	s->spool_fd = s->state_fd = -1;
@@ -683,6 +879,7 @@ stream_new(struct streams *all, const struct channel *channel, int tuner)
 	s->linger.data = s->again.data = s;
 	TAILQ_INSERT_TAIL(&all->all, s, link);
 	all->count++;
+	note(s);
 	return s;
 }
 
@@ -758,7 +955,7 @@ find_stream(struct streams *all, const struct channel *channel, int tuner, int *
 	*error = TUNER_SYSTEM_BUSY;
 	if (all->count == STREAMS_MAX || streams_memory(all) >= all->memory_limit)
 		return NULL;
-	s = stream_new(all, channel, choice.tuner);
+	s = stream_new(all, keep_number(all->keep), channel, choice.tuner);
 	if (s == NULL)
 		return NULL;
 	for (size_t i = 0; i < NITEMS(choice.give_up); i++)
@@ -789,7 +986,7 @@ streams_tune(struct streams *all, struct http_conn *conn, const struct request *
 		return;
 	}
 	http_take(conn, &taken);
-	client = client_new(s, ++all->last_client, &taken, req->agent, duration_s);
+	client = client_new(s, keep_number(all->keep), &taken, req->agent, duration_s);
 	if (client == NULL) {
 		http_return(all->http, &taken, tuner_error_status(TUNER_SYSTEM_BUSY), tuner_error_head(TUNER_SYSTEM_BUSY));
 		stream_client_left(s);
@@ -893,8 +1090,10 @@ on_tick(struct ev_loop *loop, ev_timer *watch, int revents)
 }
 
 void
-streams_init(struct streams *all, struct ev_loop *loop, struct workers *workers, const struct config *config)
+streams_init(struct streams *all, struct ev_loop *loop, struct workers *workers, const struct config *config,
+    struct keep *keep)
 {
+	all->keep = keep;
 	all->loop = loop;
 	all->workers = workers;
 	all->config = config;
@@ -964,6 +1163,13 @@ streams_close(struct streams *all, const char *why)
 		next = TAILQ_NEXT(s, link);
 		stream_end(s, why, TUNER_SYSTEM_BUSY);
 	}
+}
+
+void
+streams_leave(struct streams *all)
+{
+	all->closing = true;
+	ev_timer_stop(all->loop, &all->tick);
 }
 
 uint64_t

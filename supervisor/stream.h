@@ -10,7 +10,8 @@
  * costs the stream one call, succeed() in stream.c: with media, spool, state
  * and clients go to the spare, which goes on to the byte; without, the tune
  * begins anew. Crash, hang, broken protocol, reload and retirement all come
- * to this one place.
+ * to this one place; and so does the start of a supervisor, which finds the
+ * streams of the last one (keep.h) with no worker left alive.
  *
  *   waiting   for a warm worker, or for a slot of its provider whose last
  *             holder is not proven dead yet
@@ -38,6 +39,7 @@
 #include "supervisor/client.h"
 #include "supervisor/crash.h"
 #include "supervisor/http.h"
+#include "supervisor/keep.h"
 #include "supervisor/workers.h"
 
 #define STREAM_RETUNES 2     /* fresh starts of a stream that had no media when its worker died */
@@ -79,6 +81,7 @@ struct stream {
 
 	int spool_fd, state_fd;
 	struct state *state;
+	bool held;             /* the holder has copies of both */
 	struct worker *worker; /* NULL: none */
 	bool tune_owed;
 	bool holds_slot;       /* of its provider: has a worker, or goes on as soon as it has */
@@ -113,15 +116,16 @@ struct stream {
 
 struct streams {
 	struct ev_loop *loop;
+	struct keep *keep;
 	struct workers *workers;
 	struct http_server *http;    /* where refused connections go back to */
 	const struct config *config; /* in force */
 	const char *testcard_url;    /* NULL: there is none */
 	uint64_t memory_limit;       /* bytes of all spools */
 	bool closing;
+	bool settling;               /* a barrier of the holder is under way */
 	TAILQ_HEAD(stream_list, stream) all;
 	size_t count;
-	uint64_t last_stream, last_client;
 	uint64_t tunes, joins, refused, failed; /* ever */
 	uint64_t deaths, handovers, poisoned;   /* likewise, of all streams; deaths: of workers that had one */
 	ev_timer tick; /* looks at those who can't be heard, and at workers that turn but don't work */
@@ -131,7 +135,10 @@ struct streams {
 
 /* Set up; workers->on_spare is taken. All pointers are borrowed for as long as it lives. */
 void streams_init(struct streams *streams, struct ev_loop *loop, struct workers *workers,
-    const struct config *config);
+    const struct config *config, struct keep *keep);
+
+/* Go on with the last supervisor's streams; what else was held is ended. To be called once, with workers set up. */
+void streams_restore(struct streams *streams);
 
 /*
  * A request for a channel, from tuner (-1: any). Takes the connection, or
@@ -156,6 +163,9 @@ bool streams_restart(struct streams *streams, const char *guide_number, const ch
 /* End all of them. */
 void streams_close(struct streams *streams, const char *why);
 
+/* Leave all of them, as they are, to the next supervisor; their workers are stopped by whoever calls. */
+void streams_leave(struct streams *streams);
+
 /* Bytes of memory in all spools. */
 uint64_t streams_memory(const struct streams *streams);
 
@@ -171,6 +181,12 @@ const char *stream_state_name(const struct stream *stream);
 /* A free slot for a client, CLIENT_NO_SLOT when there is none; and back. */
 uint32_t stream_slot_take(struct stream *stream, struct client *client);
 void stream_slot_free(struct stream *stream, uint32_t slot);
+
+/* That one, which another supervisor gave to it. false: it isn't free, or no memory. */
+bool stream_slot_claim(struct stream *stream, struct client *client, uint32_t slot);
+
+/* It has a client that waits for the holder: client_settled() follows, at once where there is none. */
+void stream_settle(struct stream *stream);
 
 /* One client less, or one that is as good as gone. */
 void stream_client_left(struct stream *stream);

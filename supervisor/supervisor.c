@@ -3,7 +3,9 @@
  *
  * In this order: limits and users are checked, ports are bound, folders are
  * made, root is given up, and only then is anything read that is not ours.
- * Until the ports are bound nothing exists that would have to be undone.
+ * Until the ports are bound nothing exists that would have to be undone,
+ * but what the last supervisor left (keep.h): its sockets are taken as they
+ * are, and its streams go on when all the rest is there.
  */
 #include "supervisor/supervisor.h"
 
@@ -96,16 +98,40 @@ bind_status(int err)
 	return err == EACCES || err == EPERM || err == EAFNOSUPPORT ? PB_EXIT_PERMANENT : PB_EXIT_TEMPORARY;
 }
 
+static char *
+listen_text(const struct config_addr *at, char out[ADDR_TEXT])
+{
+	struct addr addr;
+
+	addr_set(&addr, &at->sa.any, at->len);
+	return addr_text(&addr, out);
+}
+
+/* Addresses that the last supervisor had bound are taken as they are; all others are bound, or none. */
 static int
 bind_tuner(struct supervisor *sup, int fds[CONFIG_LISTEN_MAX])
 {
-	char why[256];
+	const struct config_addrs *all = &sup->config->server.listen;
+	struct config_addrs missing = { .count = 0 };
+	int bound[CONFIG_LISTEN_MAX];
+	char why[256], text[ADDR_TEXT];
+	size_t n = 0;
 
-	if (listen_bind(&sup->config->server.listen, fds, why, sizeof(why)) != 0) {
+	for (size_t i = 0; i < all->count; i++) {
+		fds[i] = keep_socket_claim(&sup->keep, LEDGER_TUNER, listen_text(&all->at[i], text));
+		if (fds[i] == -1)
+			missing.at[missing.count++] = all->at[i];
+	}
+	if (missing.count > 0 && listen_bind(&missing, bound, why, sizeof(why)) != 0) {
 		int status = bind_status(errno);
 
 		return refuse(status, why);
 	}
+	for (size_t i = 0; i < all->count; i++)
+		if (fds[i] == -1) {
+			fds[i] = bound[n++];
+			keep_socket(&sup->keep, LEDGER_TUNER, listen_text(&all->at[i], text), fds[i]);
+		}
 	return 0;
 }
 
@@ -119,6 +145,11 @@ bind_control(struct supervisor *sup, int *fd)
 	if (strlen(path) >= sizeof(sup->control_path)) {
 		snprintf(why, sizeof(why), "control: the path has more than %zu bytes", sizeof(sup->control_path) - 1);
 		return refuse(PB_EXIT_PERMANENT, why);
+	}
+	*fd = keep_socket_claim(&sup->keep, LEDGER_CONTROL, path);
+	if (*fd != -1) {
+		memcpy(sup->control_path, path, strlen(path) + 1);
+		return 0;
 	}
 	if (slash != NULL && slash != path) {
 		snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
@@ -137,6 +168,7 @@ bind_control(struct supervisor *sup, int *fd)
 		snprintf(why, sizeof(why), "control: %s: %s", path, strerror(errno));
 		return refuse(PB_EXIT_PERMANENT, why);
 	}
+	keep_socket(&sup->keep, LEDGER_CONTROL, path, *fd);
 	return 0;
 }
 
@@ -207,7 +239,12 @@ stop(struct supervisor *sup, const char *why)
 	sup->stopping = true;
 	listen_free(&sup->listen);
 	listen_free(&sup->control_listen);
-	streams_close(&sup->streams, "stop");
+	(void)notify_stopping(sup->keep.notify);
+	/* With a holder a stop may be a restart, and which it is, is for the holder to know: viewers are its own now. */
+	if (keep_there(&sup->keep))
+		streams_leave(&sup->streams);
+	else
+		streams_close(&sup->streams, "stop");
 	workers_close(&sup->workers);
 	testcard_stop(&sup->testcard);
 	ev_timer_init(&sup->late, on_late, SUPERVISOR_STOP_S, 0.0);
@@ -234,10 +271,13 @@ supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char
 {
 	struct config *old = sup->config, *new = NULL;
 	struct workers_settings settings;
-	int err = config_load(&new, sup->options.path, sup->options.overrides, sup->options.override_count, errs);
+	int err;
 
 	*restarts = 0;
+	(void)notify_reloading(sup->keep.notify);
+	err = config_load(&new, sup->options.path, sup->options.overrides, sup->options.override_count, errs);
 	if (err != 0) {
+		(void)notify_ready(sup->keep.notify);
 		for (size_t i = 0; i < errs->count; i++)
 			log_event(LOG_ERR, "reload.error", "why=\"%s\"", errs->at[i].text);
 		log_event(LOG_ERR, "reload.refused", "errors=%zu why=\"%s; what was in force stays in force\"", errs->total,
@@ -262,6 +302,8 @@ supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char
 	config_free(&old);
 	(void)malloc_trim(0); /* two lineups were there for a moment: give the machine its memory back */
 	log_event(LOG_INFO, "reload", "channels=%zu", new->lineup.count);
+	(void)notify_ready(sup->keep.notify);
+	(void)notify_status(sup->keep.notify, "%zu channels", new->lineup.count);
 	return 0;
 }
 
@@ -311,11 +353,16 @@ begin(struct supervisor *sup)
 	catch(sup, &sup->intr, SIGINT, on_stop);
 	catch(sup, &sup->usr1, SIGUSR1, on_usr1);
 	sup->started = ev_now(sup->loop);
-	streams_init(&sup->streams, sup->loop, &sup->workers, sup->config);
+	streams_init(&sup->streams, sup->loop, &sup->workers, sup->config, &sup->keep);
 	sup->streams.memory_limit = memory_limit(sup->config);
 	testcard_init(&sup->testcard, sup->loop, &sup->privs);
 	testcard_as(sup, sup->config);
-	return workers_init(&sup->workers, sup->loop, &sup->privs, &settings);
+	if (workers_init(&sup->workers, sup->loop, &sup->privs, &settings) != 0)
+		return PB_NO;
+	streams_restore(&sup->streams);
+	(void)notify_ready(sup->keep.notify);
+	(void)notify_status(sup->keep.notify, "%zu channels", sup->config->lineup.count);
+	return 0;
 }
 
 static void
@@ -326,8 +373,10 @@ end(struct supervisor *sup)
 	http_free(&sup->http);
 	http_free(&sup->control);
 	tuner_cache_clear(&sup->cache);
-	if (sup->control_path[0] != '\0')
+	/* The holder has it still, and the next supervisor takes it as it is. */
+	if (sup->control_path[0] != '\0' && !keep_there(&sup->keep))
 		(void)unlink(sup->control_path);
+	keep_close(&sup->keep);
 	config_free(&sup->config);
 }
 
@@ -343,14 +392,17 @@ supervisor_run(struct supervisor *sup, struct config *config, const struct super
 	sup->config = config;
 	(void)signal(SIGPIPE, SIG_IGN);
 	status = check_machine(sup);
-	if (status == 0)
-		status = bind_all(sup, fds, &control_fd);
 	if (status == 0) {
-		device_load(&sup->device, config->tuner.device_id, config->server.state_dir);
 		sup->loop = ev_default_loop(EVFLAG_AUTO);
 		if (sup->loop == NULL)
 			status = refuse(PB_EXIT_TEMPORARY, "no event loop");
+		else if (keep_open(&sup->keep, sup->loop) != 0)
+			status = refuse(PB_EXIT_TEMPORARY, "no memory for the ledger");
 	}
+	if (status == 0)
+		status = bind_all(sup, fds, &control_fd);
+	if (status == 0)
+		device_load(&sup->device, config->tuner.device_id, config->server.state_dir);
 	if (status == 0)
 		status = serve(sup, fds, control_fd);
 	if (status == 0) {

@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "supervisor/device.h"
 #include "supervisor/http.h"
+#include "supervisor/keep.h"
 #include "supervisor/listen.h"
 #include "supervisor/privs.h"
 #include "supervisor/stream.h"
@@ -38,6 +39,7 @@ struct supervisor {
 	struct config *config; /* in force */
 	struct ev_loop *loop;
 	struct privs privs;
+	struct keep keep;
 	struct device device;
 	struct workers workers;
 	struct streams streams;

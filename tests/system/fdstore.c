@@ -14,7 +14,7 @@
  * each start. Started as root it stays root, and so starts its children, as
  * systemd does. SIGTERM is a stop: passed on, and the end.
  */
-#include <bsd/stdlib.h>
+#include <bsd/unistd.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -258,6 +258,7 @@ main(int argc, char **argv)
 
 	if (argc < 2)
 		return 100;
+	closefrom(3);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	getrlimit(RLIMIT_NOFILE, &lim);
 	lim.rlim_cur = lim.rlim_max;

@@ -1,0 +1,85 @@
+/*
+ * keep.h - what outlives this supervisor, and what it found of the last one's
+ *
+ * The ledger says what there is (ipc/ledger.h), the holder has the
+ * descriptors (notify.h). Keeping a thing is: ledger entry, holder, barrier,
+ * then serve. Ending one is: shutdown(2), then the holder is told to drop
+ * it, then the entry goes. At a start, what is in only one of the two is
+ * ended. Without a holder all of this is done and worth nothing.
+ *
+ *   proof     that no process of the last supervisor writes any more is the
+ *             holder's matter: systemd empties the unit's control group
+ *             before it starts us, plexbridge-keeper kills and waits for all
+ *             its children. So a stream that is found has no writer, and any
+ *             warm worker may adopt it
+ *   full      a holder that takes no more costs a viewer the hand-over to
+ *             the next supervisor, never its stream: logged, and served
+ *   loop      a store that kills whoever reads it would do so for ever: after
+ *             KEEP_STARTS starts in a row that lived less than KEEP_SETTLED_S
+ *             its streams are ended instead
+ */
+#ifndef PLEXBRIDGE_SUPERVISOR_KEEP_H
+#define PLEXBRIDGE_SUPERVISOR_KEEP_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipc/ledger.h"
+#include "supervisor/notify.h"
+
+#define KEEP_STARTS 8
+#define KEEP_SETTLED_S 1.0
+#define KEEP_BARRIER_S 5.0
+
+struct keep {
+	struct notify *notify;
+	struct ledger *ledger;
+	struct notify_held held; /* what nobody claimed yet */
+	ev_timer settled;
+	struct ev_loop *loop;
+};
+
+/* Take over what was held, or begin anew. Logs. 0, or PB_ENOMEM or PB_ESYS: nothing can be kept or numbered. */
+int keep_open(struct keep *keep, struct ev_loop *loop);
+
+/* Let go of all; the holder has its own. */
+void keep_close(struct keep *keep);
+
+/* Is there a holder? What ends with us would be gone otherwise. */
+bool keep_there(const struct keep *keep);
+
+/* A number that was never used before, by any supervisor of this ledger. */
+uint64_t keep_number(struct keep *keep);
+
+/* A socket that was bound to this and held; -1: none. The caller's. */
+int keep_socket_claim(struct keep *keep, enum ledger_role role, const char *bound_to);
+
+/* Keep a socket that we bound. */
+void keep_socket(struct keep *keep, enum ledger_role role, const char *bound_to, int fd);
+
+/* The entry of a stream, new or changed; and its end. */
+void keep_stream(struct keep *keep, const struct ledger_stream *entry);
+void keep_stream_gone(struct keep *keep, uint64_t number);
+
+/* Its spool and state, in the holder. false: not both are held. */
+bool keep_memory(struct keep *keep, uint64_t number, int spool_fd, int state_fd);
+void keep_memory_gone(struct keep *keep, uint64_t number);
+
+/* The entry of a client, new or changed; fd: -1: held already. false: it is not held. */
+bool keep_client(struct keep *keep, const struct ledger_client *entry, int fd);
+
+/* Its connection is shut down, or somebody else's. held: as keep_client() said. */
+void keep_client_gone(struct keep *keep, uint64_t number, bool held);
+
+/* The holder's copy of this kind and number, the caller's now; -1: there is none. */
+int keep_claim(struct keep *keep, char what, uint64_t number);
+
+/* Have the holder drop its copy of one that was claimed. */
+void keep_drop(struct keep *keep, char what, uint64_t number);
+
+/* What was held and nobody claimed is shut down and dropped. */
+void keep_end_rest(struct keep *keep);
+
+#endif
