@@ -211,10 +211,10 @@ cat >"$T/plexbridge.ini" <<-INI
 	tuner_count = 7
 	[channel 1]
 	name = One again
-	url = $(origin url)/b/master.m3u8
+	url = $(origin url)/a/master.m3u8
 	[channel 3]
 	name = Three
-	url = $(origin url)/a/master.m3u8
+	url = $(origin url)/b/master.m3u8
 INI
 kill -HUP "$(bridge pid)"
 bridge wait-log 'event=reload channels=2'
