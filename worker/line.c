@@ -304,9 +304,11 @@ static void
 segment_lost(void *arg, const struct source_segment *segment, int status, const char *reason)
 {
 	struct line *l = arg;
+	struct state_upstream upstream = { .epoch = segment->epoch, .msn = segment->msn, .serial = segment->serial };
 
 	l->lost++;
 	l->gone = 0;
+	writer_pass(l->writer, &upstream);
 	if (reason == NULL) {
 		segment_useless(l, conform_reason(writer_conform(l->writer)));
 		return;
@@ -419,13 +421,14 @@ static const struct writer_ops writer_ops = {
 static int
 line_adopt(struct line *l)
 {
-	bool in_segment = false;
-	int err = writer_resume(l->writer, now_ns(), &l->resumed, &in_segment);
+	bool in_segment = false, passed = false;
+	int err = writer_resume(l->writer, now_ns(), &l->resumed, &in_segment, &passed);
 
 	if (err != 0)
 		return err;
 	l->media = true;
 	l->again = in_segment;
+	l->lost = passed;
 	l->connections = l->resumed.stream ? l->resumed.serial : 0;
 	source_resume_at(l->source, &l->resumed, in_segment);
 	return 0;

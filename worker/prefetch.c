@@ -690,6 +690,8 @@ prefetch_add(struct prefetch *p, const struct source_segment *info)
 	}
 	TAILQ_INSERT_TAIL(&p->queue, seg, entry);
 	p->count++;
+	if (info->skip)
+		give_up(seg, 0, "it crashed two workers");
 	start_some(p);
 	return 0;
 }

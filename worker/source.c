@@ -310,12 +310,7 @@ hand_out(struct source *s, size_t i)
 		.url = url,
 	};
 
-	if (s->tune->skip_set && out.serial == s->tune->skip_serial) {
-		log_event(LOG_WARNING, "segment.skip", "channel=%s msn=%llu why=\"it crashed two workers\"",
-		    s->tune->guide_number, (unsigned long long)seg->msn);
-		s->discontinuity = true;
-		return 0;
-	}
+	out.skip = s->tune->skip_set && out.serial == s->tune->skip_serial;
 	if (seg->gap || playlist_resolve(&s->list, seg->uri, url, sizeof(url)) != 0) {
 		/* Never asked for: what follows it begins anew. */
 		s->discontinuity = true;

@@ -31,6 +31,7 @@ struct source_segment {
 	uint64_t serial; /* counts up, never repeats */
 	uint32_t duration_ms;
 	bool discontinuity; /* the clock or the format may jump in front of it */
+	bool skip;          /* never to be looked at: it crashed two workers */
 	bool has_range;
 	uint64_t offset, length;
 	const char *url;

@@ -62,7 +62,8 @@ writer_new(struct writer **out, int spool_fd, struct state *state, const struct 
 }
 
 int
-writer_resume(struct writer *w, int64_t now_ns, struct state_upstream *upstream, bool *in_segment)
+writer_resume(struct writer *w, int64_t now_ns, struct state_upstream *upstream, bool *in_segment,
+    bool *passed)
 {
 	struct state_snapshot *snap = malloc(sizeof(*snap));
 	struct conform_snapshot from;
@@ -84,7 +85,9 @@ writer_resume(struct writer *w, int64_t now_ns, struct state_upstream *upstream,
 		w->tail = PB_MIN(atomic_load(&w->state->tail), w->released);
 		w->punched = w->tail - w->tail % SPOOL_BLOCK;
 		w->media = true;
-		*in_segment = from.in_segment == 1;
+		/* Passed over: conform knows nothing of that segment, it still is at an earlier one. */
+		*passed = snap->upstream.serial != from.msn;
+		*in_segment = from.in_segment == 1 && !*passed;
 		pace_resume(&w->pace, w->state, snap, w->released, now_ns);
 	}
 	free(snap);
@@ -156,6 +159,16 @@ append(struct writer *w, int64_t now_ns)
 		w->ops->media(w->arg);
 	}
 	return 0;
+}
+
+void
+writer_pass(struct writer *w, const struct state_upstream *upstream)
+{
+	struct conform_output nothing = { 0 };
+
+	w->upstream = *upstream;
+	if (w->media)
+		commit(w, &nothing);
 }
 
 void

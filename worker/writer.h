@@ -38,13 +38,21 @@ void writer_free(struct writer **writer);
  * Go on from the commit of the worker before, before anything is fed.
  * *upstream says where it was, *in_segment whether that segment was not
  * over yet: then it is fed again from its start, what has left is dropped.
+ * *passed: it was given up, and what follows begins anew.
  * 0; PB_NO when there is nothing to go on from (no key frame was out);
  * PB_EFORMAT when the snapshot is none.
  */
-int writer_resume(struct writer *writer, int64_t now_ns, struct state_upstream *upstream, bool *in_segment);
+int writer_resume(struct writer *writer, int64_t now_ns, struct state_upstream *upstream, bool *in_segment,
+    bool *passed);
 
 /* Where upstream is; becomes part of the next commit. */
 void writer_upstream(struct writer *writer, const struct state_upstream *upstream);
+
+/*
+ * Nothing more will come of the segment that upstream names: commit that,
+ * so that a successor does not try it again.
+ */
+void writer_pass(struct writer *writer, const struct state_upstream *upstream);
 
 /* A segment begins, its bytes come, it ends: as conform_begin(), _feed() and _end(). now_ns: CLOCK_MONOTONIC. */
 void writer_begin(struct writer *writer, const struct conform_input *input);

@@ -72,4 +72,17 @@ for j in $joined; do
 	viewer whole $j "$(media hi)"
 done
 
+it "segments that crash every worker are skipped, and the viewer stays"
+viewer start p /auto/v1
+viewer wait p bytes=300000
+printf 'begin 1 poison abort\n' >"$PB_FAULT_FILE.new"
+chmod 666 "$PB_FAULT_FILE.new"
+mv "$PB_FAULT_FILE.new" "$PB_FAULT_FILE"
+bridge wait '.streams[0].poisoned >= 2'
+rm "$PB_FAULT_FILE"
+expect "it is in the log" bridge wait-log event=segment.poison
+bytes=$(stat -c %s "$T/p.ts")
+viewer wait p bytes=$((bytes + 400000))
+viewer check p status=200 closed=no continuity_errors=0 pcr_backward=0 dts_backward=0 pmt_changes=0
+
 finish
