@@ -107,6 +107,20 @@ listen_text(const struct config_addr *at, char out[ADDR_TEXT])
 	return addr_text(&addr, out);
 }
 
+/* Leave out the addresses that have no socket. */
+static void
+keep_bound(struct config_addrs *addrs, int *fds)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < addrs->count; i++)
+		if (fds[i] != -1) {
+			fds[n] = fds[i];
+			addrs->at[n++] = addrs->at[i];
+		}
+	addrs->count = n;
+}
+
 /* Addresses that the last supervisor had bound are taken as they are; all others are bound, or none. */
 static int
 bind_tuner(struct supervisor *sup, int fds[CONFIG_LISTEN_MAX])
@@ -125,7 +139,12 @@ bind_tuner(struct supervisor *sup, int fds[CONFIG_LISTEN_MAX])
 	if (missing.count > 0 && listen_bind(&missing, bound, why, sizeof(why)) != 0) {
 		int status = bind_status(errno);
 
-		return refuse(status, why);
+		if (missing.count == all->count)
+			return refuse(status, why);
+		/* Others have viewers: an address that was written into the file since is not worth those. */
+		log_event(LOG_ERR, "listen.missing", "why=\"%s; going on with those that are held\"", why);
+		keep_bound(&sup->config->server.listen, fds);
+		return 0;
 	}
 	for (size_t i = 0; i < all->count; i++)
 		if (fds[i] == -1) {
