@@ -20,7 +20,7 @@ struct reply {
 	int status;              /* 0 before the status line */
 	int64_t length;          /* Content-Length; -1 unknown */
 	int64_t first, last;     /* Content-Range: bytes first-last/total; first -1: none or unreadable */
-	int64_t total;           /* -1: unknown */
+	int64_t total;           /* -1: unknown; a 416 gives it alone */
 	bool encoded;            /* a Content-Encoding other than identity */
 	bool location_too_long;
 	char type[64];           /* Content-Type without parameters, lower case */

@@ -20,7 +20,7 @@ check(const struct reply *r)
 {
 	pb_assert(r->status >= 0 && r->status <= 999);
 	pb_assert(r->length >= -1 && r->total >= -1);
-	pb_assert(r->first >= 0 ? r->last >= r->first : r->first == -1 && r->last == -1 && r->total == -1);
+	pb_assert(r->first >= 0 ? r->last >= r->first : r->first == -1 && r->last == -1);
 	pb_assert(r->total == -1 || r->total > r->last);
 	pb_assert(memchr(r->type, '\0', sizeof(r->type)) != NULL);
 	pb_assert(memchr(r->modified, '\0', sizeof(r->modified)) != NULL);

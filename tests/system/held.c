@@ -85,8 +85,11 @@ static void
 barrier(void)
 {
 	bool done = false;
-	int err = notify_barrier(notify, 10.0, on_done, &done);
+	int err;
 
+	/* What was stored before may still fill the queue. */
+	while ((err = notify_barrier(notify, 10.0, on_done, &done)) == PB_ELIMIT)
+		ev_run(loop, EVRUN_ONCE);
 	if (err != 0)
 		give_up("barrier", err);
 	while (!done)
