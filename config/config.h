@@ -27,6 +27,7 @@
 
 #include "config/arena.h"
 #include "config/lineup.h"
+#include "config/variant.h"
 
 #define CONFIG_PATH PB_SYSCONFDIR "/plexbridge/plexbridge.ini"
 #define CONFIG_LISTEN_MAX 8
@@ -68,13 +69,6 @@ struct config_allow {
 struct config_list {
 	const char **items; /* NULL when empty */
 	size_t count;
-};
-
-/* The upper limit that picks a variant of a master playlist. */
-enum variant_kind { VARIANT_BEST, VARIANT_HEIGHT, VARIANT_RATE };
-struct variant_limit {
-	enum variant_kind kind;
-	uint64_t value; /* lines of picture, or bits a second; 0 for best */
 };
 
 enum testcard_enabled { TESTCARD_AUTO, TESTCARD_YES, TESTCARD_NO };

@@ -78,8 +78,9 @@ struct msg_settings {
 	uint32_t connections;    /* per host */
 	uint64_t spool_max;      /* bytes */
 	uint64_t worker_memory;  /* bytes */
-	uint8_t private_targets, append_query, spare[6];
-	char variant[32];        /* as written: best, 1080p, 8M */
+	uint64_t variant_value;  /* struct variant_limit (config/variant.h) */
+	uint32_t variant_kind;
+	uint8_t private_targets, append_query, spare[2];
 };
 
 struct msg_tune {

@@ -52,8 +52,9 @@ pack_settings(struct msg_settings *out, const struct config *config)
 		.worker_memory = stream->worker_memory_bytes,
 		.private_targets = fetch->private_targets,
 		.append_query = fetch->append_query,
+		.variant_kind = stream->variant.kind,
+		.variant_value = stream->variant.value,
 	};
-	config_format_variant(out->variant, sizeof(out->variant), &stream->variant);
 }
 
 int

@@ -257,7 +257,6 @@ on_tune(struct link *link, struct msg *m)
 	tune->guide_number[sizeof(tune->guide_number) - 1] = '\0';
 	tune->url[sizeof(tune->url) - 1] = '\0';
 	tune->user_agent[sizeof(tune->user_agent) - 1] = '\0';
-	tune->settings.variant[sizeof(tune->settings.variant) - 1] = '\0';
 	tune->headers_len = PB_MIN(tune->headers_len, (uint32_t)sizeof(tune->headers));
 	link->state = L_TUNED;
 	if (link->ops->tune(link->arg, tune, spool_fd, state_fd) < 0)

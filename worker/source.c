@@ -95,8 +95,8 @@ source_new(struct source **out, struct ev_loop *loop, struct fetch_pool *pool, c
 	s->ops = ops;
 	s->arg = arg;
 	s->variant = -1;
-	if (variant_limit_parse(&s->limit, tune->settings.variant) != 0)
-		s->limit.kind = VARIANT_BEST; /* config/ has checked it; by hand, main.c has */
+	s->limit.kind = tune->settings.variant_kind;
+	s->limit.value = tune->settings.variant_value;
 	ev_init(&s->timer, source_timer);
 	s->timer.data = s;
 	track_init(&s->track);

@@ -13,8 +13,6 @@
 #include "base/pb.h"
 #include "worker/m3u8.h"
 
-#define RATE_MAX 1e10
-
 enum codec_class { CODEC_FOREIGN, CODEC_HEVC, CODEC_H264 }; /* a missing CODECS counts as H.264 */
 
 enum { RANK_VIDEO, RANK_CARRIED, RANK_WITHIN, RANK_CODEC, RANK_AREA, RANK_FRAMES, RANK_RATE, RANKS };
@@ -22,39 +20,6 @@ enum { RANK_VIDEO, RANK_CARRIED, RANK_WITHIN, RANK_CODEC, RANK_AREA, RANK_FRAMES
 struct rank {
 	double by[RANKS];
 };
-
-int
-variant_limit_parse(struct variant_limit *out, const char *text)
-{
-	size_t digits = strspn(text, "0123456789");
-	size_t number = strspn(text, "0123456789.");
-	double n;
-
-	if (strcmp(text, "best") == 0) {
-		*out = (struct variant_limit){ VARIANT_BEST, 0 };
-		return 0;
-	}
-	if (digits == 0 || number > 16 || !m3u8_decimal(text, &n))
-		return PB_EFORMAT;
-	if (strcmp(text + digits, "p") == 0) {
-		if (n < 1 || n > UINT16_MAX)
-			return PB_EFORMAT;
-		*out = (struct variant_limit){ VARIANT_HEIGHT, (uint64_t)n };
-		return 0;
-	}
-	if (number > digits && (number == digits + 1 || memchr(text + digits + 1, '.', number - digits - 1) != NULL))
-		return PB_EFORMAT;
-	if (strcmp(text + number, "k") == 0)
-		n *= 1e3;
-	else if (strcmp(text + number, "M") == 0)
-		n *= 1e6;
-	else
-		return PB_EFORMAT;
-	if (n < 1e3 || n > RATE_MAX)
-		return PB_EFORMAT;
-	*out = (struct variant_limit){ VARIANT_RATE, (uint64_t)(n + 0.5) };
-	return 0;
-}
 
 const struct playlist_rendition *
 playlist_choose_audio(const struct playlist *master, const char *group_id)

@@ -10,20 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/variant.h"
 #include "worker/playlist.h"
-
-enum variant_limit_kind { VARIANT_BEST, VARIANT_HEIGHT, VARIANT_RATE };
-
-struct variant_limit {
-	enum variant_limit_kind kind;
-	uint64_t value; /* lines, or bit/s of BANDWIDTH; 0 with VARIANT_BEST */
-};
-
-/*
- * Read the setting: "best", a height "1080p" (1..65535), or a rate "800k",
- * "8M", "2.5M" (1 kbit/s .. 10 Gbit/s). 0 or PB_EFORMAT; *out is written only on 0.
- */
-int variant_limit_parse(struct variant_limit *out, const char *text);
 
 /*
  * The index of the variant to play, or a negative error. limit NULL means

@@ -697,6 +697,46 @@ START_TEST(a_device_id_has_the_sum_that_hdhomerun_tools_check)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	int err;
+	struct variant_limit want;
+} limits[] = {
+	{ "best", 0, { VARIANT_BEST, 0 } },
+	{ "1080p", 0, { VARIANT_HEIGHT, 1080 } },
+	{ "8M", 0, { VARIANT_RATE, 8000000 } },
+	{ "800k", 0, { VARIANT_RATE, 800000 } },
+	{ "2.5M", PB_EFORMAT, { 0 } },
+	{ "", PB_EFORMAT, { 0 } },
+	{ "1080", PB_EFORMAT, { 0 } },
+	{ "p", PB_EFORMAT, { 0 } },
+	{ "0p", PB_EFORMAT, { 0 } },
+	{ "70000p", PB_EFORMAT, { 0 } },
+	{ "10.5p", PB_EFORMAT, { 0 } },
+	{ "8Mb", PB_EFORMAT, { 0 } },
+	{ "8m", PB_EFORMAT, { 0 } },
+	{ "8.M", PB_EFORMAT, { 0 } },
+	{ "1.2.3M", PB_EFORMAT, { 0 } },
+	{ "-8M", PB_EFORMAT, { 0 } },
+	{ "99999999999M", PB_EFORMAT, { 0 } },
+	{ "worst", PB_EFORMAT, { 0 } },
+};
+
+START_TEST(the_variant_setting_is_a_height_a_rate_or_best)
+{
+	struct variant_limit limit = { VARIANT_BEST, 99 };
+	const char *why = NULL;
+
+	ck_assert_int_eq(config_parse_variant(&limit, limits[_i].text, &why), limits[_i].err);
+	if (limits[_i].err == 0) {
+		ck_assert_int_eq(limit.kind, limits[_i].want.kind);
+		ck_assert_uint_eq(limit.value, limits[_i].want.value);
+	} else {
+		ck_assert_uint_eq(limit.value, 99);
+	}
+}
+END_TEST
+
 START_TEST(a_value_is_written_as_it_would_be_read)
 {
 	static const char *const durations[] = { "0", "1ms", "1500ms", "90s", "10m", "12h" };
@@ -808,6 +848,7 @@ main(void)
 	tcase_add_test(tc, what_is_shown_of_a_configuration_holds_no_secret);
 	tcase_add_test(tc, only_those_who_are_allowed_come_in);
 	tcase_add_test(tc, a_device_id_has_the_sum_that_hdhomerun_tools_check);
+	tcase_add_loop_test(tc, the_variant_setting_is_a_height_a_rate_or_best, 0, (int)NITEMS(limits));
 	tcase_add_test(tc, a_value_is_written_as_it_would_be_read);
 	tcase_add_test(tc, ten_thousand_channels_are_loaded_and_each_is_found);
 	tcase_add_test(tc, a_file_cut_anywhere_is_understood_or_refused);

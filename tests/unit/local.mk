@@ -42,7 +42,7 @@ tests_unit_url_LDADD = libbase.a $(CHECK_LIBS)
 UNIT_TESTS += tests/unit/playlist
 tests_unit_playlist_SOURCES = tests/unit/playlist.c
 tests_unit_playlist_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_playlist_LDADD = libworker.a libbase.a $(JANSSON_LIBS) $(CHECK_LIBS) -lm
+tests_unit_playlist_LDADD = libworker.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(BSD_LIBS) $(CHECK_LIBS) -lm
 
 # Sweeps over allocations: tests/lib/fail.h.
 FAIL_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=reallocarray \

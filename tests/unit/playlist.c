@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/pb.h"
+#include "config/config.h"
 #include "base/url.h"
 #include "worker/inspect.h"
 #include "worker/m3u8.h"
@@ -403,45 +404,6 @@ START_TEST(a_date_is_read_in_every_form_that_is_met)
 }
 END_TEST
 
-static const struct {
-	const char *text;
-	int err;
-	struct variant_limit want;
-} limits[] = {
-	{ "best", 0, { VARIANT_BEST, 0 } },
-	{ "1080p", 0, { VARIANT_HEIGHT, 1080 } },
-	{ "8M", 0, { VARIANT_RATE, 8000000 } },
-	{ "800k", 0, { VARIANT_RATE, 800000 } },
-	{ "2.5M", 0, { VARIANT_RATE, 2500000 } },
-	{ "", PB_EFORMAT, { 0 } },
-	{ "1080", PB_EFORMAT, { 0 } },
-	{ "p", PB_EFORMAT, { 0 } },
-	{ "0p", PB_EFORMAT, { 0 } },
-	{ "70000p", PB_EFORMAT, { 0 } },
-	{ "10.5p", PB_EFORMAT, { 0 } },
-	{ "8Mb", PB_EFORMAT, { 0 } },
-	{ "8m", PB_EFORMAT, { 0 } },
-	{ "8.M", PB_EFORMAT, { 0 } },
-	{ "1.2.3M", PB_EFORMAT, { 0 } },
-	{ "-8M", PB_EFORMAT, { 0 } },
-	{ "99999999999M", PB_EFORMAT, { 0 } },
-	{ "worst", PB_EFORMAT, { 0 } },
-};
-
-START_TEST(the_variant_setting_is_a_height_a_rate_or_best)
-{
-	struct variant_limit limit = { VARIANT_BEST, 99 };
-
-	ck_assert_int_eq(variant_limit_parse(&limit, limits[_i].text), limits[_i].err);
-	if (limits[_i].err == 0) {
-		ck_assert_int_eq(limit.kind, limits[_i].want.kind);
-		ck_assert_uint_eq(limit.value, limits[_i].want.value);
-	} else {
-		ck_assert_uint_eq(limit.value, 99);
-	}
-}
-END_TEST
-
 #define V(attributes) "#EXT-X-STREAM-INF:" attributes "\nv\n"
 #define AUDIO(more) "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\"," more "\n"
 #define LADDER \
@@ -495,13 +457,14 @@ START_TEST(the_best_variant_below_the_limit_is_chosen)
 	char body[2048];
 	bool excluded[PLAYLIST_VARIANTS_MAX] = { false };
 	struct variant_limit limit;
+	const char *unused;
 	struct playlist pl;
 	const char *why;
 
 	snprintf(body, sizeof(body), H "%s", choices[_i].body);
 	for (size_t i = 0; choices[_i].excluded[i] != '\0'; i++)
 		excluded[i] = choices[_i].excluded[i] == 'x';
-	ck_assert_int_eq(variant_limit_parse(&limit, choices[_i].limit), 0);
+	ck_assert_int_eq(config_parse_variant(&limit, choices[_i].limit, &unused), 0);
 	ck_assert_int_eq(playlist_parse(&pl, URL, body, strlen(body)), 0);
 	ck_assert_int_eq(playlist_choose_variant(&pl, &limit, excluded, &why), choices[_i].want);
 	ck_assert_int_eq(why != NULL, choices[_i].want < 0);
@@ -527,7 +490,6 @@ main(void)
 	tcase_add_loop_test(tc, what_is_too_much_is_refused_and_the_rest_is_quick, 0, (int)NITEMS(bounds));
 	tcase_add_test(tc, a_segment_whose_url_is_too_long_is_a_gap_that_counts);
 	tcase_add_loop_test(tc, a_date_is_read_in_every_form_that_is_met, 0, (int)NITEMS(dates));
-	tcase_add_loop_test(tc, the_variant_setting_is_a_height_a_rate_or_best, 0, (int)NITEMS(limits));
 	tcase_add_loop_test(tc, the_best_variant_below_the_limit_is_chosen, 0, (int)NITEMS(choices));
 	srunner_set_tap(runner, "-");
 	srunner_run_all(runner, CK_SILENT);
