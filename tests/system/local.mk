@@ -25,6 +25,10 @@ check_PROGRAMS += tests/system/files
 tests_system_files_SOURCES = tests/system/files.c
 tests_system_files_LDADD = $(ORIGIN_LIBS)
 
+# Is what many viewers got the same stream?
+check_PROGRAMS += tests/system/same
+tests_system_same_SOURCES = tests/system/same.c
+
 # Clients that do what no client should.
 check_PROGRAMS += tests/system/hostile
 tests_system_hostile_SOURCES = tests/system/hostile.c
@@ -50,6 +54,7 @@ SYSTEM_TESTS += tests/system/by-hand.sh
 SYSTEM_TESTS += tests/system/refuse.sh
 SYSTEM_TESTS += tests/system/handover.sh
 SYSTEM_TESTS += tests/system/die-anywhere.sh
+SYSTEM_TESTS += tests/system/storm.sh
 TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += $(SYSTEM_TESTS)
 
