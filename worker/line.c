@@ -4,6 +4,7 @@
 #include "worker/line.h"
 
 #include <bsd/string.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,14 @@ publish(struct line *l)
 	atomic_store(&f->splices, stats->splices);
 }
 
+/* What the rush of a tune needed and the stream does not. */
+static void
+settle(struct line *l)
+{
+	fetch_pool_settle(l->pool);
+	(void)malloc_trim(0);
+}
+
 static void
 line_second(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -119,7 +128,7 @@ line_second(struct ev_loop *loop, ev_timer *w, int revents)
 	if (!l->media)
 		return;
 	if (++l->seconds % SETTLE_S == 0)
-		fetch_pool_settle(l->pool);
+		settle(l);
 	if (l->seconds == LEARN_S)
 		writer_learn_reserve(l->writer, RESERVE_MIN_MS);
 	sample.latency_ms = atomic_load(&f->latency_ms);
