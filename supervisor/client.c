@@ -272,6 +272,7 @@ client_new(struct stream *stream, uint64_t number, struct http_taken *conn, cons
 	ev_timer_start(loop_of(c), &c->deadline);
 	TAILQ_INSERT_TAIL(&stream->clients, c, link);
 	note(c, c->conn.fd);
+	http_consume(&c->conn);
 	return c;
 }
 

@@ -192,26 +192,15 @@ void
 http_take(struct http_conn *conn, struct http_taken *out)
 {
 	struct http_server *server = conn->server;
-	size_t left = server->req.head_len;
 	int on = 1;
 
 	pb_assert(server->asked == conn);
 	server->asked = NULL;
 	server->stats.taken++;
 	out->fd = conn->io.fd;
+	out->head_len = server->req.head_len;
 	out->peer = conn->peer;
 	http_local(conn, &out->local);
-
-	/* It is all in the queue; if the connection broke meanwhile, whoever writes to it will see. */
-	while (left > 0) {
-		ssize_t n = recv(out->fd, server->scratch, left, MSG_DONTWAIT);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		left -= (size_t)n;
-	}
 	if (conn->lowat)
 		(void)setsockopt(out->fd, SOL_SOCKET, SO_RCVLOWAT, &on, sizeof(on));
 	/* A stream's head and its first bytes are two writes; Nagle would hold the second back. */
@@ -224,7 +213,26 @@ http_take(struct http_conn *conn, struct http_taken *out)
 }
 
 void
-http_return(struct http_server *server, struct http_taken *taken, int status, const char *extra)
+http_consume(struct http_taken *taken)
+{
+	char bytes[1024];
+
+	/* It is all in the queue; if the connection broke meanwhile, whoever writes to it will see. */
+	while (taken->head_len > 0) {
+		ssize_t n = recv(taken->fd, bytes, PB_MIN(taken->head_len, sizeof(bytes)), MSG_DONTWAIT);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		taken->head_len -= (size_t)n;
+	}
+}
+
+/* Takes body. */
+static void
+bring_back(struct http_server *server, struct http_taken *taken, int status, const char *type, const char *extra,
+    struct blob *body)
 {
 	struct http_conn *conn = conn_new(server, taken->fd, &taken->peer);
 
@@ -232,10 +240,82 @@ http_return(struct http_server *server, struct http_taken *taken, int status, co
 		server->stats.dropped++;
 		(void)shutdown(taken->fd, SHUT_RDWR);
 		(void)close(taken->fd);
+		blob_drop(&body);
 	} else {
-		conn_answer(conn, status, NULL, extra, NULL);
+		conn_answer(conn, status, type, extra, body);
 	}
 	taken->fd = -1;
+}
+
+void
+http_return(struct http_server *server, struct http_taken *taken, int status, const char *extra)
+{
+	bring_back(server, taken, status, NULL, extra, NULL);
+}
+
+void
+http_return_blob(struct http_server *server, struct http_taken *taken, int status, const char *type, struct blob *blob)
+{
+	if (blob == NULL)
+		bring_back(server, taken, 503, NULL, NULL, NULL);
+	else
+		bring_back(server, taken, status, type, NULL, blob);
+}
+
+void
+http_pause(struct http_server *server, bool paused)
+{
+	struct http_conn *conn, *next;
+
+	/* Entering a state puts a connection at the end of its queue: each is met once. */
+	conn = TAILQ_FIRST(&server->queue[WAITING]);
+	for (size_t left = server->count[WAITING]; left > 0; left--, conn = next) {
+		next = TAILQ_NEXT(conn, link);
+		if (!paused) {
+			conn_enter(conn, WAITING, EV_READ, server->options.head_ms);
+			continue;
+		}
+		ev_io_stop(server->loop, &conn->io);
+		ev_timer_stop(server->loop, &conn->timer);
+	}
+}
+
+int
+http_each_waiting(struct http_server *server, int (*fn)(void *user, int fd), void *user)
+{
+	struct http_conn *conn;
+	int err = 0;
+
+	TAILQ_FOREACH (conn, &server->queue[WAITING], link)
+		if ((err = fn(user, conn->io.fd)) != 0)
+			break;
+	return err;
+}
+
+size_t
+http_answering(const struct http_server *server)
+{
+	return server->count[ANSWERING];
+}
+
+void
+http_adopt(struct http_server *server, int fd)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_storage all;
+	} sa;
+	socklen_t len = sizeof(sa);
+	struct addr peer;
+	int one = 1;
+
+	if (getpeername(fd, &sa.any, &len) == -1)
+		addr_set(&peer, NULL, 0); /* it is gone, and will be found so */
+	else
+		addr_set(&peer, &sa.any, len);
+	/* What the other one had seen is news to us. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+	http_accepted(server, fd, &peer);
 }
 
 const struct addr *

@@ -72,9 +72,10 @@ struct http_stats {
 	uint64_t dropped; /* closed without an answer because of the bounds */
 };
 
-/* What http_take() gives. fd belongs to the caller; TCP_NODELAY is set; the head has been read from it. */
+/* What http_take() gives. fd belongs to the caller; TCP_NODELAY is set; the head is still in its queue. */
 struct http_taken {
 	int fd;
+	size_t head_len;
 	struct addr peer;
 	struct addr local;
 };
@@ -109,8 +110,15 @@ void http_reply_blob(struct http_conn *conn, int status, const char *type, const
 /* Answer with a head that is already whole (tuner_stream_head()), and nothing behind it: HEAD of a stream. */
 void http_reply_head(struct http_conn *conn, const char *head, size_t len);
 
-/* Take the connection away for a tune. Reads the head from the socket. Gives *out. */
+/*
+ * Take the connection away, to be answered later or for a tune. Gives *out.
+ * The head stays in the socket's queue, so that another supervisor finds the
+ * request as it came, until whoever took it has noted it: http_consume().
+ */
 void http_take(struct http_conn *conn, struct http_taken *out);
+
+/* Read the head from a connection that was taken. */
+void http_consume(struct http_taken *taken);
 
 /*
  * Bring a taken connection back, before a byte was sent on it, to be
@@ -118,6 +126,26 @@ void http_take(struct http_conn *conn, struct http_taken *out);
  * tune failed. Takes taken->fd and sets it to -1.
  */
 void http_return(struct http_server *server, struct http_taken *taken, int status, const char *extra);
+
+/* The same with a body: takes one reference of blob. NULL says there was no memory: 503. */
+void http_return_blob(struct http_server *server, struct http_taken *taken, int status, const char *type,
+    struct blob *blob);
+
+/*
+ * For an upgrade: look at no connection that waits for its head, until false
+ * is said; those that are being answered go on. Nothing may be accepted
+ * meanwhile. Time to send a head begins anew then.
+ */
+void http_pause(struct http_server *server, bool paused);
+
+/* Call fn for each that waits; its descriptor is borrowed. Ends when fn gives something else than 0, and gives that. */
+int http_each_waiting(struct http_server *server, int (*fn)(void *user, int fd), void *user);
+
+/* How many are being answered. */
+size_t http_answering(const struct http_server *server);
+
+/* Go on with one that another supervisor accepted; takes fd. */
+void http_adopt(struct http_server *server, int fd);
 
 /* Who asks, and through which of our addresses. peer is borrowed while conn is. */
 const struct addr *http_peer(const struct http_conn *conn);

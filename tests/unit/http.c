@@ -649,7 +649,9 @@ START_TEST(a_tune_takes_the_connection_and_may_bring_it_back)
 	ck_assert_str_eq(addr_ip(&taken.peer, text), "127.0.0.1");
 	ck_assert_int_ne(fcntl(taken.fd, F_GETFL) & O_NONBLOCK, 0);
 	ck_assert_int_ne(fcntl(taken.fd, F_GETFD) & FD_CLOEXEC, 0);
-	/* The head was read, and one more byte is news again. */
+	/* The head waits until whoever took it has noted it; then one more byte is news again. */
+	ck_assert_int_eq(recv(taken.fd, answer, sizeof(answer), MSG_DONTWAIT | MSG_PEEK), (int)taken.head_len);
+	http_consume(&taken);
 	ck_assert_int_eq(recv(taken.fd, answer, sizeof(answer), MSG_DONTWAIT), -1);
 	ck_assert_int_eq(errno, EAGAIN);
 	say(fd, "z");
