@@ -52,7 +52,7 @@ advice(long os_error)
 }
 
 int
-ask(struct answer *out, const char *socket, const char *path, bool post, char *why, size_t size)
+ask(struct answer *out, const char *socket, const char *path, bool post, long timeout_ms, char *why, size_t size)
 {
 	struct body body = { 0 };
 	char url[256];
@@ -69,7 +69,7 @@ ask(struct answer *out, const char *socket, const char *path, bool post, char *w
 	snprintf(url, sizeof(url), "http://plexbridge%s", path);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, ASK_TIMEOUT_MS);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "plexbridgectl/" PACKAGE_VERSION);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
@@ -93,7 +93,7 @@ ask(struct answer *out, const char *socket, const char *path, bool post, char *w
 		snprintf(why, size, "%s: %s", socket, help);
 	else if (err == CURLE_OPERATION_TIMEDOUT)
 		snprintf(why, size, "%s: plexbridged did not answer within %ld s; its log may say why", socket,
-		    ASK_TIMEOUT_MS / 1000);
+		    timeout_ms / 1000);
 	else if (err == CURLE_OK)
 		snprintf(why, size, "%s: an empty answer with status %ld", socket, out->status);
 	else

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #define ASK_TIMEOUT_MS 5000L
+#define ASK_UPGRADE_MS 30000L /* longer than plexbridged ever takes for one */
 #define ASK_BODY_MAX ((size_t)64 << 20)
 
 struct answer {
@@ -19,8 +20,8 @@ struct answer {
 /*
  * GET path (POST when post) from the plexbridged behind the socket. 0;
  * otherwise PB_ENET and why[size] says what is wrong and what to do about
- * it. Blocks up to ASK_TIMEOUT_MS.
+ * it. Blocks up to timeout_ms.
  */
-int ask(struct answer *out, const char *socket, const char *path, bool post, char *why, size_t size);
+int ask(struct answer *out, const char *socket, const char *path, bool post, long timeout_ms, char *why, size_t size);
 
 #endif

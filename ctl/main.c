@@ -27,6 +27,7 @@ usage(FILE *out)
 	      "  channels      the lineup\n"
 	      "  reload        read the configuration again\n"
 	      "  restart N     give channel N another worker; its viewers stay\n"
+	      "  upgrade       have the program as it is on disk take over; viewers stay\n"
 	      "  health        would a tune work now? exit 0 or 1\n"
 	      "  dump          the status with all counters and workers, as JSON\n"
 	      "  show config   the settings in force, as JSON\n"
@@ -107,6 +108,18 @@ put_restart(const json_t *answer)
 }
 
 static int
+put_upgrade(const json_t *answer)
+{
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		put_lines(json_object_get(answer, "errors"), "");
+		puts("the one before goes on");
+		return PB_EXIT_FAIL;
+	}
+	printf("process %" JSON_INTEGER_FORMAT " took over\n", json_integer_value(json_object_get(answer, "pid")));
+	return PB_EXIT_OK;
+}
+
+static int
 put_health(const json_t *answer)
 {
 	if (json_is_true(json_object_get(answer, "ok"))) {
@@ -122,20 +135,23 @@ static const struct {
 	const char *words[2];
 	const char *path;
 	bool post;
+	long timeout_ms;
 	int (*put)(const json_t *answer);
 } commands[] = {
-	{ { "status", NULL }, "/api/status", false, put_status },
-	{ { "channels", NULL }, "/api/channels", false, put_channels },
-	{ { "reload", NULL }, "/api/reload", true, put_reload },
-	{ { "restart", "" }, "/api/restart?channel=", true, put_restart },
-	{ { "health", NULL }, "/api/health", false, put_health },
-	{ { "dump", NULL }, "/api/dump", false, put_json },
-	{ { "show", "config" }, "/api/config", false, put_json },
+	{ { "status", NULL }, "/api/status", false, ASK_TIMEOUT_MS, put_status },
+	{ { "channels", NULL }, "/api/channels", false, ASK_TIMEOUT_MS, put_channels },
+	{ { "reload", NULL }, "/api/reload", true, ASK_TIMEOUT_MS, put_reload },
+	{ { "upgrade", NULL }, "/api/upgrade", true, ASK_UPGRADE_MS, put_upgrade },
+	{ { "restart", "" }, "/api/restart?channel=", true, ASK_TIMEOUT_MS, put_restart },
+	{ { "health", NULL }, "/api/health", false, ASK_TIMEOUT_MS, put_health },
+	{ { "dump", NULL }, "/api/dump", false, ASK_TIMEOUT_MS, put_json },
+	{ { "show", "config" }, "/api/config", false, ASK_TIMEOUT_MS, put_json },
 };
 
 /*
  * Statuses that are answers too: 400 and 404 a channel that is none or does
- * not run, 409 a reload that was refused, 503 a bridge that is not healthy.
+ * not run, 409 a reload that was refused, 503 a bridge that is not healthy or
+ * an upgrade that failed.
  */
 static bool
 answered(long status)
@@ -172,7 +188,7 @@ run(const char *socket, bool json, size_t command, const char *word)
 		fputs("plexbridgectl: the word is too long\n", stderr);
 		return PB_EXIT_FAIL;
 	}
-	if (ask(&answer, socket, path, commands[command].post, why, sizeof(why)) != 0) {
+	if (ask(&answer, socket, path, commands[command].post, commands[command].timeout_ms, why, sizeof(why)) != 0) {
 		fprintf(stderr, "plexbridgectl: %s\n", why);
 		return PB_EXIT_FAIL;
 	}

@@ -113,6 +113,7 @@ static const struct {
 	{ "/api/dump", REQUEST_GET, on_dump },
 	{ "/api/reload", REQUEST_POST, on_reload },
 	{ "/api/restart", REQUEST_POST, on_restart },
+	{ "/api/upgrade", REQUEST_POST, NULL }, /* answered when it is done: upgrade.h */
 };
 
 void
@@ -128,6 +129,10 @@ control_handle(void *arg, struct http_conn *conn, const struct request *req)
 		if (paths[i].method != method) {
 			http_reply(conn, 405, NULL, paths[i].method == REQUEST_POST ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n",
 			    NULL, 0);
+			return;
+		}
+		if (paths[i].answer == NULL) {
+			upgrade_start(&((struct supervisor *)arg)->upgrade, conn);
 			return;
 		}
 		blob = paths[i].answer(arg, req, &status);

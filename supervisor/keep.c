@@ -88,11 +88,15 @@ open_ledger(struct keep *keep)
 	    keep->held.count, err == PB_NO ? "another layout" : pb_strerror(err));
 	close(fd);
 	drop(keep, LEDGER_FD_LEDGER);
-	return begin_ledger(keep, above);
+	err = begin_ledger(keep, above);
+	/* At once: ports that are bound there must be free for us. */
+	if (err == 0)
+		keep_end_rest(keep);
+	return err;
 }
 
 int
-keep_open(struct keep *keep, struct ev_loop *loop)
+keep_open(struct keep *keep, struct ev_loop *loop, struct notify_held *passed)
 {
 	uint32_t starts;
 	int err;
@@ -101,8 +105,10 @@ keep_open(struct keep *keep, struct ev_loop *loop)
 	keep->loop = loop;
 	ev_timer_init(&keep->settled, on_settled, KEEP_SETTLED_S, 0.0);
 	keep->settled.data = keep;
-	err = notify_held_read(&keep->held);
-	if (err != 0)
+	if (passed != NULL) {
+		keep->held = *passed;
+		memset(passed, 0, sizeof(*passed));
+	} else if ((err = notify_held_read(&keep->held)) != 0)
 		log_event(LOG_ERR, "keep.held", "why=\"LISTEN_FDS, LISTEN_PID: %s\"", pb_strerror(err));
 	err = notify_new(&keep->notify, loop, &keep->held);
 	if (err != 0) {
@@ -115,6 +121,8 @@ keep_open(struct keep *keep, struct ev_loop *loop)
 		err = open_ledger(keep);
 	if (err != 0)
 		return err;
+	if (passed != NULL)
+		ledger_settled(keep->ledger); /* nobody died */
 	starts = ledger_started(keep->ledger);
 	if (starts >= KEEP_STARTS) {
 		log_event(LOG_ERR, "keep.loop", "starts=%u why=\"none of them lived: streams are ended\"", starts);
@@ -163,6 +171,26 @@ keep_drop(struct keep *keep, char what, uint64_t number)
 	drop(keep, ledger_name(name, what, number));
 }
 
+static void
+remember(struct keep *keep, uint64_t number, int fd)
+{
+	if (keep->socket_count < NITEMS(keep->sockets)) {
+		keep->sockets[keep->socket_count].number = number;
+		keep->sockets[keep->socket_count++].fd = fd;
+	}
+}
+
+int
+keep_each(const struct keep *keep, int (*fn)(void *user, const char *name, int fd), void *user)
+{
+	char name[LEDGER_NAME];
+	int err = fn(user, LEDGER_FD_LEDGER, ledger_fd(keep->ledger));
+
+	for (size_t i = 0; err == 0 && i < keep->socket_count; i++)
+		err = fn(user, ledger_name(name, LEDGER_FD_SOCKET, keep->sockets[i].number), keep->sockets[i].fd);
+	return err;
+}
+
 int
 keep_socket_claim(struct keep *keep, enum ledger_role role, const char *bound_to)
 {
@@ -174,8 +202,10 @@ keep_socket_claim(struct keep *keep, enum ledger_role role, const char *bound_to
 		if (entry.role != (uint32_t)role || strcmp(entry.bound_to, bound_to) != 0)
 			continue;
 		fd = keep_claim(keep, LEDGER_FD_SOCKET, entry.number);
-		if (fd != -1)
+		if (fd != -1) {
+			remember(keep, entry.number, fd);
 			return fd;
+		}
 		ledger_strike_socket(keep->ledger, entry.number); /* in the ledger only */
 	}
 	return -1;
@@ -188,8 +218,10 @@ keep_socket(struct keep *keep, enum ledger_role role, const char *bound_to, int 
 	char name[LEDGER_NAME];
 
 	if ((size_t)snprintf(entry.bound_to, sizeof(entry.bound_to), "%s", bound_to) < sizeof(entry.bound_to) &&
-	    ledger_put_socket(keep->ledger, &entry) == 0)
+	    ledger_put_socket(keep->ledger, &entry) == 0) {
+		remember(keep, entry.number, fd);
 		(void)hold(keep, ledger_name(name, LEDGER_FD_SOCKET, entry.number), fd);
+	}
 }
 
 void

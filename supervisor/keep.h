@@ -37,12 +37,18 @@ struct keep {
 	struct notify *notify;
 	struct ledger *ledger;
 	struct notify_held held; /* what nobody claimed yet */
+	struct { uint64_t number; int fd; } sockets[LEDGER_SOCKETS]; /* that are bound; borrowed */
+	size_t socket_count;
 	ev_timer settled;
 	struct ev_loop *loop;
 };
 
-/* Take over what was held, or begin anew. Logs. 0, or PB_ENOMEM or PB_ESYS: nothing can be kept or numbered. */
-int keep_open(struct keep *keep, struct ev_loop *loop);
+/*
+ * Take over what was held, or begin anew. passed: what a supervisor that
+ * lives handed over, which is taken (upgrade.h); NULL: see what the holder
+ * gave us. Logs. 0, or PB_ENOMEM or PB_ESYS: nothing can be kept or numbered.
+ */
+int keep_open(struct keep *keep, struct ev_loop *loop, struct notify_held *passed);
 
 /* Let go of all; the holder has its own. */
 void keep_close(struct keep *keep);
@@ -58,6 +64,9 @@ int keep_socket_claim(struct keep *keep, enum ledger_role role, const char *boun
 
 /* Keep a socket that we bound. */
 void keep_socket(struct keep *keep, enum ledger_role role, const char *bound_to, int fd);
+
+/* Call fn for ledger and sockets, as they are named; descriptors are borrowed. Ends when fn gives something else than 0. */
+int keep_each(const struct keep *keep, int (*fn)(void *user, const char *name, int fd), void *user);
 
 /* The entry of a stream, new or changed; and its end. */
 void keep_stream(struct keep *keep, const struct ledger_stream *entry);

@@ -321,11 +321,24 @@ reap(void)
 	}
 }
 
+/* The main process may be an upgrade's, and its own parent waited for it before that one died: then we never do. */
+static void
+look_for_main(void)
+{
+	if (keeper.main == 0 || kill(keeper.main, 0) == 0 || errno != ESRCH)
+		return;
+	keeper.reaping = true;
+	keeper.died_ms = now_ms();
+	judge(W_EXITCODE(PB_EXIT_TEMPORARY, 0));
+	keeper.main = 0;
+}
+
 static void
 on_signal(int sig)
 {
 	if (sig == SIGCHLD) {
 		reap();
+		look_for_main();
 		return;
 	}
 	if (sig == SIGTERM || sig == SIGINT) {

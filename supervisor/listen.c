@@ -149,6 +149,18 @@ listen_resting(const struct listen *listen)
 }
 
 void
+listen_pause(struct listen *listen, bool paused)
+{
+	ev_timer_stop(listen->loop, &listen->rest);
+	listen->resting = false;
+	for (size_t i = 0; i < listen->count; i++)
+		if (paused)
+			ev_io_stop(listen->loop, &listen->at[i].io);
+		else
+			ev_io_start(listen->loop, &listen->at[i].io);
+}
+
+void
 listen_free(struct listen **listen)
 {
 	struct listen *l = *listen;

@@ -58,6 +58,9 @@ int listen_start(struct listen **out, struct ev_loop *loop, const int *fds, size
 /* Out of descriptors, and resting. */
 bool listen_resting(const struct listen *listen);
 
+/* Accept nothing until false is said: connections wait in the kernel's queue. */
+void listen_pause(struct listen *listen, bool paused);
+
 /* End it, close the sockets, leave NULL. A NULL inside is fine. */
 void listen_free(struct listen **listen);
 

@@ -32,6 +32,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/supervisor.h supervisor/supervisor.c \
 	supervisor/testcard.h supervisor/testcard.c \
 	supervisor/turn.h supervisor/turn.c \
+	supervisor/upgrade.h supervisor/upgrade.c \
 	supervisor/worker.h supervisor/worker.c \
 	supervisor/workers.h supervisor/workers.c
 

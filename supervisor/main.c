@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/pb.h"
@@ -70,7 +71,7 @@ main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	static struct supervisor sup;
-	struct supervisor_options options = { 0 };
+	struct supervisor_options options = { .argv = argv };
 	struct config *config = NULL;
 	bool check = false;
 	int c, err;
@@ -114,6 +115,8 @@ main(int argc, char **argv)
 	}
 	if (err != 0)
 		return err == PB_ENOMEM ? PB_EXIT_TEMPORARY : PB_EXIT_PERMANENT;
+	if (readlink("/proc/self/exe", options.program, sizeof(options.program) - 1) == -1)
+		options.program[0] = '\0';
 	log_init("plexbridged", config->server.log, config->server.log_format, config->server.log_level);
 	return supervisor_run(&sup, config, &options);
 }

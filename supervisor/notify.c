@@ -131,6 +131,40 @@ notify_held_read(struct notify_held *out)
 }
 
 int
+notify_held_add(struct notify_held *held, const char *name, int fd)
+{
+	size_t len = strlen(name);
+	int err = name_allowed(name, len) ? 0 : PB_EFORMAT;
+
+	if (err == 0 && held->count == held->room) {
+		size_t room = held->room > 0 ? held->room * 2 : 64;
+		struct notify_fd *more = reallocarray(held->at, room, sizeof(*more));
+
+		if (more == NULL)
+			err = PB_ENOMEM;
+		else {
+			held->at = more;
+			held->room = room;
+		}
+	}
+	if (err != 0) {
+		close(fd);
+		return err;
+	}
+	held->at[held->count].fd = fd;
+	memcpy(held->at[held->count].name, name, len + 1);
+	held->count++;
+	return 0;
+}
+
+void
+notify_held_sort(struct notify_held *held)
+{
+	if (held->count > 0)
+		qsort(held->at, held->count, sizeof(*held->at), by_name);
+}
+
+int
 notify_held_claim(struct notify_held *held, const char *name)
 {
 	struct notify_fd key = { .fd = -1 };
@@ -361,6 +395,24 @@ size_t
 notify_stored(const struct notify *n)
 {
 	return n->stored;
+}
+
+int
+notify_environ(const struct notify *n)
+{
+	char text[sizeof(n->address.sun_path) + 1] = "", usec[32];
+	int err = 0;
+
+	if (n->fd == -1)
+		return 0;
+	memcpy(text, n->address.sun_path, n->address_len - offsetof(struct sockaddr_un, sun_path));
+	if (text[0] == '\0')
+		text[0] = '@';
+	err |= setenv("NOTIFY_SOCKET", text, 1);
+	snprintf(usec, sizeof(usec), "%.0f", n->watchdog.repeat * 2e6);
+	if (ev_is_active(&n->watchdog))
+		err |= setenv("WATCHDOG_USEC", usec, 1);
+	return err != 0 ? PB_ENOMEM : 0;
 }
 
 bool

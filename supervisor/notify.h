@@ -47,7 +47,7 @@ struct notify_fd {
 /* Sorted by name. */
 struct notify_held {
 	struct notify_fd *at;
-	size_t count;
+	size_t count, room;
 };
 
 /*
@@ -57,6 +57,14 @@ struct notify_held {
  * themselves (an empty list, too); PB_ENOMEM.
  */
 int notify_held_read(struct notify_held *out);
+
+/*
+ * Add one that came another way; takes fd. notify_held_sort() must follow the
+ * last, before any is claimed. 0, PB_ENOMEM, or PB_EFORMAT: no such name;
+ * it is closed then.
+ */
+int notify_held_add(struct notify_held *held, const char *name, int fd);
+void notify_held_sort(struct notify_held *held);
 
 /* Give the descriptor of that name to the caller; -1: there is none. */
 int notify_held_claim(struct notify_held *held, const char *name);
@@ -81,6 +89,9 @@ int notify_new(struct notify **out, struct ev_loop *loop, const struct notify_he
 
 /* What is queued is tried once more, then forgotten; barriers are not called any more. Leaves NULL. */
 void notify_free(struct notify **notify);
+
+/* Between fork and exec of the next supervisor: give it the variables that we read. 0 or PB_ENOMEM. */
+int notify_environ(const struct notify *notify);
 
 /* Is there a holder? */
 bool notify_there(const struct notify *notify);

@@ -42,6 +42,18 @@ caps_set(bool keep, bool inherit)
 	return (int)syscall(SYS_capset, &head, data);
 }
 
+/* Let our children have the three as we do. */
+static int
+caps_to_heirs(void)
+{
+	if (caps_set(true, true) == -1)
+		return -1;
+	for (size_t i = 0; i < NITEMS(kept); i++)
+		if (prctl(PR_CAP_AMBIENT, (long)PR_CAP_AMBIENT_RAISE, (long)kept[i], 0L, 0L) == -1)
+			return -1;
+	return 0;
+}
+
 /* Are the three ours to use? */
 static bool
 caps_there(void)
@@ -194,12 +206,15 @@ privs_follow(uid_t uid, gid_t gid)
 	if (prctl(PR_SET_KEEPCAPS, 1L, 0L, 0L, 0L) == -1)
 		return PB_ESYS;
 	if ((pw != NULL ? initgroups(pw->pw_name, gid) : setgroups(1, &gid)) == -1 || setresgid(gid, gid, gid) == -1 ||
-	    setresuid(uid, uid, uid) == -1 || caps_set(true, true) == -1)
+	    setresuid(uid, uid, uid) == -1 || caps_to_heirs() == -1)
 		return PB_ESYS;
-	for (size_t i = 0; i < NITEMS(kept); i++)
-		if (prctl(PR_CAP_AMBIENT, (long)PR_CAP_AMBIENT_RAISE, (long)kept[i], 0L, 0L) == -1)
-			return PB_ESYS;
 	return prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) == -1 ? PB_ESYS : 0;
+}
+
+int
+privs_bequeath(const struct privs *privs)
+{
+	return (privs->root || privs->heir) && caps_to_heirs() == -1 ? PB_ESYS : 0;
 }
 
 int

@@ -57,6 +57,9 @@ int privs_drop(const struct privs *privs);
  */
 int privs_follow(uid_t uid, gid_t gid);
 
+/* In a child between fork and exec: let what is executed be our heir. Nothing to do when neither root nor heir. 0 or PB_ESYS. */
+int privs_bequeath(const struct privs *privs);
+
 /*
  * In a child between fork and exec: become `worker_user` with no
  * capability and no way to get one. Async-signal-safe. 0 or -1 with errno.

@@ -735,6 +735,7 @@ streams_restore(struct streams *all)
 	struct ledger_client client;
 	struct stream *s, *next;
 
+	all->frozen = false;
 	for (size_t at = 0; ledger_next_stream(all->keep->ledger, &at, &stream);)
 		restore_stream(all, &stream);
 	for (size_t at = 0; ledger_next_client(all->keep->ledger, &at, &client);)
@@ -842,7 +843,7 @@ pump(struct streams *all)
 {
 	size_t waiting;
 
-	if (all->closing)
+	if (all->closing || all->frozen)
 		return;
 	waiting = give_workers(all, STREAM_ORPHAN);
 	waiting += give_workers(all, STREAM_WAITING);
@@ -1170,6 +1171,41 @@ streams_leave(struct streams *all)
 {
 	all->closing = true;
 	ev_timer_stop(all->loop, &all->tick);
+}
+
+void
+streams_freeze(struct streams *all)
+{
+	all->frozen = true;
+}
+
+void
+streams_thaw(struct streams *all)
+{
+	all->frozen = false;
+	pump(all);
+}
+
+int
+streams_each_fd(struct streams *all, int (*fn)(void *user, const char *name, int fd), void *user)
+{
+	const struct stream *s;
+	const struct client *c;
+	char name[LEDGER_NAME];
+	int err = 0;
+
+	TAILQ_FOREACH (s, &all->all, link) {
+		if (s->state_now == STREAM_ENDING)
+			continue;
+		if (err == 0 && s->spool_fd != -1)
+			err = fn(user, ledger_name(name, LEDGER_FD_SPOOL, s->number), s->spool_fd);
+		if (err == 0 && s->state_fd != -1)
+			err = fn(user, ledger_name(name, LEDGER_FD_STATE, s->number), s->state_fd);
+		TAILQ_FOREACH (c, &s->clients, link)
+			if (err == 0 && c->conn.fd != -1)
+				err = fn(user, ledger_name(name, LEDGER_FD_CLIENT, c->number), c->conn.fd);
+	}
+	return err;
 }
 
 uint64_t

@@ -123,6 +123,7 @@ struct streams {
 	const char *testcard_url;    /* NULL: there is none */
 	uint64_t memory_limit;       /* bytes of all spools */
 	bool closing;
+	bool frozen;                 /* an upgrade: nothing begins, no worker is given */
 	bool settling;               /* a barrier of the holder is under way */
 	TAILQ_HEAD(stream_list, stream) all;
 	size_t count;
@@ -137,7 +138,7 @@ struct streams {
 void streams_init(struct streams *streams, struct ev_loop *loop, struct workers *workers,
     const struct config *config, struct keep *keep);
 
-/* Go on with the last supervisor's streams; what else was held is ended. To be called once, with workers set up. */
+/* Go on with the last supervisor's streams; what else was held is ended. To be called once, with workers set up. Thaws. */
 void streams_restore(struct streams *streams);
 
 /*
@@ -165,6 +166,16 @@ void streams_close(struct streams *streams, const char *why);
 
 /* Leave all of them, as they are, to the next supervisor; their workers are stopped by whoever calls. */
 void streams_leave(struct streams *streams);
+
+/* Begin nothing and give no worker to any, until thawed: it is to be the next supervisor's matter. */
+void streams_freeze(struct streams *streams);
+void streams_thaw(struct streams *streams);
+
+/*
+ * Call fn for all that must outlive us, under the holder's names (ipc/ledger.h);
+ * descriptors are borrowed. Ends when fn gives something else than 0, and gives that.
+ */
+int streams_each_fd(struct streams *streams, int (*fn)(void *user, const char *name, int fd), void *user);
 
 /* Bytes of memory in all spools. */
 uint64_t streams_memory(const struct streams *streams);

@@ -219,7 +219,6 @@ serve(struct supervisor *sup, const int *fds, int control_fd)
 	    http_new(&sup->control, sup->loop, &control, control_handle, sup) != 0)
 		return refuse(PB_EXIT_TEMPORARY, "no memory");
 	http_allow(sup->http, &sup->config->server.allow);
-	sup->streams.http = sup->http;
 	if (listen_start(&sup->listen, sup->loop, fds, sup->config->server.listen.count, http_accepted, sup->http) != 0 ||
 	    listen_start(&sup->control_listen, sup->loop, &control_fd, 1, http_accepted, sup->control) != 0)
 		return refuse(PB_EXIT_TEMPORARY, "can't listen");
@@ -242,9 +241,10 @@ on_late(struct ev_loop *loop, ev_timer *watch, int revents)
 static void
 on_turn(struct ev_loop *loop, ev_check *watch, int revents)
 {
-	const struct supervisor *sup = watch->data;
+	struct supervisor *sup = watch->data;
 
 	(void)revents;
+	upgrade_turn(&sup->upgrade);
 	if (sup->stopping && LIST_EMPTY(&sup->workers.all) && sup->testcard.child.pid == 0)
 		ev_break(loop, EVBREAK_ALL);
 }
@@ -256,6 +256,7 @@ stop(struct supervisor *sup, const char *why)
 		return;
 	log_event(LOG_INFO, "stop", "streams=%zu why=\"%s\"", sup->streams.count, why);
 	sup->stopping = true;
+	upgrade_abort(&sup->upgrade, why);
 	listen_free(&sup->listen);
 	listen_free(&sup->control_listen);
 	(void)notify_stopping(sup->keep.notify);
@@ -310,6 +311,7 @@ supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char
 	new->server.listen = old->server.listen;
 	log_init("plexbridged", new->server.log, new->server.log_format, new->server.log_level);
 	worker_settings(&settings, new);
+	sup->upgrade.reload = true;
 	sup->config = new;
 	sup->streams.memory_limit = memory_limit(new);
 	http_allow(sup->http, &new->server.allow);
@@ -350,6 +352,16 @@ on_usr1(struct ev_loop *loop, ev_signal *watch, int revents)
 }
 
 static void
+on_usr2(struct ev_loop *loop, ev_signal *watch, int revents)
+{
+	struct supervisor *sup = watch->data;
+
+	(void)loop;
+	(void)revents;
+	upgrade_start(&sup->upgrade, NULL);
+}
+
+static void
 catch(struct supervisor *sup, ev_signal *watch, int sig, void (*fn)(struct ev_loop *, ev_signal *, int))
 {
 	ev_signal_init(watch, fn, sig);
@@ -357,12 +369,36 @@ catch(struct supervisor *sup, ev_signal *watch, int sig, void (*fn)(struct ev_lo
 	ev_signal_start(sup->loop, watch);
 }
 
+/* Streams, though none runs yet, and workers for them. */
 static int
-begin(struct supervisor *sup)
+warm_up(struct supervisor *sup)
 {
 	struct workers_settings settings;
 
 	worker_settings(&settings, sup->config);
+	streams_init(&sup->streams, sup->loop, &sup->workers, sup->config, &sup->keep);
+	sup->streams.memory_limit = memory_limit(sup->config);
+	testcard_init(&sup->testcard, sup->loop, &sup->privs);
+	testcard_as(sup, sup->config);
+	return workers_init(&sup->workers, sup->loop, &sup->privs, &settings) != 0 ?
+	    refuse(PB_EXIT_PERMANENT, "plexbridge-worker is gone") : 0;
+}
+
+/* Another supervisor lives, and hands over to us. */
+static int
+join(struct supervisor *sup)
+{
+	int status = warm_up(sup);
+
+	if (status != 0)
+		return status;
+	streams_freeze(&sup->streams);
+	return upgrade_join(&sup->upgrade);
+}
+
+static void
+begin(struct supervisor *sup)
+{
 	turn_start(&sup->turn, sup->loop);
 	ev_check_init(&sup->done, on_turn);
 	sup->done.data = sup;
@@ -371,17 +407,14 @@ begin(struct supervisor *sup)
 	catch(sup, &sup->term, SIGTERM, on_stop);
 	catch(sup, &sup->intr, SIGINT, on_stop);
 	catch(sup, &sup->usr1, SIGUSR1, on_usr1);
+	catch(sup, &sup->usr2, SIGUSR2, on_usr2);
 	sup->started = ev_now(sup->loop);
-	streams_init(&sup->streams, sup->loop, &sup->workers, sup->config, &sup->keep);
-	sup->streams.memory_limit = memory_limit(sup->config);
-	testcard_init(&sup->testcard, sup->loop, &sup->privs);
-	testcard_as(sup, sup->config);
-	if (workers_init(&sup->workers, sup->loop, &sup->privs, &settings) != 0)
-		return PB_NO;
 	streams_restore(&sup->streams);
 	(void)notify_ready(sup->keep.notify);
 	(void)notify_status(sup->keep.notify, "%zu channels", sup->config->lineup.count);
-	return 0;
+	upgrade_serving(&sup->upgrade);
+	if (sup->upgrade.reload)
+		ev_feed_event(sup->loop, &sup->hup, EV_SIGNAL);
 }
 
 static void
@@ -404,10 +437,13 @@ supervisor_run(struct supervisor *sup, struct config *config, const struct super
 {
 	int fds[CONFIG_LISTEN_MAX];
 	int control_fd = -1;
+	bool joins;
 	int status;
 
 	memset(sup, 0, sizeof(*sup));
 	sup->options = *options;
+	upgrade_init(&sup->upgrade, sup);
+	joins = upgrade_joins(&sup->upgrade);
 	sup->config = config;
 	(void)signal(SIGPIPE, SIG_IGN);
 	status = check_machine(sup);
@@ -415,7 +451,9 @@ supervisor_run(struct supervisor *sup, struct config *config, const struct super
 		sup->loop = ev_default_loop(EVFLAG_AUTO);
 		if (sup->loop == NULL)
 			status = refuse(PB_EXIT_TEMPORARY, "no event loop");
-		else if (keep_open(&sup->keep, sup->loop) != 0)
+		else if (joins)
+			status = join(sup);
+		if (status == 0 && keep_open(&sup->keep, sup->loop, joins ? &sup->upgrade.held : NULL) != 0)
 			status = refuse(PB_EXIT_TEMPORARY, "no memory for the ledger");
 	}
 	if (status == 0)
@@ -424,15 +462,15 @@ supervisor_run(struct supervisor *sup, struct config *config, const struct super
 		device_load(&sup->device, config->tuner.device_id, config->server.state_dir);
 	if (status == 0)
 		status = serve(sup, fds, control_fd);
+	if (status == 0 && !joins)
+		status = warm_up(sup);
 	if (status == 0) {
-		if (begin(sup) != 0)
-			status = refuse(PB_EXIT_PERMANENT, "plexbridge-worker is gone");
-		else {
-			log_event(LOG_INFO, "start", "version=%s commit=%s channels=%zu tuners=%d device=%s", PACKAGE_VERSION,
-			    PB_COMMIT, config->lineup.count, config->tuner.tuner_count, sup->device.id_text);
-			ev_run(sup->loop, 0);
-			log_event(LOG_INFO, "end", "exit=0");
-		}
+		sup->streams.http = sup->http;
+		begin(sup);
+		log_event(LOG_INFO, "start", "version=%s commit=%s channels=%zu tuners=%d device=%s", PACKAGE_VERSION,
+		    PB_COMMIT, config->lineup.count, config->tuner.tuner_count, sup->device.id_text);
+		ev_run(sup->loop, 0);
+		log_event(LOG_INFO, "end", "exit=0");
 	}
 	end(sup);
 	return status;

@@ -8,6 +8,7 @@
 #define PLEXBRIDGE_SUPERVISOR_SUPERVISOR_H
 
 #include <ev.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +23,7 @@
 #include "supervisor/testcard.h"
 #include "supervisor/tuner.h"
 #include "supervisor/turn.h"
+#include "supervisor/upgrade.h"
 #include "supervisor/workers.h"
 
 #define SUPERVISOR_OVERRIDES_MAX 64
@@ -32,6 +34,8 @@ struct supervisor_options {
 	const char *path; /* NULL: the default file, which need not exist */
 	const char *overrides[SUPERVISOR_OVERRIDES_MAX];
 	size_t override_count;
+	char **argv;            /* an upgrade starts the next one with the same; borrowed for ever */
+	char program[PATH_MAX]; /* where it is, as of the start */
 };
 
 struct supervisor {
@@ -49,9 +53,10 @@ struct supervisor {
 	struct listen *listen, *control_listen;
 	char control_path[108]; /* of the socket that is bound, "" when none */
 	struct turn turn;
+	struct upgrade upgrade;
 	ev_tstamp started;
 	bool stopping;
-	ev_signal hup, term, intr, usr1;
+	ev_signal hup, term, intr, usr1, usr2;
 	ev_check done;
 	ev_timer late;
 };

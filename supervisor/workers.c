@@ -284,3 +284,21 @@ workers_close(struct workers *pool)
 		worker_stop(w);
 	}
 }
+
+void
+workers_open(struct workers *pool)
+{
+	pool->closing = false;
+	workers_fill(pool);
+}
+
+size_t
+workers_warm_count(const struct workers *pool)
+{
+	const struct worker *w;
+	size_t n = 0;
+
+	LIST_FOREACH (w, &pool->all, link)
+		n += w->calls == NULL && w->state == W_WARM;
+	return n;
+}

@@ -87,6 +87,12 @@ bool workers_ready(const struct workers *pool);
 /* Start nothing any more, ask all to stop; pool->all empties as they are waited for. */
 void workers_close(struct workers *pool);
 
+/* Start spares again after all. */
+void workers_open(struct workers *pool);
+
+/* Spares that are warm. */
+size_t workers_warm_count(const struct workers *pool);
+
 /* For worker.c: one became warm; one is dead (ready: it once was); start what is missing. */
 void workers_warm(struct workers *pool, struct worker *worker);
 void workers_lost(struct workers *pool, const struct worker *worker, int status, bool ready);

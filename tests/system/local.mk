@@ -17,8 +17,8 @@ tests_system_fdstore_SOURCES = tests/system/fdstore.c
 tests_system_fdstore_LDADD = $(BSD_LIBS)
 tests_system_held_SOURCES = tests/system/held.c
 tests_system_held_LDADD = libsupervisor.a libbase.a $(EV_LIBS) $(BSD_LIBS)
-TESTS += tests/system/holders.test tests/system/restart.test
-EXTRA_DIST += tests/system/holders.test tests/system/restart.test
+TESTS += tests/system/holders.test tests/system/restart.test tests/system/upgrade.test
+EXTRA_DIST += tests/system/holders.test tests/system/restart.test tests/system/upgrade.test
 
 # A folder over HTTP, for playlists that the origin doesn't make.
 check_PROGRAMS += tests/system/files
