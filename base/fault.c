@@ -1,5 +1,5 @@
 /*
- * fault.c - die where the test says, once
+ * fault.c - die or misbehave where the test says, once
  */
 #include "base/fault.h"
 
@@ -8,9 +8,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WORD 32
+#define MOUTHFUL (1 << 20)
+
+/* An endless loop as the compiler may not leave it out. */
+static _Noreturn void
+spin(void)
+{
+	for (volatile unsigned n = 0;; n++)
+		;
+}
+
+/* Each piece is kept by nobody: the process ends with the last one. */
+static _Noreturn void
+eat(void)
+{
+	const struct timespec chew = { .tv_nsec = 1000000 };
+	void *p;
+
+	while ((p = malloc(MOUTHFUL)) != NULL) {
+		memset(p, 0xa5, MOUTHFUL);
+		(void)nanosleep(&chew, NULL);
+	}
+	abort();
+}
 
 void
 fault_point(const char *point)
@@ -37,6 +61,11 @@ fault_point(const char *point)
 		return;
 	if (strcmp(how, "abort") == 0)
 		abort();
-	if (unlink(path) == 0)
-		raise(SIGKILL);
+	if (unlink(path) != 0)
+		return; /* somebody else was first */
+	if (strcmp(how, "spin") == 0)
+		spin();
+	if (strcmp(how, "eat") == 0)
+		eat();
+	raise(SIGKILL);
 }

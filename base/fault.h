@@ -5,9 +5,14 @@
  * of tests/system/faulty do. There, a file that $PB_FAULT_FILE names says
  * "POINT COUNT ID": the process that passes POINT for the COUNT-th time
  * since ID was first seen removes the file and kills itself (SIGKILL), so
- * that exactly one process dies for each file that a test writes. With a
- * fourth word, "abort", it aborts instead and leaves the file: so does
- * everyone who comes there afterwards.
+ * that exactly one process dies for each file that a test writes. A fourth
+ * word says what becomes of it instead:
+ *
+ *   abort   it aborts and leaves the file: so does everyone who comes there
+ *           afterwards
+ *   spin    it never returns from there
+ *   eat     it takes memory, a MiB a millisecond, until it gets no more, and
+ *           aborts then
  */
 #ifndef PLEXBRIDGE_BASE_FAULT_H
 #define PLEXBRIDGE_BASE_FAULT_H
