@@ -65,7 +65,7 @@ int keep_socket_claim(struct keep *keep, enum ledger_role role, const char *boun
 /* Keep a socket that we bound. */
 void keep_socket(struct keep *keep, enum ledger_role role, const char *bound_to, int fd);
 
-/* Call fn for ledger and sockets, as they are named; descriptors are borrowed. Ends when fn gives something else than 0. */
+/* Call fn for ledger and sockets, as they are named; descriptors are borrowed. Ends when fn gives anything but 0. */
 int keep_each(const struct keep *keep, int (*fn)(void *user, const char *name, int fd), void *user);
 
 /* The entry of a stream, new or changed; and its end. */

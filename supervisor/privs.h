@@ -57,7 +57,10 @@ int privs_drop(const struct privs *privs);
  */
 int privs_follow(uid_t uid, gid_t gid);
 
-/* In a child between fork and exec: let what is executed be our heir. Nothing to do when neither root nor heir. 0 or PB_ESYS. */
+/*
+ * In a child between fork and exec: let what is executed be our heir. Nothing
+ * to do when neither root nor heir. 0 or PB_ESYS.
+ */
 int privs_bequeath(const struct privs *privs);
 
 /*

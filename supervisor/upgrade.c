@@ -289,7 +289,8 @@ pass_all(struct upgrade *up)
 		err = http_each_waiting(up->sup->http, pass_tuner_conn, &b);
 	if (err == 0)
 		err = http_each_waiting(up->sup->control, pass_control_conn, &b);
-	log_event(LOG_INFO, "upgrade.passed", "pid=%d descriptors=%zu why=\"%s\"", (int)up->pid, b.total, pb_strerror(err));
+	log_event(LOG_INFO, "upgrade.passed", "pid=%d descriptors=%zu why=\"%s\"", (int)up->pid, b.total,
+	    pb_strerror(err));
 	return err;
 }
 

@@ -14,6 +14,7 @@
  *	ready              status TEXT                     both NAME TEXT
  *	foreign NAME TEXT  a child says it, not we         orphan
  *	mainpid            a child goes on in our place, and we exit 0
+ *	mainlost           the same, but the child dies at once, and we wait for it ourselves before we exit 0
  *	drop               give root up, as plexbridged does
  *	worker             become a worker in a child, and say who that is
  *	exit N   die       wait: for signals; exit 0 at SIGTERM
@@ -189,6 +190,21 @@ mainpid(void)
 	exit(0);
 }
 
+static void
+mainlost(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	(void)notify_mainpid(notify, pid);
+	barrier();
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	exit(0);
+}
+
 static struct privs privs;
 
 static void
@@ -260,6 +276,8 @@ obey(char *line)
 		foreign(word[1], word[2]);
 	else if (strcmp(word[0], "orphan") == 0)
 		orphan();
+	else if (strcmp(word[0], "mainlost") == 0)
+		mainlost();
 	else if (strcmp(word[0], "mainpid") == 0)
 		mainpid();
 	else if (strcmp(word[0], "drop") == 0)
