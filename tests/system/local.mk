@@ -57,6 +57,7 @@ SYSTEM_TESTS += tests/system/die-anywhere.sh
 SYSTEM_TESTS += tests/system/storm.sh
 SYSTEM_TESTS += tests/system/hang.sh
 SYSTEM_TESTS += tests/system/tree.sh
+SYSTEM_TESTS += tests/system/network.sh
 TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += $(SYSTEM_TESTS)
 
