@@ -741,6 +741,7 @@ streams_restore(struct streams *all)
 	for (size_t at = 0; ledger_next_client(all->keep->ledger, &at, &client);)
 		restore_client(all, &client);
 	keep_end_rest(all->keep);
+	workers_exempt(all->workers, all->count);
 	for (s = TAILQ_FIRST(&all->all); s != NULL; s = next) {
 		next = TAILQ_NEXT(s, link);
 		log_event(LOG_WARNING, "stream.restored", "channel=%s stream=%" PRIu64 " tuner=%d live=%d clients=%zu",

@@ -102,11 +102,14 @@ workers_fill(struct workers *pool)
 			pool->window = now;
 			pool->window_starts = 0;
 		}
-		if (pool->window_starts >= WORKERS_STARTS_PER_S) {
+		if (pool->exempt > 0) {
+			pool->exempt--;
+		} else if (pool->window_starts >= WORKERS_STARTS_PER_S) {
 			start_at(pool, pool->window + 1.0);
 			return;
+		} else {
+			pool->window_starts++;
 		}
-		pool->window_starts++;
 		w = worker_start(pool);
 		if (w == NULL) {
 			log_event(LOG_ERR, "worker.start", "why=\"%s\"", strerror(errno));
@@ -216,6 +219,12 @@ workers_waiting(struct workers *pool, size_t streams)
 {
 	pool->waiting = streams;
 	workers_fill(pool);
+}
+
+void
+workers_exempt(struct workers *pool, size_t streams)
+{
+	pool->exempt = streams;
 }
 
 const struct worker *

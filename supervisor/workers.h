@@ -5,7 +5,8 @@
  * starts the next one. One that fails before it was ever ready is started
  * again with backoff; one that says "will fail again" (exit 100) is not
  * before the next reload; one that was good is replaced at once. A budget
- * bounds the starts of a second, whatever happens.
+ * bounds the starts of a second, whatever happens; only those for streams that
+ * a former supervisor left are not counted.
  *
  *   watchdog  a tuned worker whose heartbeat is older than `watchdog` is
  *             killed; when our own ticks had a gap of over half of that
@@ -52,6 +53,7 @@ struct workers {
 	ev_tstamp taken_at;      /* when a stream last took a spare */
 	ev_tstamp window;        /* the second that is counted */
 	unsigned window_starts;
+	size_t exempt;           /* starts that the budget does not count */
 	uint64_t starts, deaths; /* ever; deaths: not asked for */
 	int64_t ticked_ns;
 	ev_timer start, tick, ping;
@@ -77,6 +79,9 @@ struct worker *workers_take(struct workers *pool);
 
 /* So many streams wait for a worker: that many spares are started besides the one. */
 void workers_waiting(struct workers *pool, size_t streams);
+
+/* So many streams of a former supervisor wait for a worker: the budget does not count that many starts. */
+void workers_exempt(struct workers *pool, size_t streams);
 
 /* The spare as it is, NULL when there is none. A warm one before a starting one. */
 const struct worker *workers_spare(const struct workers *pool);
