@@ -41,6 +41,7 @@
 #define LEDGER_FD_SPOOL 'S'
 #define LEDGER_FD_STATE 'T'
 #define LEDGER_FD_CLIENT 'C'
+#define LEDGER_FD_SLOT 'P' /* of a provider, by the number of the stream that has it */
 
 enum ledger_role { LEDGER_TUNER = 1, LEDGER_CONTROL, LEDGER_DISCOVERY, LEDGER_ROLES };
 

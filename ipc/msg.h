@@ -15,7 +15,8 @@
  *   message          from  fds            answer
  *   HELLO            both  -              -
  *   W_READY          W     -              S_TUNE, some day
- *   S_TUNE           S     spool, state   W_MEDIA or W_FAILED; with `adopt` nothing: the stream goes on
+ *   S_TUNE           S     spool, state,  W_MEDIA or W_FAILED; with `adopt` nothing: the stream goes on
+ *                          slot
  *   W_MEDIA          W     -              S_CLIENT for each that waits
  *   W_FAILED         W     -              S_STOP
  *   S_CLIENT         S     connection     W_CLIENT at its end
@@ -33,7 +34,7 @@
 
 #include "base/url.h"
 
-#define MSG_VERSION 2
+#define MSG_VERSION 3
 #define MSG_FDS_MAX 4
 #define MSG_DATA_MAX 32768
 #define MSG_HEADERS_MAX 4096
@@ -83,6 +84,11 @@ struct msg_settings {
 	uint8_t private_targets, append_query, spare[2];
 };
 
+/*
+ * The third descriptor, which may be missing, is a lock: the slot of the
+ * stream's provider. It is to be kept open for as long as there can be
+ * connections to the provider; nothing else is done with it.
+ */
 struct msg_tune {
 	uint64_t stream; /* the supervisor's number for the stream */
 	/*

@@ -76,6 +76,10 @@ void keep_stream_gone(struct keep *keep, uint64_t number);
 bool keep_memory(struct keep *keep, uint64_t number, int spool_fd, int state_fd);
 void keep_memory_gone(struct keep *keep, uint64_t number);
 
+/* The lock of its provider's slot, in the holder. false: it is not held. */
+bool keep_slot(struct keep *keep, uint64_t number, int fd);
+void keep_slot_gone(struct keep *keep, uint64_t number);
+
 /* The entry of a client, new or changed; fd: -1: held already. false: it is not held. */
 bool keep_client(struct keep *keep, const struct ledger_client *entry, int fd);
 

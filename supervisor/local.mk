@@ -27,6 +27,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/memory.h supervisor/memory.c \
 	supervisor/notify.h supervisor/notify.c \
 	supervisor/privs.h supervisor/privs.c \
+	supervisor/slot.h supervisor/slot.c \
 	supervisor/status.h supervisor/status.c \
 	supervisor/stream.h supervisor/stream.c \
 	supervisor/supervisor.h supervisor/supervisor.c \

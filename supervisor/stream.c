@@ -126,6 +126,102 @@ stream_slot_free(struct stream *s, uint32_t slot)
 }
 
 /*
+ * Provider slots
+ */
+
+static int
+provider_max(const struct config *config, const char *name)
+{
+	for (size_t i = 0; name != NULL && i < config->provider_count; i++)
+		if (strcmp(config->providers[i].name, name) == 0)
+			return config->providers[i].max_streams;
+	return 0;
+}
+
+/* The holder's copy is not needed any more: no worker outlives us, so the lock need not. */
+static void
+slot_unhold(struct stream *s)
+{
+	if (s->slot_held)
+		keep_slot_gone(s->streams->keep, s->number);
+	s->slot_held = false;
+}
+
+/* It has no connection to its provider, and no worker that could make one. */
+static void
+slot_give_up(struct stream *s)
+{
+	slot_unhold(s);
+	slot_release(&s->slot);
+}
+
+/* Where no lock is to be had, only the streams that run are counted (choose.h): said once. */
+static void
+say_unlimited(struct streams *all, const char *provider)
+{
+	if (!all->unlimited)
+		log_event(LOG_WARNING, "provider.slots", "provider=\"%s\" why=\"can't be locked in state_dir: %s; "
+		    "max_streams may be exceeded for a moment\"", provider, strerror(errno));
+	all->unlimited = true;
+}
+
+/*
+ * Does it have a slot of its provider, or needs none? One that it gets here
+ * is kept until its worker is proven dead; a hand-over doesn't touch it.
+ */
+static bool
+slot_have(struct stream *s)
+{
+	struct streams *all = s->streams;
+	const struct stream *other;
+	int max = provider_max(all->config, s->provider), above = 0;
+	int err;
+
+	if (max == 0 || s->slot.fd != -1)
+		return true;
+	TAILQ_FOREACH (other, &all->all, link)
+		above += other->slot.fd != -1 && other->slot.n >= max && strcmp(other->provider, s->provider) == 0;
+	err = slot_take(&all->slots, s->provider, max, above, &s->slot);
+	if (err == 0)
+		s->slot_held = keep_slot(all->keep, s->number, s->slot.fd);
+	else if (err != PB_NO)
+		say_unlimited(all, s->provider);
+	return err != PB_NO;
+}
+
+/* Will a new stream of that provider get a slot: now, or as soon as one of ours is proven dead? */
+static bool
+slot_promised(struct streams *all, const char *provider, int max)
+{
+	struct slot slot = { .fd = -1 };
+	const struct stream *s;
+	bool promised;
+
+	if (max == 0)
+		return true;
+	TAILQ_FOREACH (s, &all->all, link)
+		if (s->state_now == STREAM_ENDING && s->slot.fd != -1 && strcmp(s->provider, provider) == 0)
+			return true;
+	promised = slot_take(&all->slots, provider, max, 0, &slot) != PB_NO;
+	slot_release(&slot);
+	return promised;
+}
+
+/* The slot that the last supervisor took for it, if there is one. */
+static void
+slot_restore(struct stream *s)
+{
+	struct keep *keep = s->streams->keep;
+	int fd = keep_claim(keep, LEDGER_FD_SLOT, s->number);
+
+	if (fd == -1)
+		return;
+	s->slot_held = true;
+	if (slot_adopt(&s->streams->slots, s->provider, fd, &s->slot) != 0)
+		slot_unhold(s); /* the channel has another provider by now */
+}
+
+/*
  * Ends
  */
 
@@ -162,6 +258,7 @@ stream_free(struct stream *s)
 	ev_timer_stop(s->streams->loop, &s->again);
 	TAILQ_REMOVE(&s->streams->all, s, link);
 	s->streams->count--;
+	slot_give_up(s);
 	drop_memory(s);
 	free(s->slots);
 	free(s);
@@ -209,6 +306,7 @@ stream_end(struct stream *s, const char *why, int code)
 	ev_timer_stop(s->streams->loop, &s->linger);
 	ev_timer_stop(s->streams->loop, &s->again);
 	set_state(s, STREAM_ENDING);
+	slot_unhold(s);
 	s->tuner = -1;
 	for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
@@ -307,7 +405,7 @@ send_tune(struct stream *s)
 {
 	struct msg_tune tune;
 	const char *why;
-	int fds[2] = { s->spool_fd, s->state_fd };
+	int fds[3] = { s->spool_fd, s->state_fd, s->slot.fd };
 	bool adopts = s->state_now == STREAM_ORPHAN;
 	int err;
 
@@ -322,7 +420,7 @@ send_tune(struct stream *s)
 	tune.adopt = adopts;
 	tune.skip_set = adopts && s->crashes.skip_set;
 	tune.skip_serial = s->crashes.skip_serial;
-	err = worker_send(s->worker, MSG_S_TUNE, &tune, sizeof(tune), fds, NITEMS(fds));
+	err = worker_send(s->worker, MSG_S_TUNE, &tune, sizeof(tune), fds, s->slot.fd != -1 ? 3 : 2);
 	s->tune_owed = err == PB_AGAIN;
 	if (err != 0)
 		return;
@@ -433,7 +531,8 @@ look_up_provider(struct stream *s, bool goes_on)
 	const struct channel *channel = lineup_find(&s->streams->config->lineup, s->guide_number);
 	const char *provider = channel != NULL && channel->provider != NULL ? channel->provider : "";
 
-	s->holds_slot = goes_on && strcmp(provider, s->provider) == 0;
+	if (!goes_on || strcmp(provider, s->provider) != 0)
+		slot_give_up(s);
 	snprintf(s->provider, sizeof(s->provider), "%s", provider);
 }
 
@@ -532,7 +631,6 @@ on_died(struct worker *w, int status)
 
 	s->worker = NULL;
 	s->tune_owed = false;
-	s->holds_slot = false;
 	if (s->state_now == STREAM_ENDING)
 		stream_free(s);
 	else if (!all->closing) /* else the next supervisor goes on with it */
@@ -567,7 +665,6 @@ begin(struct stream *s, struct worker *w)
 	if (!adopts)
 		s->held = keep_memory(s->streams->keep, s->number, s->spool_fd, s->state_fd);
 	s->worker = w;
-	s->holds_slot = true;
 	s->tuned_at = ev_now(s->streams->loop);
 	s->moved_ns = 0;
 	w->calls = &calls;
@@ -700,10 +797,10 @@ restore_stream(struct streams *all, const struct ledger_stream *entry)
 	s->born = ev_now(all->loop) - PB_MAX((double)(monotonic_ns() - entry->born_ns) / 1e9, 0.0);
 	s->restarts = entry->restarts;
 	s->retunes = entry->retunes;
+	slot_restore(s);
 	if (restore_memory(s) && entry->live) {
 		/* As if its worker had died this moment. */
 		s->state_now = STREAM_LIVE;
-		s->holds_slot = true;
 		note(s);
 		return;
 	}
@@ -758,27 +855,6 @@ streams_restore(struct streams *all)
  * Tunes
  */
 
-/*
- * Streams of its provider whose worker is not proven dead: each may hold a
- * connection there. One that changes hands keeps its slot.
- */
-static bool
-provider_has_room(const struct stream *s)
-{
-	const struct config *config = s->streams->config;
-	const struct stream *other;
-	int used = 0, max = 0;
-
-	for (size_t i = 0; i < config->provider_count; i++)
-		if (strcmp(config->providers[i].name, s->provider) == 0)
-			max = config->providers[i].max_streams;
-	if (max == 0 || s->holds_slot)
-		return true;
-	TAILQ_FOREACH (other, &s->streams->all, link)
-		used += other->holds_slot && strcmp(other->provider, s->provider) == 0;
-	return used < max;
-}
-
 /* Can it begin, or go on, as soon as there is a worker? */
 static bool
 wants_worker(struct stream *s)
@@ -788,7 +864,7 @@ wants_worker(struct stream *s)
 
 	if (s->worker != NULL || (s->state_now != STREAM_WAITING && s->state_now != STREAM_ORPHAN))
 		return false;
-	if (ev_now(s->streams->loop) < s->not_before || !provider_has_room(s))
+	if (ev_now(s->streams->loop) < s->not_before || !slot_have(s))
 		return false;
 	if (s->state_now == STREAM_WAITING || pack_tune(&tune, s, s->streams->config, &why))
 		return true;
@@ -870,7 +946,7 @@ stream_new(struct streams *all, uint64_t number, const struct channel *channel, 
 	s->number = number;
 	s->tuner = tuner;
 	s->born = s->since = s->left_at = ev_now(all->loop);
-	s->spool_fd = s->state_fd = -1;
+	s->spool_fd = s->state_fd = s->slot.fd = -1;
 	snprintf(s->guide_number, sizeof(s->guide_number), "%s", channel->guide_number);
 	snprintf(s->name, sizeof(s->name), "%s", channel->name != NULL ? channel->name : "");
 	snprintf(s->provider, sizeof(s->provider), "%s", channel->provider != NULL ? channel->provider : "");
@@ -926,13 +1002,13 @@ seat_all(const struct streams *all, const struct channel *channel, struct seat *
 	return n;
 }
 
-static int
-provider_max(const struct config *config, const char *name)
+static bool
+frees_slot(const struct choice *choice, const struct seat *seats)
 {
-	for (size_t i = 0; name != NULL && i < config->provider_count; i++)
-		if (strcmp(config->providers[i].name, name) == 0)
-			return config->providers[i].max_streams;
-	return 0;
+	for (size_t i = 0; i < NITEMS(choice->give_up); i++)
+		if (choice->give_up[i] != -1 && seats[choice->give_up[i]].same_provider)
+			return true;
+	return false;
 }
 
 /* The stream that plays the channel, or a new one; NULL with *error. */
@@ -944,9 +1020,9 @@ find_stream(struct streams *all, const struct channel *channel, int tuner, int *
 	struct stream *s;
 	struct choice choice;
 	size_t n = seat_all(all, channel, seats, of);
+	int max = provider_max(all->config, channel->provider);
 
-	choose_tuner(&choice, seats, n, tuner, all->config->tuner.tuner_count,
-	    provider_max(all->config, channel->provider));
+	choose_tuner(&choice, seats, n, tuner, all->config->tuner.tuner_count, max);
 	*error = choice.error;
 	if (choice.error != 0)
 		return NULL;
@@ -954,6 +1030,9 @@ find_stream(struct streams *all, const struct channel *channel, int tuner, int *
 		all->joins++;
 		return of[choice.join];
 	}
+	*error = TUNER_ALL_IN_USE;
+	if (!frees_slot(&choice, seats) && !slot_promised(all, channel->provider, max))
+		return NULL;
 	*error = TUNER_SYSTEM_BUSY;
 	if (all->count == STREAMS_MAX || streams_memory(all) >= all->memory_limit)
 		return NULL;
@@ -1106,6 +1185,7 @@ streams_init(struct streams *all, struct ev_loop *loop, struct workers *workers,
 	ev_timer_init(&all->tick, on_tick, LOOK_S, LOOK_S);
 	all->tick.data = all;
 	ev_timer_start(loop, &all->tick);
+	(void)slots_open(&all->slots, config->server.state_dir); /* if not, it's said when a slot is needed */
 }
 
 /* Would its worker be told something else by the new configuration? */
@@ -1136,6 +1216,8 @@ streams_reload(struct streams *all, const struct config *config)
 		snprintf(s->name, sizeof(s->name), "%s", channel->name != NULL ? channel->name : "");
 		if (is_other(s, old, config))
 			retire_later(s, "reload");
+		if (s->worker != NULL)
+			(void)slot_have(s); /* its provider may have a limit by now */
 	}
 	pump(all);
 }
@@ -1202,6 +1284,8 @@ streams_each_fd(struct streams *all, int (*fn)(void *user, const char *name, int
 			err = fn(user, ledger_name(name, LEDGER_FD_SPOOL, s->number), s->spool_fd);
 		if (err == 0 && s->state_fd != -1)
 			err = fn(user, ledger_name(name, LEDGER_FD_STATE, s->number), s->state_fd);
+		if (err == 0 && s->slot.fd != -1)
+			err = fn(user, ledger_name(name, LEDGER_FD_SLOT, s->number), s->slot.fd);
 		TAILQ_FOREACH (c, &s->clients, link)
 			if (err == 0 && c->conn.fd != -1)
 				err = fn(user, ledger_name(name, LEDGER_FD_CLIENT, c->number), c->conn.fd);

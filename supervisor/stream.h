@@ -14,7 +14,7 @@
  * streams of the last one (keep.h) with no worker left alive.
  *
  *   waiting   for a warm worker, or for a slot of its provider whose last
- *             holder is not proven dead yet
+ *             user is not proven dead yet
  *   tuning    a worker has it; no media yet
  *   live      there is media; without clients it lingers
  *   orphan    its worker is dead, and no other has it yet: for want of a
@@ -40,6 +40,7 @@
 #include "supervisor/crash.h"
 #include "supervisor/http.h"
 #include "supervisor/keep.h"
+#include "supervisor/slot.h"
 #include "supervisor/workers.h"
 
 #define STREAM_RETUNES 2     /* fresh starts of a stream that had no media when its worker died */
@@ -84,7 +85,8 @@ struct stream {
 	bool held;             /* the holder has copies of both */
 	struct worker *worker; /* NULL: none */
 	bool tune_owed;
-	bool holds_slot;       /* of its provider: has a worker, or goes on as soon as it has */
+	struct slot slot;      /* of its provider: from its first worker until no worker of it can live */
+	bool slot_held;        /* the holder has a copy of it */
 	ev_tstamp tuned_at;    /* when its worker was given to it */
 	unsigned restarts;     /* workers after the first */
 	unsigned retunes;
@@ -120,6 +122,8 @@ struct streams {
 	struct workers *workers;
 	struct http_server *http;    /* where refused connections go back to */
 	const struct config *config; /* in force */
+	struct slots slots;          /* of all providers */
+	bool unlimited;              /* said: a slot could not be locked */
 	const char *testcard_url;    /* NULL: there is none */
 	uint64_t memory_limit;       /* bytes of all spools */
 	bool closing;

@@ -32,7 +32,7 @@ struct link {
 struct rule {
 	unsigned allowed;
 	size_t len;
-	size_t nfds;
+	size_t nfds, nfds_max;
 	void (*handle)(struct link *link, struct msg *m);
 };
 
@@ -43,15 +43,15 @@ static void on_drop(struct link *, struct msg *);
 static void on_ping(struct link *, struct msg *);
 static void on_stop(struct link *, struct msg *);
 
-/* States that allow it, bytes, descriptors, handler. */
+/* States that allow it, bytes, descriptors (at least, at most), handler. */
 static const struct rule rules[] = {
-	[MSG_HELLO] = { IN(L_GREETING), sizeof(struct msg_hello), 0, on_hello },
-	[MSG_S_TUNE] = { IN(L_WARM), sizeof(struct msg_tune), 2, on_tune },
-	[MSG_S_CLIENT] = { IN(L_TUNED), sizeof(struct msg_client), 1, on_client },
-	[MSG_S_DROP] = { IN(L_TUNED), sizeof(struct msg_drop), 0, on_drop },
-	[MSG_S_PING] = { IN(L_GREETING) | IN(L_WARM) | IN(L_TUNED), 0, 0, on_ping },
-	[MSG_S_STOP] = { IN(L_GREETING) | IN(L_WARM) | IN(L_TUNED), 0, 0, on_stop },
-	[MSG_COUNT - 1] = { 0, 0, 0, NULL },
+	[MSG_HELLO] = { IN(L_GREETING), sizeof(struct msg_hello), 0, 0, on_hello },
+	[MSG_S_TUNE] = { IN(L_WARM), sizeof(struct msg_tune), 2, 3, on_tune },
+	[MSG_S_CLIENT] = { IN(L_TUNED), sizeof(struct msg_client), 1, 1, on_client },
+	[MSG_S_DROP] = { IN(L_TUNED), sizeof(struct msg_drop), 0, 0, on_drop },
+	[MSG_S_PING] = { IN(L_GREETING) | IN(L_WARM) | IN(L_TUNED), 0, 0, 0, on_ping },
+	[MSG_S_STOP] = { IN(L_GREETING) | IN(L_WARM) | IN(L_TUNED), 0, 0, 0, on_stop },
+	[MSG_COUNT - 1] = { 0, 0, 0, 0, NULL },
 };
 _Static_assert(NITEMS(rules) == MSG_COUNT, "ipc/msg.h and this table differ");
 
@@ -136,7 +136,7 @@ link_hears(struct link *link, struct msg *m)
 		lost(link, "the supervisor sent a message that is not for workers");
 	else if (!(rule->allowed & IN(link->state)))
 		lost(link, "the supervisor sent a message out of turn");
-	else if (m->len != rule->len || m->nfds != rule->nfds)
+	else if (m->len != rule->len || m->nfds < rule->nfds || m->nfds > rule->nfds_max)
 		lost(link, "the supervisor sent a message of the wrong size");
 	else
 		rule->handle(link, m);
@@ -254,6 +254,8 @@ on_tune(struct link *link, struct msg *m)
 	int spool_fd = m->fds[0], state_fd = m->fds[1];
 
 	m->fds[0] = m->fds[1] = -1;
+	if (m->nfds == 3)
+		m->fds[2] = -1; /* the provider's slot: ours until we exit, and with us every connection */
 	tune->guide_number[sizeof(tune->guide_number) - 1] = '\0';
 	tune->url[sizeof(tune->url) - 1] = '\0';
 	tune->user_agent[sizeof(tune->user_agent) - 1] = '\0';

@@ -42,6 +42,7 @@ SYSTEM_TESTS =
 SYSTEM_TESTS += tests/system/testcard.sh
 SYSTEM_TESTS += tests/system/http.sh
 SYSTEM_TESTS += tests/system/share.sh
+SYSTEM_TESTS += tests/system/slots.sh
 SYSTEM_TESTS += tests/system/config.sh
 SYSTEM_TESTS += tests/system/process.sh
 SYSTEM_TESTS += tests/system/hostile.sh

@@ -116,6 +116,11 @@ tests_unit_choose_SOURCES = tests/unit/choose.c
 tests_unit_choose_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_choose_LDADD = libsupervisor.a libbase.a $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/slot
+tests_unit_slot_SOURCES = tests/unit/slot.c
+tests_unit_slot_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_slot_LDADD = libsupervisor.a libbase.a $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/memory
 tests_unit_memory_SOURCES = tests/unit/memory.c
 tests_unit_memory_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
