@@ -4,7 +4,7 @@
 # which notes its pid; the trap in bench_begin() ends what is left, by pid,
 # and removes the folder. All traffic is to 127.0.0.1.
 #
-#   PB_BINDIR  folder of plexbridged, plexbridge-worker, plexbridge-origin, plexbridgectl
+#   PB_BINDIR  folder of plexbridged, plexbridge-keeper, plexbridge-worker, plexbridge-origin, plexbridgectl
 #   $T         the run's folder: programs, media, configurations, logs
 #   $ROWS      the figures so far, tab-separated: part, name, ours, theirs, ratio, target, verdict, unit
 # shellcheck shell=bash
@@ -50,7 +50,7 @@ bench_begin() {
 	trap 'exit 130' INT TERM
 	chmod 755 "$T"
 	mkdir "$T/bin" "$T/state"
-	for p in plexbridged plexbridge-worker plexbridge-origin plexbridgectl; do
+	for p in plexbridged plexbridge-keeper plexbridge-worker plexbridge-origin plexbridgectl; do
 		install -m 755 "$PB_BINDIR/$p" "$T/bin/$p"
 	done
 	# Users that every system has; not used when we are not root.
@@ -141,7 +141,7 @@ bridge() {
 	BRIDGE=http://127.0.0.1:$port
 	{
 		printf '[server]\nlisten = 127.0.0.1:%s\ncontrol = %s\nstate_dir = %s\n' "$port" "$T/control.sock" "$T/state"
-		printf 'user = daemon\nworker_user = nobody\nlog_level = warning\n'
+		printf 'user = daemon\nworker_user = nobody\nlog_level = %s\n' "${BRIDGE_LOG:-warning}"
 		printf '[discovery]\nhdhomerun = no\nssdp = no\n[tuner]\ntuner_count = 64\n[stream]\n%s\n' "$1"
 		cat "$T/channels"
 	} >"$T/bridge.ini"
@@ -271,6 +271,11 @@ idle_share() {
 # median: of numbers, a line each.
 median() {
 	sort -n | awk '{ v[NR] = $1 } END { if (NR == 0) exit 1; print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+# worst: the largest of numbers, a line each.
+worst() {
+	sort -n | tail -n 1
 }
 
 calc() {

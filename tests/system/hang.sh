@@ -70,7 +70,7 @@ goes_on
 equal "the worker" "$(bridge worker 1)" "$worker"
 
 it "one that is stopped right after it took over is ended by the watchdog, and so is the next"
-for n in 1 2; do
+for _ in 1 2; do
 	worker=$(bridge worker 1)
 	kill -KILL "$worker"
 	successor "$worker"

@@ -17,7 +17,7 @@ readonly here=192.0.2.1 there=192.0.2.2
 ip link set lo up || skip_all "no loopback in a namespace"
 unshare -n sleep 1000 </dev/null >/dev/null 2>&1 &
 other=$!
-others+=($other)
+others+=("$other")
 is_elsewhere() { [ "$(readlink "/proc/$other/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
 until_true 5 is_elsewhere || give_up "no second namespace"
 over_there() { nsenter -t "$other" -n "$@"; }

@@ -47,7 +47,7 @@ viewer stop first
 quiet
 before="$(descriptors "$bridge_pid") $(threads "$bridge_pid") $(memory "$bridge_pid")"
 
-# client N: its channel.
+# channel_of N: of the Nth client.
 channel_of() { printf '%d\n' $(($1 % channels + 1)); }
 
 viewer start calm /auto/v90
@@ -79,19 +79,19 @@ strike() {
 }
 
 it "workers are killed at random moments, and others follow"
-done=0
+strikes=0
 joined=$channels
 give_up_at=$((SECONDS + 60 + kills * 2))
-while [ "$done" -lt "$kills" ] && [ "$SECONDS" -lt "$give_up_at" ]; do
-	! strike $((RANDOM % channels + 1)) || done=$((done + 1))
+while [ "$strikes" -lt "$kills" ] && [ "$SECONDS" -lt "$give_up_at" ]; do
+	! strike $((RANDOM % channels + 1)) || strikes=$((strikes + 1))
 	# Those who come in the midst of it.
-	while [ "$joined" -lt "$clients" ] && [ $((done * 10)) -ge $((joined * kills * 8 / clients)) ]; do
+	while [ "$joined" -lt "$clients" ] && [ $((strikes * 10)) -ge $((joined * kills * 8 / clients)) ]; do
 		viewer start "v$joined" "/auto/v9$(channel_of $joined)"
 		joined=$((joined + 1))
 	done
 	sleep "0.$((RANDOM % 4))$((RANDOM % 10))"
 done
-equal "workers struck" "$done" "$kills"
+equal "workers struck" "$strikes" "$kills"
 equal "clients" "$joined" "$clients"
 declare -A goal=()
 for ((n = 0; n < clients; n++)); do
@@ -131,7 +131,10 @@ viewer whole calm "$(media hi)"
 equal "deaths of its workers" "$(bridge log 'worker.death.*channel=90 ' | wc -l)" 0
 say "largest gap: $(viewer get calm largest_gap_ms) ms; of those whose workers were killed: $(
 	for ((n = 0; n < clients; n++)); do viewer get "v$n" largest_gap_ms; done | sort -n | tail -n 1) ms"
-at_most "its largest gap, ms" "$(viewer get calm largest_gap_ms)" 700
+# It shares the machine with all that is started, and with other tests.
+limit_ms=700
+! sanitized || limit_ms=2000
+at_most "its largest gap, ms" "$(viewer get calm largest_gap_ms)" "$limit_ms"
 
 it "nothing is left of it: descriptors, workers, zombies, threads, memory"
 quiet
