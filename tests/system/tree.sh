@@ -64,10 +64,10 @@ it "supervisor and workers are killed at once, $deaths times, and the streams go
 for ((n = 0; n < deaths; n++)); do
 	old=$(supervisor)
 	# shellcheck disable=SC2046 # numbers
-	kill -KILL "$old" $(children "$old")
+	kill -KILL "$old" $(children "$old") 2>/dev/null
 	until_true 30 both_live "$old" || { fail "death $n: the streams were not taken up"; break; }
-	# At another moment of the segment each time.
-	viewer wait 1a bytes=$(($(progress 1a bytes) + 20000 + RANDOM))
+	# One that lived less than a second is taken for one that can't live. Another moment of the segment each time.
+	sleep "1.$((RANDOM % 8 + 2))"
 done
 for v in 1a 1b 2a; do
 	viewer wait $v bytes=$(($(progress $v bytes) + 150000))
