@@ -29,14 +29,15 @@
 static void
 apply(struct workers *pool, const struct workers_settings *settings)
 {
-	double tick_s = settings->watchdog_ms / 4e3;
+	/* A hang lasts the watchdog and up to a tick: no more than a sixteenth on top. */
+	double tick_s = settings->watchdog_ms / 16e3;
 
 	pool->log_level = settings->log_level;
 	pool->log_json = settings->log_json;
 	pool->watchdog_ms = settings->watchdog_ms;
 	pool->memory_bytes = SANITIZED ? 0 : settings->worker_memory;
 	pool->limits.data_bytes = 2 * pool->memory_bytes;
-	tick_s = PB_MAX(0.05, PB_MIN(tick_s, 0.5));
+	tick_s = PB_MAX(0.05, PB_MIN(tick_s, 0.125));
 	pool->tick.repeat = tick_s;
 	ev_timer_again(pool->loop, &pool->tick);
 	pool->ticked_ns = monotonic_ns();
