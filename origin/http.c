@@ -371,6 +371,26 @@ on_pause_over(struct ev_loop *loop, struct ev_timer *w, int revents)
 			ev_io_start(loop, &listener->accept);
 }
 
+/*
+ * Connections whose clients have not ended them. One turn may bring the end
+ * of one and the beginning of the next, and a client that has one at a time
+ * must not be counted for two.
+ */
+static unsigned int
+still_open(const struct http_server *server)
+{
+	const struct conn *conn;
+	unsigned int n = 0;
+	char byte;
+
+	TAILQ_FOREACH(conn, &server->conns, next) {
+		ssize_t got = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+		n += got > 0 || (got == -1 && (errno == EAGAIN || errno == EINTR));
+	}
+	return n;
+}
+
 static void
 conn_new(struct listener *listener, int fd)
 {
@@ -404,7 +424,8 @@ conn_new(struct listener *listener, int fd)
 	conn->reader.data = conn->writer.data = conn->timer.data = conn;
 	TAILQ_INSERT_TAIL(&server->conns, conn, next);
 	server->figures.open++;
-	server->figures.open_max = PB_MAX(server->figures.open_max, server->figures.open);
+	if (server->figures.open > server->figures.open_max)
+		server->figures.open_max = PB_MAX(server->figures.open_max, still_open(server));
 	if (plan.delay_ms > 0)
 		conn_set_state(conn, CONN_HELD, plan.delay_ms / 1e3);
 	else
