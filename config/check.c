@@ -73,11 +73,19 @@ add_testcard(struct loading *l)
 	card->testcard = true;
 }
 
+static bool
+provider_known(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->provider_count; i++)
+		if (strcmp(c->providers[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static void
 check_channel(struct loading *l, const struct channel *channel, const struct channel *before)
 {
 	const struct config *c = l->config;
-	bool known = channel->provider == NULL;
 
 	if (before != NULL && strcmp(before->guide_number, channel->guide_number) == 0) {
 		if (channel->testcard)
@@ -90,11 +98,13 @@ check_channel(struct loading *l, const struct channel *channel, const struct cha
 	}
 	if (channel->testcard)
 		return;
-	for (size_t i = 0; !known && i < c->provider_count; i++)
-		known = strcmp(c->providers[i].name, channel->provider) == 0;
-	if (!known)
+	if (channel->provider != NULL && !provider_known(c, channel->provider))
 		loading_wrong(l, channel->line, "channel %s: provider: there is no [provider %.64s]",
 		    channel->guide_number, channel->provider);
+	for (unsigned i = 0; channel->backup_providers != NULL && i < channel->backup_count; i++)
+		if (channel->backup_providers[i] != NULL && !provider_known(c, channel->backup_providers[i]))
+			loading_wrong(l, channel->line, "channel %s: the provider of a backup: there is no [provider %.64s]",
+			    channel->guide_number, channel->backup_providers[i]);
 }
 
 static void

@@ -179,31 +179,56 @@ grow(void *array, size_t count, size_t *room, size_t size)
 	return larger;
 }
 
+/* The backups that are given close ranks. false: no memory. */
+static bool
+end_backups(struct place *p, struct channel *channel)
+{
+	struct arena *arena = &p->loading.config->arena;
+	const char *backups[CHANNEL_BACKUPS], *providers[CHANNEL_BACKUPS];
+	unsigned char count = 0;
+	bool named = false;
+
+	for (size_t i = 0; i < NITEMS(backups); i++) {
+		if (p->channel.backup[i] == NULL) {
+			if (p->channel.backup_provider[i] != NULL && p->seen[setting_find("channel", "backup1") - settings + (long)i] == 0)
+				loading_wrong(&p->loading, p->line, "channel %s: backup%zu_provider: there is no backup%zu",
+				    channel->guide_number, i + 1, i + 1);
+			continue;
+		}
+		providers[count] = p->channel.backup_provider[i];
+		named |= providers[count] != NULL;
+		backups[count++] = p->channel.backup[i];
+	}
+	if (count == 0)
+		return true;
+	channel->backups = arena_alloc(arena, count * sizeof(*backups));
+	if (channel->backups == NULL)
+		return false;
+	memcpy(channel->backups, backups, count * sizeof(*backups));
+	channel->backup_count = count;
+	if (!named)
+		return true;
+	channel->backup_providers = arena_alloc(arena, count * sizeof(*providers));
+	if (channel->backup_providers == NULL)
+		return false;
+	memcpy(channel->backup_providers, providers, count * sizeof(*providers));
+	return true;
+}
+
 static void
 end_channel(struct place *p)
 {
 	struct config *c = p->loading.config;
 	struct channel *channel = &p->channel.channel;
 	struct channel *channels;
-	const char *backups[CHANNEL_BACKUPS];
-	unsigned char count = 0;
 
 	if (channel->name == NULL && p->seen[setting_find("channel", "name") - settings] == 0)
 		loading_wrong(&p->loading, p->line, "channel %s: it has no name", channel->guide_number);
 	if (channel->url == NULL && p->seen[setting_find("channel", "url") - settings] == 0)
 		loading_wrong(&p->loading, p->line, "channel %s: it has no url", channel->guide_number);
-	for (size_t i = 0; i < NITEMS(backups); i++) {
-		if (p->channel.backup[i] != NULL)
-			backups[count++] = p->channel.backup[i];
-	}
-	if (count > 0) {
-		channel->backups = arena_alloc(&c->arena, count * sizeof(*backups));
-		if (channel->backups == NULL) {
-			p->loading.nomem = true;
-			return;
-		}
-		memcpy(channel->backups, backups, count * sizeof(*backups));
-		channel->backup_count = count;
+	if (!end_backups(p, channel)) {
+		p->loading.nomem = true;
+		return;
 	}
 	channel->headers = p->channel.headers.items;
 	channel->header_count = (unsigned char)p->channel.headers.count;

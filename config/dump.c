@@ -62,8 +62,10 @@ dump_channel(const struct channel *channel)
 	struct channel_draft draft = { .channel = *channel };
 	json_t *object;
 
-	for (size_t i = 0; i < channel->backup_count; i++)
+	for (size_t i = 0; i < channel->backup_count; i++) {
 		draft.backup[i] = channel->backups[i];
+		draft.backup_provider[i] = channel->backup_providers != NULL ? channel->backup_providers[i] : NULL;
+	}
 	draft.headers.items = channel->headers;
 	draft.headers.count = channel->header_count;
 	object = dump_section("channel", &draft);

@@ -8,6 +8,15 @@
 
 #include <string.h>
 
+const char *
+channel_provider(const struct channel *channel, unsigned n)
+{
+	if (n > 0 && n <= channel->backup_count && channel->backup_providers != NULL &&
+	    channel->backup_providers[n - 1] != NULL)
+		return channel->backup_providers[n - 1];
+	return channel->provider;
+}
+
 bool
 guide_number_valid(const char *text)
 {
@@ -101,8 +110,10 @@ same(const char *a, const char *b)
 static bool
 same_list(const char **a, size_t a_count, const char **b, size_t b_count)
 {
-	if (a_count != b_count)
+	if (a_count != b_count || (a == NULL) != (b == NULL))
 		return false;
+	if (a == NULL)
+		return true;
 	for (size_t i = 0; i < a_count; i++) {
 		if (!same(a[i], b[i]))
 			return false;
@@ -115,6 +126,7 @@ same_source(const struct channel *a, const struct channel *b)
 {
 	return a->testcard == b->testcard && same(a->url, b->url) && same(a->user_agent, b->user_agent) &&
 	    same(a->provider, b->provider) && same_list(a->backups, a->backup_count, b->backups, b->backup_count) &&
+	    same_list(a->backup_providers, a->backup_count, b->backup_providers, b->backup_count) &&
 	    same_list(a->headers, a->header_count, b->headers, b->header_count);
 }
 

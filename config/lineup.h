@@ -29,6 +29,7 @@ struct channel {
 	const char *name; /* GuideName; UTF-8 */
 	const char *url; /* NULL for the test card alone: its origin's address is known later */
 	const char **backups; /* tried in this order when url fails */
+	const char **backup_providers; /* as many: whose slots each takes; NULL in it: the channel's. NULL when all are */
 	const char **headers; /* "Name: value", sent with every request to the source */
 	const char *user_agent; /* NULL: [fetch] user_agent */
 	const char *logo; /* a URL */
@@ -44,6 +45,9 @@ struct lineup {
 	struct channel *channels; /* sorted by guide_number_compare() */
 	size_t count;
 };
+
+/* Whose slots and limits source n of a channel comes under (0: url, else backup n); NULL: nobody's. */
+const char *channel_provider(const struct channel *channel, unsigned n);
 
 /* Is it a GuideNumber, as above? */
 bool guide_number_valid(const char *text);

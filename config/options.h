@@ -62,12 +62,13 @@ struct setting {
 struct channel_draft {
 	struct channel channel;
 	const char *backup[CHANNEL_BACKUPS];
+	const char *backup_provider[CHANNEL_BACKUPS];
 	struct config_list headers;
 };
 
 /* All rows; the last one has no section. */
 extern const struct setting settings[];
-#define SETTINGS_MAX 128 /* more than there are, for tables beside this one */
+#define SETTINGS_MAX 160 /* more than there are, for tables beside this one */
 
 /* The row, NULL when there is none. For channels and providers section is "channel" and "provider". */
 const struct setting *setting_find(const char *section, const char *key);

@@ -143,10 +143,15 @@ msg_name(uint32_t type)
 		[MSG_S_DROP] = "drop",
 		[MSG_S_PING] = "ping",
 		[MSG_S_STOP] = "stop",
+		[MSG_S_SOURCE] = "source",
+		[MSG_S_SLOT] = "slot",
+		[MSG_S_LIMIT] = "limit",
 		[MSG_W_READY] = "ready",
 		[MSG_W_MEDIA] = "media",
 		[MSG_W_FAILED] = "failed",
 		[MSG_W_CLIENT] = "client-report",
+		[MSG_W_SLOT] = "slot-want",
+		[MSG_W_LIMIT] = "limit-report",
 	};
 
 	return type < MSG_COUNT && names[type] != NULL ? names[type] : "unknown";
@@ -164,4 +169,16 @@ msg_client_event_name(uint32_t event)
 	};
 
 	return event < CLIENT_EVENTS && names[event] != NULL ? names[event] : "unknown";
+}
+
+const char *
+msg_limit_name(uint32_t what)
+{
+	static const char *const names[LIMIT_CLASSES] = {
+		[LIMIT_GOOD] = "good",
+		[LIMIT_BUSY] = "busy",
+		[LIMIT_DENIED] = "denied",
+	};
+
+	return what < LIMIT_CLASSES && names[what] != NULL ? names[what] : "unknown";
 }

@@ -15,8 +15,13 @@
  *   message          from  fds            answer
  *   HELLO            both  -              -
  *   W_READY          W     -              S_TUNE, some day
+ *   S_SOURCE         S     -              - (a backup of the tune that follows)
  *   S_TUNE           S     spool, state,  W_MEDIA or W_FAILED; with `adopt` nothing: the stream goes on
  *                          slot
+ *   W_SLOT           W     -              S_SLOT, when it asked for one
+ *   S_SLOT           S     slot, if any   -
+ *   W_LIMIT          W     -              perhaps S_LIMIT, to all workers of that provider
+ *   S_LIMIT          S     -              - (may come before the tune, too)
  *   W_MEDIA          W     -              S_CLIENT for each that waits
  *   W_FAILED         W     -              S_STOP
  *   S_CLIENT         S     connection     W_CLIENT at its end
@@ -34,11 +39,13 @@
 
 #include "base/url.h"
 
-#define MSG_VERSION 3
+#define MSG_VERSION 4
 #define MSG_FDS_MAX 4
 #define MSG_DATA_MAX 32768
 #define MSG_HEADERS_MAX 4096
 #define MSG_REASON_MAX 160
+#define MSG_SOURCES_MAX 9 /* url and eight backups (config/lineup.h) */
+#define MSG_LIMIT_MAX_MS 3600000 /* the longest that a provider may keep us away by Retry-After */
 #define MSG_PING_S 2.0
 #define MSG_SILENCE_S 10.0
 
@@ -49,10 +56,15 @@ enum msg_type {
 	MSG_S_DROP,
 	MSG_S_PING,
 	MSG_S_STOP,
+	MSG_S_SOURCE,
+	MSG_S_SLOT,
+	MSG_S_LIMIT,
 	MSG_W_READY,
 	MSG_W_MEDIA,
 	MSG_W_FAILED,
 	MSG_W_CLIENT,
+	MSG_W_SLOT,
+	MSG_W_LIMIT,
 	MSG_COUNT
 };
 
@@ -71,6 +83,7 @@ struct msg_settings {
 	uint32_t paused_ms;
 	uint32_t tune_timeout_ms; /* 0: 15 s */
 	uint32_t latency_ms;
+	uint32_t return_after_ms; /* how long the first source must have been good again */
 	uint32_t prefetch;       /* segments in flight or ready */
 	uint32_t connect_timeout_ms, try_timeout_ms, try_step_ms;
 	uint32_t tries;
@@ -82,6 +95,24 @@ struct msg_settings {
 	uint64_t variant_value;  /* struct variant_limit (config/variant.h) */
 	uint32_t variant_kind;
 	uint8_t private_targets, append_query, spare[2];
+};
+
+/*
+ * Whose a source is. account: which provider, a number from 1 that means
+ * nothing else, 0: nobody's. streams: its max_streams; if not 0, this worker
+ * has one connection to it at a time, and none while it has no slot there.
+ */
+struct msg_account {
+	uint32_t account;
+	uint32_t streams;
+};
+
+/* A backup of the channel; n from 1, in their order, each once, before the tune. */
+struct msg_source {
+	uint32_t n;
+	uint32_t spare;
+	struct msg_account of;
+	char url[URL_MAX];
 };
 
 /*
@@ -98,12 +129,57 @@ struct msg_tune {
 	uint32_t adopt;
 	uint32_t skip_set; /* 1: the segment whose serial is skip_serial crashed two workers: leave it out */
 	uint64_t skip_serial;
+	uint32_t source_count; /* url and those that S_SOURCE named, 1..MSG_SOURCES_MAX */
+	uint32_t source_set;   /* 1: begin with `source`, whatever the state says (0: url, n: backup n) */
+	uint32_t source;
+	uint32_t hold_ms;      /* ask nobody for anything before so long has passed */
+	struct msg_account of; /* of url */
 	struct msg_settings settings;
 	char guide_number[16];
 	char url[URL_MAX];
 	char user_agent[256];
 	uint32_t headers_len;
 	char headers[MSG_HEADERS_MAX]; /* "Name: value\0Name: value\0" */
+};
+
+/*
+ * W_SLOT: a slot of the provider of that source is wanted (want 1: answered
+ * by S_SLOT), or not needed any more: no connection to it is left (want 0).
+ * The provider of url has its slot with the tune, for as long as the stream
+ * lives.
+ */
+struct msg_slot_want {
+	uint32_t source;
+	uint32_t want;
+};
+
+/* S_SLOT: granted 1: to be kept open as the tune's; 0: none is free, ask again later. */
+struct msg_slot_answer {
+	uint32_t source;
+	uint32_t granted;
+};
+
+/* What a provider answered to a request. */
+enum msg_limit_class {
+	LIMIT_GOOD = 1, /* media or a playlist, after trouble was told */
+	LIMIT_BUSY,     /* too much, too many: 429, 458, 509; or it said when to come back */
+	LIMIT_DENIED,   /* 401, 403, 407, 451 for the channel's own URL, which holds no token of ours */
+	LIMIT_CLASSES
+};
+
+/* W_LIMIT */
+struct msg_limit_report {
+	uint32_t source;
+	uint32_t what; /* enum msg_limit_class */
+	uint32_t status;
+	uint32_t retry_after_ms; /* 0: it said nothing */
+};
+
+/* S_LIMIT: when sources of that provider may be asked again; what waits, waits so long. */
+struct msg_limit {
+	uint32_t account;
+	uint32_t wait_ms; /* from now; 0: at once */
+	char why[80];
 };
 
 struct msg_client {
@@ -175,6 +251,7 @@ void msg_close_fds(struct msg *m);
 void msg_text(char *s, size_t size);
 
 const char *msg_name(uint32_t type);
+const char *msg_limit_name(uint32_t what);
 const char *msg_client_event_name(uint32_t event);
 
 #endif

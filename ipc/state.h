@@ -25,13 +25,14 @@
 #include <stdint.h>
 
 #define STATE_MAGIC UINT32_C(0x50425331) /* "PBS1" */
-#define STATE_LAYOUT 1
+#define STATE_LAYOUT 2
 #define STATE_SLOTS 2048   /* clients of one stream */
 #define STATE_HEAD_MAX 512 /* bytes of a response head */
 #define STATE_PRELUDE_MAX (8 * 188)
 #define STATE_INDEX 16384  /* 90 s of window and 120 s of reserve at 40 ms a mark, twice over */
 #define STATE_CONFORM_MAX 4096
 #define STATE_REASON_MAX 160
+#define STATE_SOURCES 9    /* url and eight backups */
 
 /* A slot's life. The supervisor frees it; all other steps are the worker's. */
 enum state_phase {
@@ -129,6 +130,36 @@ struct state_figures {
 	_Atomic uint32_t http_status; /* of the last answer */
 };
 
+enum state_source_health {
+	SOURCE_UNTRIED = 0,
+	SOURCE_TRYING,
+	SOURCE_GOOD,
+	SOURCE_DOUBTED, /* it plays, but what it plays may not be what it should be */
+	SOURCE_FAILED,
+};
+
+/* What is remembered of a source, so that a successor need not find it out again. */
+struct state_source {
+	_Atomic uint32_t health;   /* enum state_source_health */
+	_Atomic uint32_t failures; /* ever */
+	_Atomic uint32_t row;      /* failures since it last was good for long */
+	_Atomic uint32_t spare;
+	_Atomic int64_t tried_ns;  /* CLOCK_MONOTONIC, 0: never: when it was last begun with, */
+	_Atomic int64_t failed_ns; /* when it last failed, */
+	_Atomic int64_t doubt_ns;  /* and when it was last doubted */
+	char reason[STATE_REASON_MAX]; /* of that; terminated by the reader */
+};
+
+struct state_sources {
+	_Atomic uint32_t count;
+	_Atomic uint32_t in_use;    /* 0: url, n: backup n */
+	_Atomic uint32_t failovers; /* to another source, since the stream began */
+	_Atomic uint32_t returns;   /* to a better one */
+	_Atomic uint32_t hold_ms;   /* how long its provider may not be asked, as last told; 0: it may */
+	_Atomic uint32_t spare;
+	struct state_source at[STATE_SOURCES];
+};
+
 struct state {
 	/* The prefix. */
 	uint32_t magic;
@@ -149,6 +180,7 @@ struct state {
 	/* The rest. */
 	struct state_snapshot snapshot[2];
 	struct state_figures figures;
+	struct state_sources sources;
 	char reason[STATE_REASON_MAX]; /* what upstream's last trouble was; terminated by the reader */
 	struct state_mark marks[STATE_INDEX];
 };

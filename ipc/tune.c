@@ -39,6 +39,7 @@ pack_settings(struct msg_settings *out, const struct config *config)
 		.paused_ms = stream->paused_ms,
 		.tune_timeout_ms = stream->tune_timeout_ms,
 		.latency_ms = stream->latency_ms,
+		.return_after_ms = stream->return_after_ms,
 		.prefetch = (uint32_t)stream->prefetch,
 		.connect_timeout_ms = fetch->connect_timeout_ms,
 		.try_timeout_ms = fetch->try_timeout_ms,
@@ -57,6 +58,32 @@ pack_settings(struct msg_settings *out, const struct config *config)
 	};
 }
 
+struct msg_account
+tune_account(const struct config *config, const char *provider)
+{
+	struct msg_account of = { 0 };
+
+	for (size_t i = 0; provider != NULL && i < config->provider_count; i++)
+		if (strcmp(config->providers[i].name, provider) == 0) {
+			of.account = (uint32_t)i + 1;
+			of.streams = (uint32_t)config->providers[i].max_streams;
+		}
+	return of;
+}
+
+int
+tune_pack_source(struct msg_source *out, const struct config *config, const struct channel *channel, unsigned n,
+    const char **why)
+{
+	if (n == 0 || n > channel->backup_count || n >= MSG_SOURCES_MAX)
+		return PB_NO;
+	memset(out, 0, sizeof(*out));
+	out->n = n;
+	out->of = tune_account(config, channel_provider(channel, n));
+	*why = "the URL of a backup is too long";
+	return strlcpy(out->url, channel->backups[n - 1], sizeof(out->url)) >= sizeof(out->url) ? PB_ELIMIT : 0;
+}
+
 int
 tune_pack(struct msg_tune *out, const struct config *config, const struct channel *channel, const char *url,
     const char **why)
@@ -64,8 +91,12 @@ tune_pack(struct msg_tune *out, const struct config *config, const struct channe
 	const char *agent = channel->user_agent != NULL ? channel->user_agent : config->fetch.user_agent;
 
 	memset(out, 0, sizeof(*out));
-	if (url == NULL)
+	out->source_count = 1;
+	if (url == NULL) {
 		url = channel->url;
+		out->source_count += PB_MIN(channel->backup_count, (unsigned)MSG_SOURCES_MAX - 1);
+	}
+	out->of = tune_account(config, channel->provider);
 	*why = "the URL is too long";
 	if (strlcpy(out->url, url, sizeof(out->url)) >= sizeof(out->url))
 		return PB_ELIMIT;

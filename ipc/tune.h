@@ -11,9 +11,16 @@
 #include "config/config.h"
 #include "ipc/msg.h"
 
+/* Whose a provider's sources are, by name (NULL: nobody's); numbers are of this config. */
+struct msg_account tune_account(const struct config *config, const char *provider);
+
+/* Pack source n (from 1) of the channel. 0; PB_NO when there is none; PB_ELIMIT as tune_pack(). */
+int tune_pack_source(struct msg_source *out, const struct config *config, const struct channel *channel, unsigned n,
+    const char **why);
+
 /*
  * Pack channel (its URL, headers, user agent) and what config says of
- * streams and fetching. url: instead of the channel's own, NULL for that.
+ * streams and fetching. url: instead of the channel's own and its backups, NULL for those.
  * 0, or PB_ELIMIT with *why when a text is too long for a message.
  */
 int tune_pack(struct msg_tune *out, const struct config *config, const struct channel *channel, const char *url,

@@ -27,6 +27,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/memory.h supervisor/memory.c \
 	supervisor/notify.h supervisor/notify.c \
 	supervisor/privs.h supervisor/privs.c \
+	supervisor/provider.h supervisor/provider.c \
 	supervisor/slot.h supervisor/slot.c \
 	supervisor/status.h supervisor/status.c \
 	supervisor/stream.h supervisor/stream.c \
@@ -34,6 +35,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/testcard.h supervisor/testcard.c \
 	supervisor/turn.h supervisor/turn.c \
 	supervisor/upgrade.h supervisor/upgrade.c \
+	supervisor/upstream.h supervisor/upstream.c \
 	supervisor/worker.h supervisor/worker.c \
 	supervisor/workers.h supervisor/workers.c
 

@@ -259,6 +259,7 @@ stream_free(struct stream *s)
 	TAILQ_REMOVE(&s->streams->all, s, link);
 	s->streams->count--;
 	slot_give_up(s);
+	upstream_reset(s);
 	drop_memory(s);
 	free(s->slots);
 	free(s);
@@ -354,6 +355,7 @@ stream_pay(struct stream *s)
 {
 	struct client *c;
 
+	upstream_pay(s);
 	if (s->worker == NULL || s->worker->state != W_LIVE)
 		return;
 	while ((c = TAILQ_FIRST(&s->owed)) != NULL)
@@ -375,7 +377,7 @@ pack_tune(struct msg_tune *tune, struct stream *s, const struct config *config, 
 		return false;
 	url = channel->testcard ? s->streams->testcard_url : channel->url;
 	*why = "the test card's origin is not there";
-	if (url == NULL || tune_pack(tune, config, channel, url, why) != 0)
+	if (url == NULL || tune_pack(tune, config, channel, channel->testcard ? url : NULL, why) != 0)
 		return false;
 	tune->stream = s->number;
 	if (channel->testcard)
@@ -420,7 +422,9 @@ send_tune(struct stream *s)
 	tune.adopt = adopts;
 	tune.skip_set = adopts && s->crashes.skip_set;
 	tune.skip_serial = s->crashes.skip_serial;
-	err = worker_send(s->worker, MSG_S_TUNE, &tune, sizeof(tune), fds, s->slot.fd != -1 ? 3 : 2);
+	err = upstream_tell_first(s, tune.source_count);
+	if (err == 0)
+		err = worker_send(s->worker, MSG_S_TUNE, &tune, sizeof(tune), fds, s->slot.fd != -1 ? 3 : 2);
 	s->tune_owed = err == PB_AGAIN;
 	if (err != 0)
 		return;
@@ -460,6 +464,18 @@ on_failed(struct worker *w, unsigned code, const char *reason)
 	log_event(watchers(s) > 0 ? LOG_ERR : LOG_WARNING, "stream.failed", "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"",
 	    s->guide_number, s->number, code, reason);
 	stream_end(s, "source-failed", (int)code);
+}
+
+static void
+on_slot(struct worker *w, const struct msg_slot_want *want)
+{
+	upstream_wants_slot(w->user, want);
+}
+
+static void
+on_limit(struct worker *w, const struct msg_limit_report *report)
+{
+	upstream_hears(w->user, report);
 }
 
 static void
@@ -631,6 +647,7 @@ on_died(struct worker *w, int status)
 
 	s->worker = NULL;
 	s->tune_owed = false;
+	upstream_reset(s);
 	if (s->state_now == STREAM_ENDING)
 		stream_free(s);
 	else if (!all->closing) /* else the next supervisor goes on with it */
@@ -648,7 +665,8 @@ on_undead(struct worker *w)
 	pump(s->streams);
 }
 
-static const struct worker_calls calls = { on_media, on_failed, on_report, on_writable, on_undead, on_died };
+static const struct worker_calls calls = { on_media, on_failed, on_report, on_slot, on_limit, on_writable, on_undead,
+	on_died };
 
 /* Give a warm worker to a stream, which begins or goes on with it. May free s. */
 static void
@@ -947,6 +965,7 @@ stream_new(struct streams *all, uint64_t number, const struct channel *channel, 
 	s->tuner = tuner;
 	s->born = s->since = s->left_at = ev_now(all->loop);
 	s->spool_fd = s->state_fd = s->slot.fd = -1;
+	upstream_init(&s->upstream);
 	snprintf(s->guide_number, sizeof(s->guide_number), "%s", channel->guide_number);
 	snprintf(s->name, sizeof(s->name), "%s", channel->name != NULL ? channel->name : "");
 	snprintf(s->provider, sizeof(s->provider), "%s", channel->provider != NULL ? channel->provider : "");
@@ -1195,7 +1214,10 @@ is_other(struct stream *s, const struct config *old, const struct config *new)
 	struct msg_tune was, is;
 	const char *why;
 
-	return pack_tune(&was, s, old, &why) && pack_tune(&is, s, new, &why) && memcmp(&was, &is, sizeof(is)) != 0;
+	if (!pack_tune(&was, s, old, &why) || !pack_tune(&is, s, new, &why))
+		return false;
+	return memcmp(&was, &is, sizeof(is)) != 0 || upstream_is_other(lineup_find(&old->lineup, s->guide_number), old,
+	    lineup_find(&new->lineup, s->guide_number), new);
 }
 
 void

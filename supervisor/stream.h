@@ -41,6 +41,7 @@
 #include "supervisor/http.h"
 #include "supervisor/keep.h"
 #include "supervisor/slot.h"
+#include "supervisor/upstream.h"
 #include "supervisor/workers.h"
 
 #define STREAM_RETUNES 2     /* fresh starts of a stream that had no media when its worker died */
@@ -87,6 +88,7 @@ struct stream {
 	bool tune_owed;
 	struct slot slot;      /* of its provider: from its first worker until no worker of it can live */
 	bool slot_held;        /* the holder has a copy of it */
+	struct upstream upstream;
 	ev_tstamp tuned_at;    /* when its worker was given to it */
 	unsigned restarts;     /* workers after the first */
 	unsigned retunes;
@@ -123,6 +125,7 @@ struct streams {
 	struct http_server *http;    /* where refused connections go back to */
 	const struct config *config; /* in force */
 	struct slots slots;          /* of all providers */
+	struct upstreams upstreams;  /* what is known of providers */
 	bool unlimited;              /* said: a slot could not be locked */
 	const char *testcard_url;    /* NULL: there is none */
 	uint64_t memory_limit;       /* bytes of all spools */

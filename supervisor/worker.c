@@ -42,6 +42,8 @@ static int on_ready(struct worker *w, const struct msg *m);
 static int on_media(struct worker *w, const struct msg *m);
 static int on_failed(struct worker *w, const struct msg *m);
 static int on_client(struct worker *w, const struct msg *m);
+static int on_slot(struct worker *w, const struct msg *m);
+static int on_limit(struct worker *w, const struct msg *m);
 
 /* Name, states that allow it, bytes, descriptors, handler. What the supervisor says has none: it isn't heard. */
 static const struct rule rules[] = {
@@ -51,6 +53,9 @@ static const struct rule rules[] = {
 	[MSG_W_FAILED] = { "failed", IN(W_TUNED) | IN(W_LIVE) | IN(W_STOPPING), sizeof(struct msg_failed), 0,
 	    on_failed },
 	[MSG_W_CLIENT] = { "client", IN(W_LIVE) | IN(W_STOPPING), sizeof(struct msg_client_report), 0, on_client },
+	[MSG_W_SLOT] = { "slot", IN(W_TUNED) | IN(W_LIVE) | IN(W_STOPPING), sizeof(struct msg_slot_want), 0, on_slot },
+	[MSG_W_LIMIT] = { "limit", IN(W_TUNED) | IN(W_LIVE) | IN(W_STOPPING), sizeof(struct msg_limit_report), 0,
+	    on_limit },
 };
 _Static_assert(NITEMS(rules) == MSG_COUNT, "ipc/msg.h and this table differ");
 
@@ -216,6 +221,33 @@ on_client(struct worker *w, const struct msg *m)
 		return worker_distrust(w, "client: event=%u", (unsigned)report.event);
 	if (w->calls != NULL)
 		w->calls->client(w, &report);
+	return 0;
+}
+
+static int
+on_slot(struct worker *w, const struct msg *m)
+{
+	struct msg_slot_want want;
+
+	memcpy(&want, m->data, sizeof(want));
+	if (want.source >= MSG_SOURCES_MAX || want.want > 1)
+		return worker_distrust(w, "slot: source=%u want=%u", (unsigned)want.source, (unsigned)want.want);
+	if (w->state != W_STOPPING && w->calls != NULL)
+		w->calls->slot(w, &want);
+	return 0;
+}
+
+static int
+on_limit(struct worker *w, const struct msg *m)
+{
+	struct msg_limit_report report;
+
+	memcpy(&report, m->data, sizeof(report));
+	if (report.source >= MSG_SOURCES_MAX || report.what == 0 || report.what >= LIMIT_CLASSES || report.status > 999)
+		return worker_distrust(w, "limit: source=%u what=%u status=%u", (unsigned)report.source,
+		    (unsigned)report.what, (unsigned)report.status);
+	if (w->calls != NULL)
+		w->calls->limit(w, &report);
 	return 0;
 }
 

@@ -41,6 +41,8 @@ struct worker_calls {
 	void (*media)(struct worker *worker);
 	void (*failed)(struct worker *worker, unsigned code, const char *reason);
 	void (*client)(struct worker *worker, const struct msg_client_report *report);
+	void (*slot)(struct worker *worker, const struct msg_slot_want *want);
+	void (*limit)(struct worker *worker, const struct msg_limit_report *report);
 	void (*writable)(struct worker *worker);
 	void (*undead)(struct worker *worker); /* not dead WORKER_STOP_S after SIGKILL; `died` may follow, some day */
 	void (*died)(struct worker *worker, int status);

@@ -60,6 +60,10 @@ struct fetch_pool {
 	uint64_t random;
 	struct fetch_figures figures;
 	struct hosts hosts;
+	ev_tstamp hold;         /* no request before */
+	ev_timer held;
+	void (*answered)(void *arg, int status, uint32_t retry_after_ms, bool channel_url);
+	void *arg;
 	TAILQ_HEAD(, fetch) fetches;
 };
 
@@ -757,6 +761,8 @@ on_work(void *arg)
 {
 	struct fetch_pool *p = arg;
 
+	if (ev_now(p->loop) < p->hold)
+		return;
 	for (unsigned n = 0; n < LAUNCHES_MAX; n++) {
 		struct place *place = hosts_next(&p->hosts);
 
@@ -902,6 +908,8 @@ on_over(void *arg, struct transfer *t, CURLcode code)
 	(void)arg;
 	f->curl_code = f->stop_err != 0 || f->whole || f->discard || f->replan ? CURLE_OK : (int)code;
 	measure(f);
+	if (f->pool->answered != NULL && f->head_over && f->reply.status >= 200 && f->reply.location == NULL)
+		f->pool->answered(f->pool->arg, f->reply.status, f->retry_after_ms, f->o.channel_url && f->hops == 0);
 	facts = known(f, code);
 	v = verdict_transfer(&facts);
 	obey(f, &v);
@@ -1068,6 +1076,16 @@ hashed_certificates(void)
 	return hashed ? path : NULL;
 }
 
+static void
+on_held(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct fetch_pool *p = w->data;
+
+	(void)loop;
+	(void)revents;
+	transfers_kick(p->transfers);
+}
+
 int
 fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch_pool_options *o)
 {
@@ -1086,6 +1104,10 @@ fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch
 	p->settings.connections = PB_MAX(p->settings.connections, 1U);
 	p->headers_one_host = o->headers_one_host;
 	p->random = o->seed;
+	p->answered = o->answered;
+	p->arg = o->arg;
+	ev_timer_init(&p->held, on_held, 0., 0.);
+	p->held.data = p;
 	while (p->random == 0)
 		if (getrandom(&p->random, sizeof(p->random), 0) != (ssize_t)sizeof(p->random))
 			p->random = (uint64_t)getpid();
@@ -1117,6 +1139,7 @@ fetch_pool_free(struct fetch_pool **pp)
 		return;
 	while ((f = TAILQ_FIRST(&p->fetches)) != NULL)
 		fetch_cancel(&f);
+	ev_timer_stop(p->loop, &p->held);
 	hosts_clear(&p->hosts);
 	transfers_free(&p->transfers);
 	headers_clear(&p->headers);
@@ -1130,6 +1153,22 @@ void
 fetch_pool_new_source(struct fetch_pool *p)
 {
 	p->source = SOURCE_UNKNOWN;
+}
+
+void
+fetch_pool_one(struct fetch_pool *p, bool one)
+{
+	p->hosts.one = one;
+	transfers_one(p->transfers, one);
+}
+
+void
+fetch_pool_hold(struct fetch_pool *p, ev_tstamp until)
+{
+	p->hold = until;
+	ev_timer_stop(p->loop, &p->held);
+	ev_timer_set(&p->held, PB_MAX(until - ev_now(p->loop), 0.) + 1e-3, 0.);
+	ev_timer_start(p->loop, &p->held);
 }
 
 void

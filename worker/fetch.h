@@ -136,6 +136,12 @@ struct fetch_pool_options {
 	bool headers_one_host; /* Authorization, cookies and tokens among them stay with the host of the fetch */
 	uint64_t seed;         /* of the jitter; 0: random */
 	const char *ca_file;   /* trust these certificates instead of the system's; NULL */
+	/*
+	 * A server answered: of any fetch, each try but redirects. retry_after_ms:
+	 * as in fetch_result. Nothing but fetch_pool_hold() may be called in it. May be NULL.
+	 */
+	void (*answered)(void *arg, int status, uint32_t retry_after_ms, bool channel_url);
+	void *arg;
 };
 
 /* Gives *out to the caller. 0, PB_ENOMEM, PB_ESYS. Header lines that are none are PB_EFORMAT. */
@@ -149,6 +155,15 @@ void fetch_pool_free(struct fetch_pool **pool);
  * may lead to private addresses, is found out anew.
  */
 void fetch_pool_new_source(struct fetch_pool *pool);
+
+/*
+ * The account that it fetches from counts connections: have one in all, to
+ * whatever host, from now on; or as many as the settings say.
+ */
+void fetch_pool_one(struct fetch_pool *pool, bool one);
+
+/* Put no request on the wire before that loop time; 0: at once again. What is on its way goes on. */
+void fetch_pool_hold(struct fetch_pool *pool, ev_tstamp until);
 
 /*
  * The rush of a tune is over: keep one connection for each host that is in

@@ -31,6 +31,8 @@ hosts_init(struct hosts *hosts, unsigned connections)
 {
 	hosts->connections = PB_MAX(connections, 1U);
 	hosts->count = 0;
+	hosts->one = false;
+	hosts->asked = 0;
 	TAILQ_INIT(&hosts->list);
 }
 
@@ -87,6 +89,7 @@ hosts_queue(struct hosts *hosts, struct place *place, const char *name, uint16_t
 	if (place->host == NULL)
 		return PB_ENOMEM;
 	place->taken = false;
+	place->asked = front ? 0 : ++hosts->asked;
 	if (front)
 		TAILQ_INSERT_HEAD(&place->host->queue, place, link);
 	else
@@ -97,18 +100,22 @@ hosts_queue(struct hosts *hosts, struct place *place, const char *name, uint16_t
 struct place *
 hosts_next(struct hosts *hosts)
 {
-	struct place *place;
+	struct place *place, *next = NULL;
 	struct host *h;
 
 	TAILQ_FOREACH(h, &hosts->list, link) {
-		if (h->taken < hosts->connections && (place = TAILQ_FIRST(&h->queue)) != NULL) {
-			TAILQ_REMOVE(&h->queue, place, link);
-			place->taken = true;
-			h->taken++;
-			return place;
-		}
+		if (hosts->one && h->taken > 0)
+			return NULL;
+		place = TAILQ_FIRST(&h->queue);
+		if (h->taken < hosts->connections && place != NULL && (next == NULL || (hosts->one && place->asked < next->asked)))
+			next = place;
 	}
-	return NULL;
+	if (next == NULL)
+		return NULL;
+	TAILQ_REMOVE(&next->host->queue, next, link);
+	next->taken = true;
+	next->host->taken++;
+	return next;
 }
 
 bool

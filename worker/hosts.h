@@ -31,11 +31,14 @@ struct place {
 	void *owner; /* the caller's */
 	struct host *host;
 	bool taken;
+	uint64_t asked; /* when, in the order of all; 0: in front */
 	TAILQ_ENTRY(place) link; /* of the host's queue, unless taken */
 };
 
 struct hosts {
 	unsigned connections; /* places at each host */
+	bool one;             /* but one in all: who came first is next, at whichever host. May be set at any time */
+	uint64_t asked;
 	size_t count;
 	TAILQ_HEAD(host_list, host) list; /* the one that was asked for last comes first */
 };

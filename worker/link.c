@@ -27,6 +27,12 @@ struct link {
 	struct msg_failed failed;
 	struct msg_client_report reports[LINK_REPORTS];
 	size_t first, count;
+	struct {
+		bool want_due, limit_due;
+		uint32_t want;
+		int slot_fd; /* -1: none */
+		struct msg_limit_report limit;
+	} sources[MSG_SOURCES_MAX];
 };
 
 struct rule {
@@ -38,6 +44,9 @@ struct rule {
 
 static void on_hello(struct link *, struct msg *);
 static void on_tune(struct link *, struct msg *);
+static void on_source(struct link *, struct msg *);
+static void on_slot(struct link *, struct msg *);
+static void on_limit(struct link *, struct msg *);
 static void on_client(struct link *, struct msg *);
 static void on_drop(struct link *, struct msg *);
 static void on_ping(struct link *, struct msg *);
@@ -47,6 +56,9 @@ static void on_stop(struct link *, struct msg *);
 static const struct rule rules[] = {
 	[MSG_HELLO] = { IN(L_GREETING), sizeof(struct msg_hello), 0, 0, on_hello },
 	[MSG_S_TUNE] = { IN(L_WARM), sizeof(struct msg_tune), 2, 3, on_tune },
+	[MSG_S_SOURCE] = { IN(L_WARM), sizeof(struct msg_source), 0, 0, on_source },
+	[MSG_S_SLOT] = { IN(L_TUNED), sizeof(struct msg_slot_answer), 0, 1, on_slot },
+	[MSG_S_LIMIT] = { IN(L_WARM) | IN(L_TUNED), sizeof(struct msg_limit), 0, 0, on_limit },
 	[MSG_S_CLIENT] = { IN(L_TUNED), sizeof(struct msg_client), 1, 1, on_client },
 	[MSG_S_DROP] = { IN(L_TUNED), sizeof(struct msg_drop), 0, 0, on_drop },
 	[MSG_S_PING] = { IN(L_GREETING) | IN(L_WARM) | IN(L_TUNED), 0, 0, 0, on_ping },
@@ -65,6 +77,28 @@ lost(struct link *link, const char *why)
 	ev_io_stop(link->loop, &link->writable);
 	ev_timer_stop(link->loop, &link->silence);
 	link->ops->lost(link->arg, why);
+}
+
+/* Slots and limits that are due: as send_one(). */
+static int
+send_of_sources(struct link *link)
+{
+	for (uint32_t i = 0; i < MSG_SOURCES_MAX; i++) {
+		struct msg_slot_want want = { .source = i, .want = link->sources[i].want };
+		int err;
+
+		if (link->sources[i].want_due) {
+			err = msg_send(link->fd, MSG_W_SLOT, &want, sizeof(want), NULL, 0);
+			link->sources[i].want_due = err != 0;
+			return err;
+		}
+		if (link->sources[i].limit_due) {
+			err = msg_send(link->fd, MSG_W_LIMIT, &link->sources[i].limit, sizeof(link->sources[i].limit), NULL, 0);
+			link->sources[i].limit_due = err != 0;
+			return err;
+		}
+	}
+	return PB_NO;
 }
 
 /* Send the first of what waits: as msg_send(), and PB_NO when nothing does. */
@@ -95,7 +129,7 @@ send_one(struct link *link)
 			link->count--;
 		}
 	} else {
-		err = PB_NO;
+		err = send_of_sources(link);
 	}
 	return err;
 }
@@ -184,6 +218,8 @@ link_new(struct link **out, struct ev_loop *loop, int fd, const struct link_ops 
 	link->ops = ops;
 	link->arg = arg;
 	link->ready = true;
+	for (size_t i = 0; i < MSG_SOURCES_MAX; i++)
+		link->sources[i].slot_fd = -1;
 	ev_io_init(&link->readable, link_readable, fd, EV_READ);
 	ev_io_init(&link->writable, link_writable, fd, EV_WRITE);
 	ev_timer_init(&link->silence, link_silent, 0., MSG_SILENCE_S);
@@ -203,6 +239,9 @@ link_free(struct link **link)
 	ev_io_stop((*link)->loop, &(*link)->readable);
 	ev_io_stop((*link)->loop, &(*link)->writable);
 	ev_timer_stop((*link)->loop, &(*link)->silence);
+	for (size_t i = 0; i < MSG_SOURCES_MAX; i++)
+		if ((*link)->sources[i].slot_fd != -1)
+			close((*link)->sources[i].slot_fd);
 	free(*link);
 	*link = NULL;
 }
@@ -220,6 +259,28 @@ link_failed(struct link *link, uint32_t code, const char *reason)
 	link->failed.code = code;
 	strlcpy(link->failed.reason, reason, sizeof(link->failed.reason));
 	link->failed_due = true;
+	flush(link);
+}
+
+void
+link_want_slot(struct link *link, unsigned source, bool want)
+{
+	pb_assert(source < MSG_SOURCES_MAX);
+	if (!want && link->sources[source].slot_fd != -1) {
+		close(link->sources[source].slot_fd);
+		link->sources[source].slot_fd = -1;
+	}
+	link->sources[source].want = want;
+	link->sources[source].want_due = true;
+	flush(link);
+}
+
+void
+link_limit(struct link *link, const struct msg_limit_report *report)
+{
+	pb_assert(report->source < MSG_SOURCES_MAX);
+	link->sources[report->source].limit = *report;
+	link->sources[report->source].limit_due = true;
 	flush(link);
 }
 
@@ -259,10 +320,50 @@ on_tune(struct link *link, struct msg *m)
 	tune->guide_number[sizeof(tune->guide_number) - 1] = '\0';
 	tune->url[sizeof(tune->url) - 1] = '\0';
 	tune->user_agent[sizeof(tune->user_agent) - 1] = '\0';
+	tune->source_count = PB_MIN(PB_MAX(tune->source_count, 1u), (uint32_t)MSG_SOURCES_MAX);
 	tune->headers_len = PB_MIN(tune->headers_len, (uint32_t)sizeof(tune->headers));
 	link->state = L_TUNED;
 	if (link->ops->tune(link->arg, tune, spool_fd, state_fd) < 0)
 		lost(link, "the stream could not be begun");
+}
+
+static void
+on_source(struct link *link, struct msg *m)
+{
+	struct msg_source *source = (struct msg_source *)m->data;
+
+	source->url[sizeof(source->url) - 1] = '\0';
+	if (source->n == 0 || source->n >= MSG_SOURCES_MAX)
+		lost(link, "the supervisor named a source that can't be");
+	else
+		link->ops->source(link->arg, source);
+}
+
+static void
+on_slot(struct link *link, struct msg *m)
+{
+	const struct msg_slot_answer *answer = (const struct msg_slot_answer *)m->data;
+
+	if (answer->source >= MSG_SOURCES_MAX) {
+		lost(link, "the supervisor gave a slot to a source that can't be");
+		return;
+	}
+	/* Not wanted any more by now, or a second one: it goes as it came. */
+	if (m->nfds == 1 && link->sources[answer->source].want && link->sources[answer->source].slot_fd == -1) {
+		link->sources[answer->source].slot_fd = m->fds[0];
+		m->fds[0] = -1;
+	}
+	if (link->sources[answer->source].want)
+		link->ops->slot(link->arg, answer->source, answer->granted == 1);
+}
+
+static void
+on_limit(struct link *link, struct msg *m)
+{
+	struct msg_limit *limit = (struct msg_limit *)m->data;
+
+	msg_text(limit->why, sizeof(limit->why));
+	link->ops->limit(link->arg, limit);
 }
 
 static void

@@ -22,6 +22,11 @@
 struct link;
 
 struct link_ops {
+	/* Before the tune: another source, a limit in force; both borrowed for the call. */
+	void (*source)(void *arg, const struct msg_source *source);
+	void (*limit)(void *arg, const struct msg_limit *limit); /* afterwards too */
+	/* The answer to link_want_slot(). What was granted is kept here, until that is given back. */
+	void (*slot)(void *arg, unsigned source, bool granted);
 	/* Takes both descriptors. A negative answer ends the process's work (lost). */
 	int (*tune)(void *arg, const struct msg_tune *tune, int spool_fd, int state_fd);
 	void (*client)(void *arg, const struct msg_client *client, int fd); /* takes fd */
@@ -36,6 +41,13 @@ void link_free(struct link **link);
 
 void link_media(struct link *link);
 void link_failed(struct link *link, uint32_t code, const char *reason);
+
+/* Ask for a slot of the provider of that source, or give it back: no connection to it is left. */
+void link_want_slot(struct link *link, unsigned source, bool want);
+
+/* What a provider answered; of several that can't be sent yet, each source's last one is. */
+void link_limit(struct link *link, const struct msg_limit_report *report);
+
 void link_report(struct link *link, const struct msg_client_report *report);
 
 #endif

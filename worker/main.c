@@ -27,6 +27,7 @@
 #include "worker/line.h"
 #include "worker/link.h"
 #include "worker/resolve.h"
+#include "worker/sources.h"
 
 /* Larger pieces come from mmap() and go back at once; see worker/prefetch.c. */
 #define MALLOC_MMAP_BYTES (64 << 10)
@@ -43,6 +44,7 @@ struct worker {
 	struct line *line;
 	struct clients *clients;
 	struct state *state;
+	struct sources_list sources; /* backups, until the tune; then with its url */
 	int spool_fd, state_fd;
 	int status;
 };
@@ -118,6 +120,31 @@ client_event(void *arg, const struct msg_client_report *report)
 	link_report(w->link, report);
 }
 
+static void
+link_source(void *arg, const struct msg_source *source)
+{
+	struct worker *w = arg;
+
+	free(w->sources.at[source->n].url);
+	w->sources.at[source->n].url = strdup(source->url); /* NULL: one backup less */
+	w->sources.at[source->n].of = source->of;
+}
+
+static void
+link_limits(void *arg, const struct msg_limit *limit)
+{
+	(void)arg;
+	(void)limit;
+}
+
+static void
+link_slots(void *arg, unsigned source, bool granted)
+{
+	(void)arg;
+	(void)source;
+	(void)granted;
+}
+
 static int
 link_tune(void *arg, const struct msg_tune *tune, int spool_fd, int state_fd)
 {
@@ -173,6 +200,9 @@ link_lost(void *arg, const char *why)
 }
 
 static const struct link_ops link_ops = {
+	.source = link_source,
+	.limit = link_limits,
+	.slot = link_slots,
 	.tune = link_tune,
 	.client = link_client,
 	.drop = link_drop,

@@ -267,6 +267,12 @@ transfers_keep(struct transfers *ts, unsigned idle)
 }
 
 void
+transfers_one(struct transfers *ts, bool one)
+{
+	curl_multi_setopt(ts->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, one ? 1L : 0L);
+}
+
+void
 transfers_free(struct transfers **tsp)
 {
 	struct transfers *ts = *tsp;

@@ -53,6 +53,12 @@ int transfers_new(struct transfers **out, struct ev_loop *loop, unsigned connect
 /* From now on no more connections than so many are kept when transfers end; the oldest goes first. */
 void transfers_keep(struct transfers *ts, unsigned idle);
 
+/*
+ * one: from now on there is never more than one connection, to whatever
+ * host; one that is kept idle is closed before another is opened.
+ */
+void transfers_one(struct transfers *ts, bool one);
+
 /* All transfers must have been ended. Closes all connections. Sets *ts to NULL; NULL inside is fine. */
 void transfers_free(struct transfers **ts);
 

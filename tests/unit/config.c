@@ -136,6 +136,9 @@ static const struct {
 	{ ONE_CHANNEL "header = Content-Length: 5\n", "t.ini:4: header: ***: this header is set by PlexBridge itself" },
 	{ ONE_CHANNEL "header = X-Empty:\n", "t.ini:4: header: ***: a header needs a value, like Name: value" },
 	{ ONE_CHANNEL "provider = home\n", "t.ini:1: channel 5.1: provider: there is no [provider home]" },
+	{ ONE_CHANNEL "backup1 = http://b.example/\nbackup1_provider = other\n",
+	    "t.ini:1: channel 5.1: the provider of a backup: there is no [provider other]" },
+	{ ONE_CHANNEL "backup2_provider = home\n[provider home]\n", "t.ini:1: channel 5.1: backup2_provider: there is no backup2" },
 	{ ONE_CHANNEL ONE_CHANNEL, "t.ini:4: channel 5.1: is also the channel of line 1: give it another number" },
 	{ ONE_CHANNEL "[testcard]\nenabled = yes\nnumber = 5.1\n",
 	    "t.ini:6: number: 5.1 is also the channel of line 1" },
@@ -291,7 +294,7 @@ START_TEST(the_shipped_file_has_every_setting_and_its_examples_are_right)
 	for (const struct setting *s = settings; s->section != NULL; s++) {
 		char want[64];
 
-		if (strncmp(s->key, "backup", 6) == 0 && s->key[6] > '1')
+		if (strncmp(s->key, "backup", 6) == 0 && s->key[6] > '1') /* one of eight stands for all */
 			continue;
 		snprintf(want, sizeof(want), "\n%s = ", s->key);
 		ck_assert_msg(
@@ -625,6 +628,22 @@ START_TEST(what_is_shown_of_a_configuration_holds_no_secret)
 }
 END_TEST
 
+START_TEST(a_backup_comes_under_its_own_provider_or_the_channels)
+{
+	struct config *c = load_good(ONE_CHANNEL "provider = home\nbackup2 = http://b.example/\n"
+				     "backup4 = http://c.example/\nbackup4_provider = away\n"
+				     "[provider home]\n[provider away]\n");
+	const struct channel *channel = &c->lineup.channels[0];
+
+	ck_assert_uint_eq(channel->backup_count, 2);
+	ck_assert_str_eq(channel_provider(channel, 0), "home");
+	ck_assert_str_eq(channel_provider(channel, 1), "home");
+	ck_assert_str_eq(channel_provider(channel, 2), "away");
+	ck_assert_str_eq(channel_provider(channel, 3), "home"); /* there is none, so it can't be elsewhere */
+	config_free(&c);
+}
+END_TEST
+
 START_TEST(only_those_who_are_allowed_come_in)
 {
 	static const struct {
@@ -846,6 +865,7 @@ main(void)
 	tcase_add_test(tc, a_reload_can_tell_what_became_of_each_channel);
 	tcase_add_test(tc, a_reload_can_tell_which_settings_wait_for_a_restart);
 	tcase_add_test(tc, what_is_shown_of_a_configuration_holds_no_secret);
+	tcase_add_test(tc, a_backup_comes_under_its_own_provider_or_the_channels);
 	tcase_add_test(tc, only_those_who_are_allowed_come_in);
 	tcase_add_test(tc, a_device_id_has_the_sum_that_hdhomerun_tools_check);
 	tcase_add_loop_test(tc, the_variant_setting_is_a_height_a_rate_or_best, 0, (int)NITEMS(limits));

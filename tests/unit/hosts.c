@@ -87,6 +87,27 @@ START_TEST(who_leaves_the_line_gives_no_place_free)
 }
 END_TEST
 
+START_TEST(an_account_that_counts_has_one_place_in_all_for_who_came_first)
+{
+	hosts.one = true;
+	queue(&a, "h", 80);
+	queue(&b, "g", 80);
+	queue(&c, "h", 80);
+	ck_assert_ptr_eq(hosts_next(&hosts), &a);
+	ck_assert_ptr_null(hosts_next(&hosts)); /* another host is no other account */
+	ck_assert(hosts_leave(&a));
+	ck_assert_ptr_eq(hosts_next(&hosts), &b);
+	ck_assert_int_eq(hosts_queue(&hosts, &d, "k", 80, true), 0); /* b's redirect, when it has left g */
+	ck_assert_ptr_null(hosts_next(&hosts));
+	ck_assert(hosts_leave(&b));
+	ck_assert_ptr_eq(hosts_next(&hosts), &d);
+	ck_assert(hosts_leave(&d));
+	ck_assert_ptr_eq(hosts_next(&hosts), &c);
+	ck_assert_ptr_null(hosts_next(&hosts));
+	hosts.one = false;
+}
+END_TEST
+
 START_TEST(a_limit_of_none_is_one)
 {
 	hosts_clear(&hosts);
@@ -165,6 +186,7 @@ main(void)
 	tcase_add_test(tc, a_full_host_does_not_stop_another_one);
 	tcase_add_test(tc, who_was_there_before_goes_to_the_front);
 	tcase_add_test(tc, who_leaves_the_line_gives_no_place_free);
+	tcase_add_test(tc, an_account_that_counts_has_one_place_in_all_for_who_came_first);
 	tcase_add_test(tc, a_limit_of_none_is_one);
 	tcase_add_test(tc, two_failures_within_a_minute_end_http2_at_this_host_only);
 	tcase_add_test(tc, hosts_without_end_are_forgotten_but_not_those_in_use);

@@ -121,6 +121,11 @@ tests_unit_slot_SOURCES = tests/unit/slot.c
 tests_unit_slot_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_slot_LDADD = libsupervisor.a libbase.a $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/provider
+tests_unit_provider_SOURCES = tests/unit/provider.c
+tests_unit_provider_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_provider_LDADD = libsupervisor.a libbase.a $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/memory
 tests_unit_memory_SOURCES = tests/unit/memory.c
 tests_unit_memory_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

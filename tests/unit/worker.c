@@ -212,6 +212,22 @@ on_writable(struct worker *w)
 }
 
 static void
+on_slot(struct worker *w, const struct msg_slot_want *want)
+{
+	(void)w;
+	ck_assert_uint_lt(want->source, MSG_SOURCES_MAX);
+	ck_assert_uint_le(want->want, 1);
+}
+
+static void
+on_limit(struct worker *w, const struct msg_limit_report *report)
+{
+	(void)w;
+	ck_assert_uint_lt(report->source, MSG_SOURCES_MAX);
+	ck_assert_uint_lt(report->what, LIMIT_CLASSES);
+}
+
+static void
 on_undead(struct worker *w)
 {
 	ck_assert(w->killed);
@@ -229,7 +245,8 @@ on_died(struct worker *w, int status)
 	saw(w->distrusted ? DISTRUSTED : DIED);
 }
 
-static const struct worker_calls calls = { on_media, on_failed, on_client, on_writable, on_undead, on_died };
+static const struct worker_calls calls = { on_media, on_failed, on_client, on_slot, on_limit, on_writable, on_undead,
+	on_died };
 
 static void
 on_spare(void *user)

@@ -1,0 +1,68 @@
+/*
+ * upstream.h - what a stream's worker is told of its sources, and tells
+ *
+ * Beside the channel's url a worker is told its backups before the tune,
+ * and which providers may not be asked at present. It asks for a slot before
+ * it goes to a backup at another provider that counts streams, and says what
+ * providers answered when they refuse. All that concerns streams of one
+ * provider together is here; stream.c begins and ends them.
+ *
+ *   slot     of another provider than the channel's: at most one at a time,
+ *            from S_SLOT until it's given back or the worker is dead
+ *   trust    what a worker says is bounded before it's believed
+ *   blocking never
+ */
+#ifndef PLEXBRIDGE_SUPERVISOR_UPSTREAM_H
+#define PLEXBRIDGE_SUPERVISOR_UPSTREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "ipc/msg.h"
+#include "supervisor/provider.h"
+#include "supervisor/slot.h"
+
+struct stream;
+struct streams;
+
+/* What a stream keeps for it. */
+struct upstream {
+	unsigned told; /* backups that its worker was told of */
+	bool limits_due; /* it is to be told what providers allow */
+	struct slot slot; /* of another provider; fd -1: none */
+	char provider[PROVIDER_NAME_SIZE]; /* whose that is */
+	bool answer_due;
+	struct msg_slot_answer answer;
+};
+
+/* What all streams know of providers. */
+struct upstreams {
+	struct provider_limit at[CONFIG_PROVIDERS_MAX];
+	size_t count;
+};
+
+void upstream_init(struct upstream *up);
+
+/* Before the tune: its backups, and limits in force. 0, or what worker_send() said: to be called again then. */
+int upstream_tell_first(struct stream *s, uint32_t source_count);
+
+/* What is due, as far as its channel takes it. */
+void upstream_pay(struct stream *s);
+
+/* Its worker is dead, or it has none. */
+void upstream_reset(struct stream *s);
+
+/* Its worker asks for a slot, or gives one back; tells of a refusal. */
+void upstream_wants_slot(struct stream *s, const struct msg_slot_want *want);
+void upstream_hears(struct stream *s, const struct msg_limit_report *report);
+
+/* Would its worker be told of other backups by the new configuration? */
+bool upstream_is_other(
+    const struct channel *channel, const struct config *old, const struct channel *now, const struct config *new);
+
+/* What is known of that provider, NULL: nothing. */
+const struct provider_limit *upstream_limit(const struct streams *all, const char *provider);
+
+#endif
