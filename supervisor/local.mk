@@ -28,9 +28,11 @@ libsupervisor_a_SOURCES += \
 	supervisor/notify.h supervisor/notify.c \
 	supervisor/privs.h supervisor/privs.c \
 	supervisor/provider.h supervisor/provider.c \
+	supervisor/restore.c \
 	supervisor/slot.h supervisor/slot.c \
 	supervisor/status.h supervisor/status.c \
 	supervisor/stream.h supervisor/stream.c \
+	supervisor/succession.h supervisor/succession.c \
 	supervisor/supervisor.h supervisor/supervisor.c \
 	supervisor/testcard.h supervisor/testcard.c \
 	supervisor/turn.h supervisor/turn.c \

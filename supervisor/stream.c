@@ -21,18 +21,14 @@
 #include "ipc/spool.h"
 #include "ipc/tune.h"
 #include "supervisor/choose.h"
-#include "supervisor/memory.h"
+#include "supervisor/succession.h"
 #include "supervisor/tuner.h"
 
 #define LOOK_S 1.0
 #define SLOTS_FIRST 16
-#define STUCK_HAND_MS 1000 /* of media in hand: less may lie behind a mark that is not there yet */
 #define ORIGIN_WAIT_S 1.0 /* until the test card's origin is asked for again */
 
 static const char *const names[STREAM_STATES] = { "waiting", "tuning", "live", "orphan", "ending" };
-
-static void pump(struct streams *all);
-static struct stream *stream_new(struct streams *all, uint64_t number, const struct channel *channel, int tuner);
 
 const char *
 stream_state_name(const struct stream *s)
@@ -42,9 +38,8 @@ stream_state_name(const struct stream *s)
 	return names[s->state_now];
 }
 
-/* Say in the ledger how it stands. */
-static void
-note(struct stream *s)
+void
+stream_note(struct stream *s)
 {
 	struct keep *keep = s->streams->keep;
 	struct ledger_stream entry = {
@@ -64,8 +59,8 @@ note(struct stream *s)
 	keep_stream(keep, &entry);
 }
 
-static void
-set_state(struct stream *s, enum stream_state to)
+void
+stream_set_state(struct stream *s, enum stream_state to)
 {
 	ev_tstamp now = ev_now(s->streams->loop);
 
@@ -73,7 +68,7 @@ set_state(struct stream *s, enum stream_state to)
 	    s->guide_number, s->number, s->tuner, names[s->state_now], names[to], (now - s->since) * 1e3);
 	s->state_now = to;
 	s->since = now;
-	note(s);
+	stream_note(s);
 }
 
 /*
@@ -147,9 +142,8 @@ slot_unhold(struct stream *s)
 	s->slot_held = false;
 }
 
-/* It has no connection to its provider, and no worker that could make one. */
-static void
-slot_give_up(struct stream *s)
+void
+stream_slot_give_up(struct stream *s)
 {
 	slot_unhold(s);
 	slot_release(&s->slot);
@@ -207,9 +201,8 @@ slot_promised(struct streams *all, const char *provider, int max)
 	return promised;
 }
 
-/* The slot that the last supervisor took for it, if there is one. */
-static void
-slot_restore(struct stream *s)
+void
+stream_slot_restore(struct stream *s)
 {
 	struct keep *keep = s->streams->keep;
 	int fd = keep_claim(keep, LEDGER_FD_SLOT, s->number);
@@ -221,12 +214,23 @@ slot_restore(struct stream *s)
 		slot_unhold(s); /* the channel has another provider by now */
 }
 
+void
+stream_look_up_provider(struct stream *s, bool goes_on)
+{
+	const struct channel *channel = lineup_find(&s->streams->config->lineup, s->guide_number);
+	const char *provider = channel != NULL && channel->provider != NULL ? channel->provider : "";
+
+	if (!goes_on || strcmp(provider, s->provider) != 0)
+		stream_slot_give_up(s);
+	snprintf(s->provider, sizeof(s->provider), "%s", provider);
+}
+
 /*
  * Ends
  */
 
-static size_t
-watchers(const struct stream *s)
+size_t
+stream_watchers(const struct stream *s)
 {
 	const struct client *c;
 	size_t n = 0;
@@ -236,8 +240,8 @@ watchers(const struct stream *s)
 	return n;
 }
 
-static void
-drop_memory(struct stream *s)
+void
+stream_drop_memory(struct stream *s)
 {
 	state_unmap(&s->state);
 	if (s->held)
@@ -258,42 +262,14 @@ stream_free(struct stream *s)
 	ev_timer_stop(s->streams->loop, &s->again);
 	TAILQ_REMOVE(&s->streams->all, s, link);
 	s->streams->count--;
-	slot_give_up(s);
+	stream_slot_give_up(s);
 	upstream_reset(s);
-	drop_memory(s);
+	stream_drop_memory(s);
 	free(s->slots);
 	free(s);
 }
 
-/* The one line of a worker's death; handed: all that it had is a successor's now. */
-static void
-log_death(struct stream *s, bool handed)
-{
-	struct handover *h = &s->handover;
-	double ms = (double)(monotonic_ns() - h->died_ns) / 1e6;
-	char segment[24] = "-";
-
-	if (h->in_hand != 0)
-		snprintf(segment, sizeof(segment), "%" PRIu64, h->in_hand - 1);
-	log_event(h->retired ? LOG_INFO : handed || watchers(s) == 0 ? LOG_WARNING : LOG_ERR,
-	    h->retired ? "worker.retired" : "worker.death",
-	    "pid=%d %s=%d channel=%s stream=%" PRIu64 " segment=%s clients=%zu lived_ms=%.0f handed=%s ms=%.1f why=\"%s\"",
-	    (int)h->pid, WIFSIGNALED(h->status) ? "signal" : "status",
-	    WIFSIGNALED(h->status) ? WTERMSIG(h->status) : WEXITSTATUS(h->status), s->guide_number, s->number, segment,
-	    h->clients, h->lived_s * 1e3, handed ? "yes" : "no", ms, h->why);
-	h->pending = false;
-	if (!handed)
-		return;
-	s->handovers++;
-	s->streams->handovers++;
-	memcpy(s->last.why, h->why, sizeof(s->last.why));
-	s->last.ms = ms;
-	s->last.clients = h->clients;
-	s->last.at = ev_now(s->streams->loop);
-}
-
-/* Who waits is answered 503 with code; who was served is ended with why. May free s. */
-static void
+void
 stream_end(struct stream *s, const char *why, int code)
 {
 	struct client *c, *next;
@@ -301,12 +277,12 @@ stream_end(struct stream *s, const char *why, int code)
 	if (s->state_now == STREAM_ENDING)
 		return;
 	if (s->handover.pending)
-		log_death(s, false);
+		succession_log(s, false);
 	log_event(LOG_INFO, "stream.end", "channel=%s stream=%" PRIu64 " tuner=%d seconds=%.1f clients=%zu why=\"%s\"",
-	    s->guide_number, s->number, s->tuner, ev_now(s->streams->loop) - s->born, watchers(s), why);
+	    s->guide_number, s->number, s->tuner, ev_now(s->streams->loop) - s->born, stream_watchers(s), why);
 	ev_timer_stop(s->streams->loop, &s->linger);
 	ev_timer_stop(s->streams->loop, &s->again);
-	set_state(s, STREAM_ENDING);
+	stream_set_state(s, STREAM_ENDING);
 	slot_unhold(s);
 	s->tuner = -1;
 	for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
@@ -331,7 +307,7 @@ on_linger(struct ev_loop *loop, ev_timer *watch, int revents)
 	(void)loop;
 	(void)revents;
 	stream_end(s, "nobody watches", TUNER_SYSTEM_BUSY);
-	pump(all);
+	streams_pump(all);
 }
 
 void
@@ -340,7 +316,7 @@ stream_client_left(struct stream *s)
 	if (s->state_now == STREAM_ENDING)
 		return;
 	s->left_at = ev_now(s->streams->loop);
-	if (watchers(s) > 0 || ev_is_active(&s->linger))
+	if (stream_watchers(s) > 0 || ev_is_active(&s->linger))
 		return;
 	ev_timer_set(&s->linger, s->streams->config->stream.linger_ms / 1e3, 0.0);
 	ev_timer_start(s->streams->loop, &s->linger);
@@ -362,7 +338,7 @@ stream_pay(struct stream *s)
 		if (client_pay(c) != 0)
 			return;
 	if (s->handover.pending)
-		log_death(s, true);
+		succession_log(s, true);
 }
 
 /* What the worker is to play; false with *why when it can't be said. */
@@ -392,7 +368,7 @@ serve(struct stream *s)
 {
 	struct client *c, *next;
 
-	set_state(s, STREAM_LIVE);
+	stream_set_state(s, STREAM_LIVE);
 	for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
 		if (c->phase == CLIENT_WAITING)
@@ -461,7 +437,7 @@ on_failed(struct worker *w, unsigned code, const char *reason)
 	if (s->state_now == STREAM_ENDING || s->streams->closing)
 		return;
 	s->streams->failed++;
-	log_event(watchers(s) > 0 ? LOG_ERR : LOG_WARNING, "stream.failed", "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"",
+	log_event(stream_watchers(s) > 0 ? LOG_ERR : LOG_WARNING, "stream.failed", "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"",
 	    s->guide_number, s->number, code, reason);
 	stream_end(s, "source-failed", (int)code);
 }
@@ -489,156 +465,6 @@ on_report(struct worker *w, const struct msg_client_report *report)
 		client_reported(c, report);
 }
 
-/*
- * Hand-over
- */
-
-static double
-jitter(double seconds)
-{
-	return seconds * (0.75 + 0.5 * ((double)arc4random() / 4294967296.0));
-}
-
-static void
-on_again(struct ev_loop *loop, ev_timer *watch, int revents)
-{
-	struct stream *s = watch->data;
-
-	(void)loop;
-	(void)revents;
-	pump(s->streams);
-}
-
-/* No worker for it before so many seconds have passed. */
-static void
-wait_before(struct stream *s, double seconds)
-{
-	struct ev_loop *loop = s->streams->loop;
-
-	s->not_before = ev_now(loop) + seconds;
-	ev_timer_stop(loop, &s->again);
-	if (seconds <= 0)
-		return;
-	ev_timer_set(&s->again, seconds, 0.0);
-	ev_timer_start(loop, &s->again);
-}
-
-/* Count a death; gives the seconds until the next worker may have the stream. */
-static double
-note_death(struct stream *s, const struct worker *w, const struct death *d)
-{
-	bool poison;
-	double wait = crashes_note(&s->crashes, d, &poison);
-
-	s->streams->deaths++;
-	if (poison) {
-		s->streams->poisoned++;
-		log_event(LOG_ERR, "segment.poison", "channel=%s stream=%" PRIu64 " segment=%" PRIu64 " pid=%d "
-		    "why=\"in hand at two crashes: the next worker leaves it out\"", s->guide_number, s->number,
-		    s->crashes.skip_serial, (int)w->pid);
-	}
-	return wait;
-}
-
-/* The channel may have moved to another provider meanwhile, whose slots count from now on. */
-static void
-look_up_provider(struct stream *s, bool goes_on)
-{
-	const struct channel *channel = lineup_find(&s->streams->config->lineup, s->guide_number);
-	const char *provider = channel != NULL && channel->provider != NULL ? channel->provider : "";
-
-	if (!goes_on || strcmp(provider, s->provider) != 0)
-		slot_give_up(s);
-	snprintf(s->provider, sizeof(s->provider), "%s", provider);
-}
-
-/* There was no media yet: the tune begins anew, on a fresh spool. May free s. */
-static void
-tune_again(struct stream *s, bool retired)
-{
-	log_death(s, false);
-	if (watchers(s) == 0 || (!retired && s->retunes == STREAM_RETUNES) ||
-	    (WIFEXITED(s->handover.status) && WEXITSTATUS(s->handover.status) == PB_EXIT_PERMANENT)) {
-		stream_end(s, "worker-died", TUNER_TUNE_FAILED);
-		return;
-	}
-	drop_memory(s);
-	s->retunes += !retired;
-	s->restarts++;
-	look_up_provider(s, false);
-	set_state(s, STREAM_WAITING);
-}
-
-/* Spool, state and clients are kept for the successor. May free s. */
-static void
-carry_on(struct stream *s, double wait)
-{
-	struct client *c, *next;
-
-	for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
-		next = TAILQ_NEXT(c, link);
-		s->handover.clients += client_carry(c);
-	}
-	if (watchers(s) == 0) {
-		stream_end(s, "worker-died", TUNER_TUNE_FAILED);
-		return;
-	}
-	s->restarts++;
-	look_up_provider(s, true);
-	if (wait > 0) {
-		wait = jitter(wait);
-		log_event(LOG_WARNING, "stream.backoff", "channel=%s stream=%" PRIu64 " wait_ms=%.0f deaths=%u",
-		    s->guide_number, s->number, wait * 1e3, s->crashes.row);
-	}
-	wait_before(s, wait);
-	if (s->state_now != STREAM_ORPHAN)
-		set_state(s, STREAM_ORPHAN);
-}
-
-/*
- * Its worker is proven dead. What becomes of the stream is decided here and
- * nowhere else. May free s.
- */
-static void
-succeed(struct stream *s, const struct worker *w, int status)
-{
-	struct death d = { .status = status, .killed = w->killed, .lived_s = ev_now(w->loop) - s->tuned_at };
-	bool retired = w->asked && WIFEXITED(status) && WEXITSTATUS(status) == PB_EXIT_OK;
-	double wait = 0;
-
-	/*
-	 * Nobody else writes there now: what a successor dies of before it takes
-	 * a segment in hand is not put on this one. A tune that begins anew counts
-	 * its segments anew.
-	 */
-	if (s->state_now != STREAM_TUNING)
-		d.in_hand = atomic_exchange(&s->state->in_hand, 0);
-	if (s->handover.pending)
-		log_death(s, false); /* it died before it had all of what the one before left */
-	if (!retired)
-		wait = note_death(s, w, &d);
-	s->handover = (struct handover){
-		.pending = true,
-		.pid = w->pid,
-		.status = status,
-		.retired = retired,
-		.in_hand = d.in_hand,
-		.lived_s = d.lived_s,
-		.died_ns = monotonic_ns(),
-	};
-	if (retired && s->retire != NULL)
-		snprintf(s->handover.why, sizeof(s->handover.why), "%s", s->retire);
-	else
-		death_text(s->handover.why, sizeof(s->handover.why), status, w->killed_why);
-	/* Whatever it was to be replaced for, it is. */
-	s->retire = NULL;
-	s->retiring = false;
-	if (s->state_now == STREAM_TUNING)
-		tune_again(s, retired);
-	else
-		carry_on(s, wait);
-}
-
 static void
 on_died(struct worker *w, int status)
 {
@@ -651,8 +477,8 @@ on_died(struct worker *w, int status)
 	if (s->state_now == STREAM_ENDING)
 		stream_free(s);
 	else if (!all->closing) /* else the next supervisor goes on with it */
-		succeed(s, w, status);
-	pump(all);
+		succession_begin(s, w, status);
+	streams_pump(all);
 }
 
 /* It may write still, and nobody can stop it: who watches is better off with nothing. May free s. */
@@ -662,7 +488,7 @@ on_undead(struct worker *w)
 	struct stream *s = w->user;
 
 	stream_end(s, "worker-undead", TUNER_SYSTEM_BUSY);
-	pump(s->streams);
+	streams_pump(s->streams);
 }
 
 static const struct worker_calls calls = { on_media, on_failed, on_report, on_slot, on_limit, on_writable, on_undead,
@@ -689,26 +515,8 @@ begin(struct stream *s, struct worker *w)
 	w->user = s;
 	w->channel = s->guide_number;
 	if (!adopts)
-		set_state(s, STREAM_TUNING);
+		stream_set_state(s, STREAM_TUNING);
 	send_tune(s);
-}
-
-/* Ask a worker to end, so that the spare goes on with its stream. */
-static void
-retire(struct stream *s)
-{
-	log_event(LOG_INFO, "worker.retire", "pid=%d channel=%s stream=%" PRIu64 " clients=%zu why=\"%s\"",
-	    (int)s->worker->pid, s->guide_number, s->number, watchers(s), s->retire);
-	s->retiring = true;
-	worker_stop(s->worker);
-}
-
-/* Its worker is to be replaced. One that has none gets a new one anyway. */
-static void
-retire_later(struct stream *s, const char *why)
-{
-	if (s->retire == NULL && (s->state_now == STREAM_TUNING || s->state_now == STREAM_LIVE))
-		s->retire = why;
 }
 
 /*
@@ -772,8 +580,8 @@ stream_settle(struct stream *s)
 	settle_all(s->streams);
 }
 
-static struct stream *
-find_number(struct streams *all, uint64_t number)
+struct stream *
+streams_find(struct streams *all, uint64_t number)
 {
 	struct stream *s;
 
@@ -781,92 +589,6 @@ find_number(struct streams *all, uint64_t number)
 		if (s->number == number)
 			return s;
 	return NULL;
-}
-
-/* Its memory is as a stream's must be: then it is the stream's. */
-static bool
-restore_memory(struct stream *s)
-{
-	s->spool_fd = keep_claim(s->streams->keep, LEDGER_FD_SPOOL, s->number);
-	s->state_fd = keep_claim(s->streams->keep, LEDGER_FD_STATE, s->number);
-	s->held = s->spool_fd != -1 && s->state_fd != -1;
-	if (!s->held && s->spool_fd != -1)
-		keep_drop(s->streams->keep, LEDGER_FD_SPOOL, s->number);
-	if (!s->held && s->state_fd != -1)
-		keep_drop(s->streams->keep, LEDGER_FD_STATE, s->number);
-	return s->held && spool_valid(s->spool_fd) && state_map(s->state_fd, &s->state) == 0;
-}
-
-/* One of the last supervisor's, still without its clients. */
-static void
-restore_stream(struct streams *all, const struct ledger_stream *entry)
-{
-	const struct channel *channel = lineup_find(&all->config->lineup, entry->guide_number);
-	struct stream *s = NULL;
-
-	if (channel != NULL && all->count < STREAMS_MAX && streams_on_tuner(all, entry->tuner) == NULL)
-		s = stream_new(all, entry->number, channel, entry->tuner);
-	if (s == NULL) {
-		log_event(LOG_ERR, "stream.lost", "channel=%s stream=%" PRIu64 " why=\"%s\"", entry->guide_number, entry->number,
-		    channel == NULL ? "the channel is gone" : "no tuner or no memory");
-		keep_stream_gone(all->keep, entry->number);
-		return;
-	}
-	s->born = ev_now(all->loop) - PB_MAX((double)(monotonic_ns() - entry->born_ns) / 1e9, 0.0);
-	s->restarts = entry->restarts;
-	s->retunes = entry->retunes;
-	slot_restore(s);
-	if (restore_memory(s) && entry->live) {
-		/* As if its worker had died this moment. */
-		s->state_now = STREAM_LIVE;
-		note(s);
-		return;
-	}
-	drop_memory(s);
-	if (entry->live) {
-		log_event(LOG_ERR, "stream.lost", "channel=%s stream=%" PRIu64 " why=\"its memory is not there\"", s->guide_number,
-		    s->number);
-		stream_end(s, "memory-lost", TUNER_SYSTEM_BUSY);
-	}
-}
-
-static void
-restore_client(struct streams *all, const struct ledger_client *entry)
-{
-	struct stream *s = find_number(all, entry->stream);
-	int fd = s != NULL ? keep_claim(all->keep, LEDGER_FD_CLIENT, entry->number) : -1;
-
-	/* In the ledger only, or of a stream that is gone: then its connection is ended with the rest. */
-	if (fd == -1)
-		keep_client_gone(all->keep, entry->number, false);
-	else if (client_restore(s, entry, fd) == NULL)
-		keep_client_gone(all->keep, entry->number, true);
-}
-
-void
-streams_restore(struct streams *all)
-{
-	struct ledger_stream stream;
-	struct ledger_client client;
-	struct stream *s, *next;
-
-	all->frozen = false;
-	for (size_t at = 0; ledger_next_stream(all->keep->ledger, &at, &stream);)
-		restore_stream(all, &stream);
-	for (size_t at = 0; ledger_next_client(all->keep->ledger, &at, &client);)
-		restore_client(all, &client);
-	keep_end_rest(all->keep);
-	workers_exempt(all->workers, all->count);
-	for (s = TAILQ_FIRST(&all->all); s != NULL; s = next) {
-		next = TAILQ_NEXT(s, link);
-		log_event(LOG_WARNING, "stream.restored", "channel=%s stream=%" PRIu64 " tuner=%d live=%d clients=%zu",
-		    s->guide_number, s->number, s->tuner, s->state_now == STREAM_LIVE, watchers(s));
-		if (s->state_now == STREAM_LIVE)
-			carry_on(s, 0);
-		else if (watchers(s) == 0)
-			stream_end(s, "nobody watches", TUNER_SYSTEM_BUSY);
-	}
-	pump(all);
 }
 
 /*
@@ -888,7 +610,7 @@ wants_worker(struct stream *s)
 		return true;
 	log_event(LOG_WARNING, "stream.backoff", "channel=%s stream=%" PRIu64 " wait_ms=%.0f why=\"%s\"", s->guide_number,
 	    s->number, ORIGIN_WAIT_S * 1e3, why);
-	wait_before(s, ORIGIN_WAIT_S);
+	succession_wait(s, ORIGIN_WAIT_S);
 	return false;
 }
 
@@ -914,27 +636,9 @@ give_workers(struct streams *all, enum stream_state state)
 	return waiting;
 }
 
-/* Replace workers one at a time, each only when the one to follow it is warm. */
-static void
-retire_one(struct streams *all)
-{
-	const struct worker *spare = workers_spare(all->workers);
-	struct stream *s, *due = NULL;
-
-	TAILQ_FOREACH (s, &all->all, link) {
-		if (s->retiring && s->state_now != STREAM_ENDING)
-			return;
-		if (due == NULL && s->retire != NULL && s->worker != NULL &&
-		    (s->worker->state == W_TUNED || s->worker->state == W_LIVE))
-			due = s;
-	}
-	if (due != NULL && spare != NULL && spare->state == W_WARM)
-		retire(due);
-}
-
 /* Who is watched comes first, then who wants to be. */
-static void
-pump(struct streams *all)
+void
+streams_pump(struct streams *all)
 {
 	size_t waiting;
 
@@ -943,17 +647,17 @@ pump(struct streams *all)
 	waiting = give_workers(all, STREAM_ORPHAN);
 	waiting += give_workers(all, STREAM_WAITING);
 	if (waiting == 0)
-		retire_one(all);
+		succession_retire_one(all);
 	workers_waiting(all->workers, waiting);
 }
 
 static void
 on_spare(void *user)
 {
-	pump(user);
+	streams_pump(user);
 }
 
-static struct stream *
+struct stream *
 stream_new(struct streams *all, uint64_t number, const struct channel *channel, int tuner)
 {
 	struct stream *s = calloc(1, sizeof(*s));
@@ -972,11 +676,11 @@ stream_new(struct streams *all, uint64_t number, const struct channel *channel, 
 	TAILQ_INIT(&s->clients);
 	TAILQ_INIT(&s->owed);
 	ev_timer_init(&s->linger, on_linger, 0.0, 0.0);
-	ev_timer_init(&s->again, on_again, 0.0, 0.0);
+	ev_timer_init(&s->again, succession_again, 0.0, 0.0);
 	s->linger.data = s->again.data = s;
 	TAILQ_INSERT_TAIL(&all->all, s, link);
 	all->count++;
-	note(s);
+	stream_note(s);
 	return s;
 }
 
@@ -1097,73 +801,12 @@ streams_tune(struct streams *all, struct http_conn *conn, const struct request *
 			stream_pay(s);
 		}
 	}
-	pump(all);
+	streams_pump(all);
 }
 
 /*
  * All of them
  */
-
-/*
- * A worker whose loop turns may still do no work. What lies between released
- * and head is in hand; its first byte is due when the clock has passed the
- * gap, if any, before it (released stands at a mark). A stalled upstream
- * leaves nothing in hand, and a full socket leaves no room.
- */
-static bool
-is_stuck(struct stream *s, int64_t now_ns)
-{
-	int64_t allowed_ns = (int64_t)s->streams->config->stream.watchdog_ms * 1000000 + (int64_t)(STREAM_STUCK_S * 1e9);
-	struct state_view view;
-	uint64_t gap_ms;
-	struct client *c;
-
-	state_view(s->state, &view);
-	if (s->moved_ns == 0 || view.released == 0 || view.released != s->moved_released || view.reserve_ms < STUCK_HAND_MS) {
-		s->moved_released = view.released;
-		s->moved_ns = now_ns;
-	}
-	gap_ms = view.released > 0 ? state_span_ms(s->state, view.released - 1, view.released) : 0;
-	if (now_ns - s->moved_ns > allowed_ns + (int64_t)gap_ms * 1000000)
-		return true;
-	TAILQ_FOREACH (c, &s->clients, link)
-		if (client_stuck(c, &view, now_ns, allowed_ns))
-			return true;
-	return false;
-}
-
-static void
-look_at_memory(struct stream *s)
-{
-	uint64_t bytes, bound = s->streams->workers->memory_bytes;
-	ev_tstamp now = ev_now(s->streams->loop);
-
-	if (bound == 0 || s->retire != NULL || (s->memory_at != 0 && now - s->memory_at < STREAM_MEMORY_AGAIN_S) ||
-	    !memory_anonymous("", s->worker->pid, &bytes) || bytes <= bound)
-		return;
-	s->memory_at = now;
-	log_event(LOG_WARNING, "worker.memory", "pid=%d channel=%s bytes=%" PRIu64 " worker_memory=%" PRIu64,
-	    (int)s->worker->pid, s->guide_number, bytes, bound);
-	retire_later(s, "worker_memory");
-}
-
-static void
-look_at_worker(struct stream *s, int64_t now_ns, bool paused)
-{
-	struct client *c;
-
-	if (s->state_now != STREAM_LIVE || s->worker == NULL || s->worker->state != W_LIVE)
-		return;
-	if (paused) {
-		s->moved_ns = 0;
-		TAILQ_FOREACH (c, &s->clients, link)
-			c->moved_ns = 0;
-	}
-	if (is_stuck(s, now_ns))
-		worker_kill(s->worker, "bytes in hand and room for them, but none moves");
-	else if (s->streams->looks % STREAM_MEMORY_LOOK_S == 0)
-		look_at_memory(s);
-}
 
 static void
 on_tick(struct ev_loop *loop, ev_timer *watch, int revents)
@@ -1184,9 +827,9 @@ on_tick(struct ev_loop *loop, ev_timer *watch, int revents)
 			next = TAILQ_NEXT(c, link);
 			client_look(c);
 		}
-		look_at_worker(s, now_ns, paused);
+		succession_watch(s, now_ns, paused);
 	}
-	pump(all);
+	streams_pump(all);
 }
 
 void
@@ -1237,11 +880,11 @@ streams_reload(struct streams *all, const struct config *config)
 		}
 		snprintf(s->name, sizeof(s->name), "%s", channel->name != NULL ? channel->name : "");
 		if (is_other(s, old, config))
-			retire_later(s, "reload");
+			succession_retire(s, "reload");
 		if (s->worker != NULL)
 			(void)slot_have(s); /* its provider may have a limit by now */
 	}
-	pump(all);
+	streams_pump(all);
 }
 
 bool
@@ -1251,8 +894,8 @@ streams_restart(struct streams *all, const char *guide_number, const char *why)
 
 	TAILQ_FOREACH (s, &all->all, link)
 		if (s->state_now != STREAM_ENDING && strcmp(s->guide_number, guide_number) == 0) {
-			retire_later(s, why);
-			pump(all);
+			succession_retire(s, why);
+			streams_pump(all);
 			return true;
 		}
 	return false;
@@ -1288,7 +931,7 @@ void
 streams_thaw(struct streams *all)
 {
 	all->frozen = false;
-	pump(all);
+	streams_pump(all);
 }
 
 int

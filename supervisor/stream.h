@@ -7,7 +7,7 @@
  *
  * The stream holds what must outlive a worker: the spool's and the state's
  * descriptors and the clients' connections. A worker that is proven dead
- * costs the stream one call, succeed() in stream.c: with media, spool, state
+ * costs the stream one call, succession_begin(): with media, spool, state
  * and clients go to the spare, which goes on to the byte; without, the tune
  * begins anew. Crash, hang, broken protocol, reload and retirement all come
  * to this one place; and so does the start of a supervisor, which finds the
@@ -211,5 +211,39 @@ void stream_client_left(struct stream *stream);
 
 /* Tell the worker all that it is owed, as far as its channel takes it. */
 void stream_pay(struct stream *stream);
+
+/*
+ * For succession.c and restore.c
+ */
+
+/* A stream without anything yet, waiting. NULL: no memory. */
+struct stream *stream_new(struct streams *streams, uint64_t number, const struct channel *channel, int tuner);
+
+/* It is in another state: logged, and noted in the ledger; or only the latter. */
+void stream_set_state(struct stream *stream, enum stream_state to);
+void stream_note(struct stream *stream);
+
+/* Who waits is answered 503 with code; who was served is ended with why. May free the stream. */
+void stream_end(struct stream *stream, const char *why, int code);
+
+/* Clients that are not ended yet. */
+size_t stream_watchers(const struct stream *stream);
+
+/* Its spool and state are nobody's any more. */
+void stream_drop_memory(struct stream *stream);
+
+/* It has no connection to its provider, and no worker that could make one: the slot is free. */
+void stream_slot_give_up(struct stream *stream);
+
+/* The slot that the last supervisor took for it, if there is one. */
+void stream_slot_restore(struct stream *stream);
+
+/* The channel may have moved to another provider meanwhile, whose slots count from now on. */
+void stream_look_up_provider(struct stream *stream, bool goes_on);
+
+struct stream *streams_find(struct streams *streams, uint64_t number);
+
+/* Give workers to those that wait for one. */
+void streams_pump(struct streams *streams);
 
 #endif
