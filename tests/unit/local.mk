@@ -87,12 +87,12 @@ tests_unit_decrypt_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_decrypt_LDADD = libworker.a libbase.a $(CRYPTO_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += tests/unit/resolve
-tests_unit_resolve_SOURCES = tests/unit/resolve.c
+tests_unit_resolve_SOURCES = tests/unit/resolve.c tests/lib/delay.h tests/lib/delay.c
 tests_unit_resolve_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_resolve_LDADD = libworker.a libbase.a $(CARES_LIBS) $(EV_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += tests/unit/fetch
-tests_unit_fetch_SOURCES = tests/unit/fetch.c
+tests_unit_fetch_SOURCES = tests/unit/fetch.c tests/lib/delay.h tests/lib/delay.c
 tests_unit_fetch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_fetch_LDADD = libworker.a libbase.a $(CURL_LIBS) $(CARES_LIBS) $(EV_LIBS) $(ZLIB_LIBS) $(CHECK_LIBS)
 
