@@ -44,7 +44,7 @@ struct map {
 };
 
 _Static_assert(offsetof(struct map, socket_words) == 64, "the prefix never changes between builds");
-_Static_assert(sizeof(struct ledger_socket) == 144 && sizeof(struct ledger_stream) == 48 &&
+_Static_assert(sizeof(struct ledger_socket) == 144 && sizeof(struct ledger_stream) == 80 &&
     sizeof(struct ledger_client) == 168, "nor does the rest without another LEDGER_LAYOUT");
 
 enum kind { SOCKET, STREAM, CLIENT, KINDS };
@@ -118,7 +118,7 @@ stream_bounded(const void *entry)
 {
 	const struct ledger_stream *s = entry;
 
-	return s->tuner >= 0 && s->tuner < LEDGER_STREAMS && s->live <= 1 && s->born_ns >= 0 &&
+	return s->tuner >= 0 && s->tuner < LEDGER_STREAMS && s->live <= 1 && s->skip_set <= 1 && s->born_ns >= 0 &&
 	    s->guide_number[0] != '\0' && text_bounded(s->guide_number, sizeof(s->guide_number));
 }
 

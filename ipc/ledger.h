@@ -29,7 +29,7 @@
 #include <stdint.h>
 
 #define LEDGER_MAGIC UINT32_C(0x5042474c) /* "LGBP" in memory */
-#define LEDGER_LAYOUT 1
+#define LEDGER_LAYOUT 2
 #define LEDGER_SOCKETS 32
 #define LEDGER_STREAMS 1024
 #define LEDGER_CLIENTS 16384
@@ -60,6 +60,10 @@ struct ledger_stream {
 	uint32_t retunes;
 	int64_t born_ns;   /* CLOCK_MONOTONIC */
 	char guide_number[16];
+	/* What its workers died of (supervisor/crash.h): a segment that crashes them does so under the next supervisor, too. */
+	uint32_t deaths_row, crashes, poisoned;
+	uint32_t skip_set; /* 1: skip_serial is to be left out */
+	uint64_t suspect, skip_serial;
 };
 
 /* Who it is, its connection still says. */

@@ -16,6 +16,7 @@
  *   HELLO            both  -              -
  *   W_READY          W     -              S_TUNE, some day
  *   S_SOURCE         S     -              - (a backup of the tune that follows)
+ *   S_QUARANTINE     S     file           - (before a tune that leaves a segment out)
  *   S_TUNE           S     spool, state,  W_MEDIA or W_FAILED; with `adopt` nothing: the stream goes on
  *                          slot
  *   W_SLOT           W     -              S_SLOT, when it asked for one
@@ -59,6 +60,7 @@ enum msg_type {
 	MSG_S_SOURCE,
 	MSG_S_SLOT,
 	MSG_S_LIMIT,
+	MSG_S_QUARANTINE,
 	MSG_W_READY,
 	MSG_W_MEDIA,
 	MSG_W_FAILED,
@@ -116,6 +118,16 @@ struct msg_source {
 };
 
 /*
+ * The segment of this serial, which the tune to come leaves out, is to be
+ * fetched into the file as it is, and looked at by nobody; no more than
+ * bytes_max of it.
+ */
+struct msg_quarantine {
+	uint64_t serial;
+	uint64_t bytes_max;
+};
+
+/*
  * The third descriptor, which may be missing, is a lock: the slot of the
  * stream's provider. It is to be kept open for as long as there can be
  * connections to the provider; nothing else is done with it.
@@ -132,7 +144,7 @@ struct msg_tune {
 	uint32_t source_count; /* url and those that S_SOURCE named, 1..MSG_SOURCES_MAX */
 	uint32_t source_set;   /* 1: begin with `source`, whatever the state says (0: url, n: backup n) */
 	uint32_t source;
-	uint32_t hold_ms;      /* ask nobody for anything before so long has passed */
+	uint32_t hold_ms;      /* ask nobody for anything before so long has passed; viewers are served meanwhile */
 	struct msg_account of; /* of url */
 	struct msg_settings settings;
 	char guide_number[16];

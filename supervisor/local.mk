@@ -28,6 +28,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/notify.h supervisor/notify.c \
 	supervisor/privs.h supervisor/privs.c \
 	supervisor/provider.h supervisor/provider.c \
+	supervisor/quarantine.h supervisor/quarantine.c \
 	supervisor/restore.c \
 	supervisor/slot.h supervisor/slot.c \
 	supervisor/status.h supervisor/status.c \

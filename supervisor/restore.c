@@ -42,6 +42,14 @@ restore_stream(struct streams *all, const struct ledger_stream *entry)
 	s->born = ev_now(all->loop) - PB_MAX((double)(monotonic_ns() - entry->born_ns) / 1e9, 0.0);
 	s->restarts = entry->restarts;
 	s->retunes = entry->retunes;
+	s->crashes = (struct crashes){
+		.row = entry->deaths_row,
+		.suspect = entry->suspect,
+		.skip_set = entry->skip_set,
+		.skip_serial = entry->skip_serial,
+		.count = entry->crashes,
+		.poisoned = entry->poisoned,
+	};
 	stream_slot_restore(s);
 	if (restore_memory(s) && entry->live) {
 		/* As if its worker had died this moment. */

@@ -48,6 +48,12 @@ stream_note(struct stream *s)
 		.live = s->state_now == STREAM_LIVE || s->state_now == STREAM_ORPHAN,
 		.restarts = s->restarts,
 		.retunes = s->retunes,
+		.deaths_row = s->crashes.row,
+		.crashes = s->crashes.count,
+		.poisoned = s->crashes.poisoned,
+		.skip_set = s->crashes.skip_set,
+		.suspect = s->crashes.suspect,
+		.skip_serial = s->crashes.skip_serial,
 		.born_ns = PB_MAX(monotonic_ns() - (int64_t)((ev_now(s->streams->loop) - s->born) * 1e9), INT64_C(1)),
 	};
 
@@ -265,6 +271,8 @@ stream_free(struct stream *s)
 	stream_slot_give_up(s);
 	upstream_reset(s);
 	stream_drop_memory(s);
+	if (s->quarantine_fd != -1)
+		close(s->quarantine_fd);
 	free(s->slots);
 	free(s);
 }
@@ -398,13 +406,18 @@ send_tune(struct stream *s)
 	tune.adopt = adopts;
 	tune.skip_set = adopts && s->crashes.skip_set;
 	tune.skip_serial = s->crashes.skip_serial;
-	err = upstream_tell_first(s, tune.source_count);
+	if (adopts)
+		succession_pack(s, &tune);
+	err = succession_quarantine(s);
+	if (err == 0)
+		err = upstream_tell_first(s, tune.source_count);
 	if (err == 0)
 		err = worker_send(s->worker, MSG_S_TUNE, &tune, sizeof(tune), fds, s->slot.fd != -1 ? 3 : 2);
 	s->tune_owed = err == PB_AGAIN;
 	if (err != 0)
 		return;
 	worker_tuned(s->worker, s->state, adopts);
+	succession_packed(s);
 	if (adopts)
 		serve(s);
 }
@@ -668,7 +681,8 @@ stream_new(struct streams *all, uint64_t number, const struct channel *channel, 
 	s->number = number;
 	s->tuner = tuner;
 	s->born = s->since = s->left_at = ev_now(all->loop);
-	s->spool_fd = s->state_fd = s->slot.fd = -1;
+	s->spool_fd = s->state_fd = s->slot.fd = s->quarantine_fd = -1;
+	s->source_next = -1;
 	upstream_init(&s->upstream);
 	snprintf(s->guide_number, sizeof(s->guide_number), "%s", channel->guide_number);
 	snprintf(s->name, sizeof(s->name), "%s", channel->name != NULL ? channel->name : "");

@@ -107,6 +107,10 @@ struct stream {
 		size_t clients;
 		ev_tstamp at;
 	} last;                /* of them; when handovers > 0 */
+	double hold_s;         /* its next worker is to leave the source alone for so long; 0: it is not */
+	ev_tstamp hold_until;  /* its worker was told so: until then it does no more than carry the viewers */
+	int source_next;       /* the source that its next worker is to go on with; -1: as the state says */
+	int quarantine_fd;     /* for the segment to be left out; its next worker's. -1: none */
 	uint64_t moved_released; /* `released`, when it last changed */
 	int64_t moved_ns;      /* CLOCK_MONOTONIC: when it did, or couldn't have */
 

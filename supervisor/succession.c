@@ -7,11 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <errno.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/pb.h"
 #include "supervisor/memory.h"
+#include "supervisor/quarantine.h"
 #include "supervisor/stream.h"
 #include "supervisor/tuner.h"
 
@@ -75,6 +79,78 @@ succession_wait(struct stream *s, double seconds)
 	ev_timer_start(loop, &s->again);
 }
 
+/* A file for the segment that the next worker leaves out. */
+static void
+open_quarantine(struct stream *s)
+{
+	const char *dir = s->streams->config->stream.quarantine_dir;
+	char name[QUARANTINE_NAME] = "";
+	int err;
+
+	if (dir == NULL)
+		return;
+	if (s->quarantine_fd != -1)
+		close(s->quarantine_fd);
+	s->quarantine_fd = -1;
+	err = quarantine_open(dir, s->guide_number, s->crashes.skip_serial, time(NULL), &s->quarantine_fd, name);
+	log_event(err == 0 ? LOG_INFO : LOG_WARNING, "segment.quarantine",
+	    "channel=%s stream=%" PRIu64 " segment=%" PRIu64 " file=\"%s/%s\" why=\"%s\"", s->guide_number, s->number,
+	    s->crashes.skip_serial, dir, name, err == 0 ? "" : strerror(errno));
+}
+
+int
+succession_quarantine(struct stream *s)
+{
+	struct msg_quarantine msg = { .serial = s->crashes.skip_serial, .bytes_max = QUARANTINE_BYTES };
+	int err;
+
+	if (s->quarantine_fd == -1)
+		return 0;
+	err = worker_send(s->worker, MSG_S_QUARANTINE, &msg, sizeof(msg), &s->quarantine_fd, 1);
+	if (err == 0) {
+		close(s->quarantine_fd);
+		s->quarantine_fd = -1;
+	}
+	return err;
+}
+
+/* How many sources does the channel have? */
+static unsigned
+source_count(const struct stream *s)
+{
+	const struct channel *channel = lineup_find(&s->streams->config->lineup, s->guide_number);
+
+	return channel != NULL && !channel->testcard ? 1 + channel->backup_count : 1;
+}
+
+/* Workers die too soon: the next one is to hold its hands still for so long, and then to try the next source. */
+static void
+hold(struct stream *s, double seconds)
+{
+	unsigned count = source_count(s);
+	/* A worker wrote that: any number will do. */
+	unsigned now = s->source_next >= 0 ? (unsigned)s->source_next :
+	                                     atomic_load_explicit(&s->state->figures.source, memory_order_relaxed) % count;
+
+	s->hold_s = seconds;
+	s->source_next = count > 1 ? (int)((now + 1) % count) : -1;
+}
+
+void
+succession_pack(const struct stream *s, struct msg_tune *tune)
+{
+	tune->hold_ms = (uint32_t)(s->hold_s * 1e3);
+	tune->source_set = s->source_next >= 0 && (uint32_t)s->source_next < tune->source_count;
+	tune->source = tune->source_set ? (uint32_t)s->source_next : 0;
+}
+
+void
+succession_packed(struct stream *s)
+{
+	s->hold_until = ev_now(s->streams->loop) + s->hold_s;
+	s->hold_s = 0;
+}
+
 /* Count a death; gives the seconds until the next worker may have the stream. */
 static double
 note_death(struct stream *s, const struct worker *w, const struct death *d)
@@ -89,7 +165,9 @@ note_death(struct stream *s, const struct worker *w, const struct death *d)
 		    "channel=%s stream=%" PRIu64 " segment=%" PRIu64 " pid=%d "
 		    "why=\"in hand at two crashes: the next worker leaves it out\"",
 		    s->guide_number, s->number, s->crashes.skip_serial, (int)w->pid);
+		open_quarantine(s);
 	}
+	stream_note(s);
 	return wait;
 }
 
@@ -126,9 +204,19 @@ succession_carry(struct stream *s, double wait)
 	s->restarts++;
 	stream_look_up_provider(s, true);
 	if (wait > 0) {
+		bool held = ev_now(s->streams->loop) < s->hold_until;
+
 		wait = jitter(wait);
-		log_event(LOG_WARNING, "stream.backoff", "channel=%s stream=%" PRIu64 " wait_ms=%.0f deaths=%u",
-		    s->guide_number, s->number, wait * 1e3, s->crashes.row);
+		if (!held)
+			hold(s, wait);
+		log_event(LOG_WARNING, "stream.backoff", "channel=%s stream=%" PRIu64 " wait_ms=%.0f deaths=%u source=%d viewers=%s",
+		    s->guide_number, s->number, wait * 1e3, s->crashes.row, s->source_next, held ? "waiting" : "served");
+		/* One that had nothing to do but to carry the viewers died of that. */
+		if (!held)
+			wait = 0;
+	} else {
+		s->hold_s = 0;
+		s->source_next = -1;
 	}
 	succession_wait(s, wait);
 	if (s->state_now != STREAM_ORPHAN)

@@ -6,7 +6,12 @@
  * retired: its death is counted, the stream waits for the next one, or begins
  * anew where there was no media, and it is said once the next one has all.
  *
- *   blocking  never
+ *   backoff   is the source's, not the viewers': a worker that comes too soon
+ *             after the last deaths adopts at once, serves what the spool holds
+ *             and filler behind it, but leaves the source alone, and goes on
+ *             with the channel's next one. When even such a worker dies, none
+ *             is given for so long
+ *   blocking  for the moment that it takes to open a file of quarantine_dir
  *
  * Not here: which deaths are crashes, and how long to wait (crash.h); who is
  * given the next worker (stream.c).
@@ -17,6 +22,8 @@
 #include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "ipc/msg.h"
 
 struct stream;
 struct streams;
@@ -37,6 +44,16 @@ void succession_log(struct stream *s, bool handed);
 /* No worker for it before so many seconds have passed; and the timer's callback. */
 void succession_wait(struct stream *s, double seconds);
 void succession_again(struct ev_loop *loop, ev_timer *watch, int revents);
+
+/*
+ * What a tune that adopts has to say of the deaths before: which source, and
+ * how long to leave it alone. _packed(): the worker has it.
+ */
+void succession_pack(const struct stream *s, struct msg_tune *tune);
+void succession_packed(struct stream *s);
+
+/* Hand the file for the segment that is left out to the worker, when there is one. As worker_send(). */
+int succession_quarantine(struct stream *s);
 
 /* Its worker is to be replaced, for why (static text). One that has none gets a new one anyway. */
 void succession_retire(struct stream *s, const char *why);

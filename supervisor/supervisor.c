@@ -204,6 +204,9 @@ bind_all(struct supervisor *sup, int fds[CONFIG_LISTEN_MAX], int *control_fd)
 		return status;
 	if (privs_mkdir(&sup->privs, server->state_dir, 0750) != 0)
 		log_event(LOG_WARNING, "start.state_dir", "path=\"%s\" why=\"%s\"", server->state_dir, strerror(errno));
+	if (sup->config->stream.quarantine_dir != NULL && privs_mkdir(&sup->privs, sup->config->stream.quarantine_dir, 0750) != 0)
+		log_event(LOG_WARNING, "start.quarantine_dir", "path=\"%s\" why=\"%s\"", sup->config->stream.quarantine_dir,
+		    strerror(errno));
 	if (privs_drop(&sup->privs) != 0)
 		return refuse(PB_EXIT_PERMANENT, "can't give up root");
 	return 0;

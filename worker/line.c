@@ -17,6 +17,7 @@
 #include "worker/fetch.h"
 #include "worker/pace.h"
 #include "worker/prefetch.h"
+#include "worker/quarantine.h"
 #include "worker/quality.h"
 #include "worker/source.h"
 #include "worker/writer.h"
@@ -39,11 +40,13 @@ struct line {
 	struct fetch_pool *pool;
 	struct source *source;
 	struct prefetch *prefetch;
+	struct quarantine *quarantine; /* NULL: no segment is wanted for it */
 	struct writer *writer;
 	const struct line_ops *ops;
 	void *arg;
 	struct quality quality;
 	ev_timer tick, second;
+	ev_timer hold;          /* until the source may be asked */
 	unsigned seconds;       /* since media */
 	unsigned lost, useless; /* in a row */
 	int data_err;           /* of the segment in hand */
@@ -88,6 +91,16 @@ line_tick(struct ev_loop *loop, ev_timer *w, int revents)
 			l->ops->ended(l->arg);
 		}
 	}
+}
+
+static void
+line_held(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct line *l = w->data;
+
+	(void)loop;
+	(void)revents;
+	source_open(l->source);
 }
 
 /* What the operator is shown. */
@@ -158,6 +171,8 @@ source_adds(void *arg, const struct source_segment *segment)
 {
 	struct line *l = arg;
 
+	if (segment->skip)
+		quarantine_take(l->quarantine, segment);
 	return prefetch_add(l->prefetch, segment);
 }
 
@@ -460,7 +475,8 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
 	l->arg = arg;
 	ev_timer_init(&l->tick, line_tick, 0., PACE_TICK_S);
 	ev_timer_init(&l->second, line_second, 1., 1.);
-	l->tick.data = l->second.data = l;
+	ev_timer_init(&l->hold, line_held, 0., 0.);
+	l->tick.data = l->second.data = l->hold.data = l;
 	options = (struct fetch_pool_options){
 		.resolve = resolve,
 		.settings = &l->tune.settings,
@@ -489,12 +505,21 @@ line_free(struct line **line)
 		return;
 	ev_timer_stop(l->loop, &l->tick);
 	ev_timer_stop(l->loop, &l->second);
+	ev_timer_stop(l->loop, &l->hold);
+	quarantine_free(&l->quarantine);
 	source_free(&l->source);
 	prefetch_free(&l->prefetch);
 	writer_free(&l->writer);
 	fetch_pool_free(&l->pool);
 	free(l);
 	*line = NULL;
+}
+
+void
+line_quarantine(struct line *l, const struct msg_quarantine *msg, int fd)
+{
+	quarantine_free(&l->quarantine);
+	l->quarantine = quarantine_new(l->loop, l->pool, l->tune.guide_number, fd, msg->serial, msg->bytes_max);
 }
 
 void
@@ -506,7 +531,14 @@ line_open(struct line *l)
 		prefetch_tuning(l->prefetch, ev_now(l->loop) + (ms != 0 ? ms : TUNE_TIMEOUT_MS) / 1e3);
 	ev_timer_start(l->loop, &l->tick);
 	ev_timer_start(l->loop, &l->second);
-	source_open(l->source);
+	if (l->tune.hold_ms == 0) {
+		source_open(l->source);
+		return;
+	}
+	log_event(LOG_INFO, "stream.hold", "channel=%s hold_ms=%u reserve_ms=%u", l->tune.guide_number, l->tune.hold_ms,
+	    writer_reserve_ms(l->writer));
+	ev_timer_set(&l->hold, l->tune.hold_ms / 1e3, 0.);
+	ev_timer_start(l->loop, &l->hold);
 }
 
 uint64_t

@@ -47,7 +47,13 @@ int line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, c
     int spool_fd, struct state *state, const struct line_ops *ops, void *arg);
 void line_free(struct line **line);
 
-/* Begin: the first request is on the wire when it returns. */
+/* The segment that the tune leaves out is to be fetched into fd, which is taken. Before line_open(). */
+void line_quarantine(struct line *line, const struct msg_quarantine *msg, int fd);
+
+/*
+ * Begin: the first request is on the wire when it returns, or, with
+ * tune->hold_ms, when that is over; what is there is released meanwhile.
+ */
 void line_open(struct line *line);
 
 /* Media released since the beginning, in milliseconds. */

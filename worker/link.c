@@ -43,6 +43,7 @@ struct rule {
 };
 
 static void on_hello(struct link *, struct msg *);
+static void on_quarantine(struct link *, struct msg *);
 static void on_tune(struct link *, struct msg *);
 static void on_source(struct link *, struct msg *);
 static void on_slot(struct link *, struct msg *);
@@ -55,6 +56,7 @@ static void on_stop(struct link *, struct msg *);
 /* States that allow it, bytes, descriptors (at least, at most), handler. */
 static const struct rule rules[] = {
 	[MSG_HELLO] = { IN(L_GREETING), sizeof(struct msg_hello), 0, 0, on_hello },
+	[MSG_S_QUARANTINE] = { IN(L_WARM), sizeof(struct msg_quarantine), 1, 1, on_quarantine },
 	[MSG_S_TUNE] = { IN(L_WARM), sizeof(struct msg_tune), 2, 3, on_tune },
 	[MSG_S_SOURCE] = { IN(L_WARM), sizeof(struct msg_source), 0, 0, on_source },
 	[MSG_S_SLOT] = { IN(L_TUNED), sizeof(struct msg_slot_answer), 0, 1, on_slot },
@@ -306,6 +308,15 @@ on_hello(struct link *link, struct msg *m)
 		return;
 	}
 	link->state = L_WARM;
+}
+
+static void
+on_quarantine(struct link *link, struct msg *m)
+{
+	int fd = m->fds[0];
+
+	m->fds[0] = -1;
+	link->ops->quarantine(link->arg, (const struct msg_quarantine *)m->data, fd);
 }
 
 static void

@@ -46,6 +46,8 @@ struct worker {
 	struct state *state;
 	struct sources_list sources; /* backups, until the tune; then with its url */
 	int spool_fd, state_fd;
+	int quarantine_fd; /* until there is a line, which takes it; -1: none */
+	struct msg_quarantine quarantine;
 	int status;
 };
 
@@ -145,6 +147,17 @@ link_slots(void *arg, unsigned source, bool granted)
 	(void)granted;
 }
 
+static void
+link_quarantine(void *arg, const struct msg_quarantine *msg, int fd)
+{
+	struct worker *w = arg;
+
+	if (w->quarantine_fd != -1)
+		close(w->quarantine_fd);
+	w->quarantine_fd = fd;
+	w->quarantine = *msg;
+}
+
 static int
 link_tune(void *arg, const struct msg_tune *tune, int spool_fd, int state_fd)
 {
@@ -164,6 +177,9 @@ link_tune(void *arg, const struct msg_tune *tune, int spool_fd, int state_fd)
 	err = line_new(&w->line, w->loop, w->resolve, tune, spool_fd, w->state, &line_ops, w);
 	if (err != 0)
 		return err;
+	if (w->quarantine_fd != -1)
+		line_quarantine(w->line, &w->quarantine, w->quarantine_fd);
+	w->quarantine_fd = -1;
 	line_open(w->line);
 	return 0;
 }
@@ -203,6 +219,7 @@ static const struct link_ops link_ops = {
 	.source = link_source,
 	.limit = link_limits,
 	.slot = link_slots,
+	.quarantine = link_quarantine,
 	.tune = link_tune,
 	.client = link_client,
 	.drop = link_drop,
@@ -222,7 +239,7 @@ warm_up(void)
 static int
 serve(int fd)
 {
-	struct worker w = { .spool_fd = -1, .state_fd = -1, .status = PB_EXIT_TEMPORARY };
+	struct worker w = { .spool_fd = -1, .state_fd = -1, .quarantine_fd = -1, .status = PB_EXIT_TEMPORARY };
 
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

@@ -7,6 +7,8 @@ need_media hi
 mkdir "$T/bin" "$T/fault"
 chmod 755 "$T/bin"
 chmod 777 "$T/fault"
+# Whoever the bridge runs as may write there.
+mkdir -m 777 "$T/quarantine"
 cp "$PROGRAMS/plexbridged" "$PROGRAMS/plexbridge-origin" "$PROGRAMS/plexbridgectl" "$T/bin/"
 cp "$top_builddir/tests/system/faulty/plexbridge-worker" "$T/bin/"
 PROGRAMS=$T/bin
@@ -17,6 +19,7 @@ bridge config <<-INI
 	[stream]
 	window = 10s
 	burst = 2s
+	quarantine_dir = $T/quarantine
 	[channel 1]
 	name = Dying
 	url = @ORIGIN@/a/master.m3u8
@@ -83,6 +86,19 @@ rm "$PB_FAULT_FILE"
 expect "it is in the log" bridge wait-log event=segment.poison
 bytes=$(stat -c %s "$T/p.ts")
 viewer wait p bytes=$((bytes + 400000))
+
+it "and kept as they came, for whoever mends the worker"
+expect "it is fetched" bridge wait-log "event=segment.quarantined.*status=200 why=\"\""
+kept=$(bridge log event=segment.quarantine | sed -n 's/.*file="\([^"]*\)".*/\1/p;q')
+expect "$kept is there" test -s "$kept"
+# The origin numbers its segments for ever: what is kept is one of those.
+"$PROGRAMS/plexbridge-origin" --analyse "$kept" --es-hash >"$T/kept.es"
+"$PROGRAMS/plexbridge-origin" --analyse "$(media hi)" --es-hash >"$T/media.es"
+at_least "pictures and sounds in it" "$(wc -l <"$T/kept.es")" 20
+equal "those that are not the origin's" "$(awk 'NR == FNR { there[$4 "/" $5]; next } !($4 "/" $5 in there)' \
+    "$T/media.es" "$T/kept.es" | wc -l)" 0
+
+it "the viewer of those has a stream without them"
 viewer check p status=200 closed=no continuity_errors=0 pcr_backward=0 dts_backward=0 pmt_changes=0
 
 finish

@@ -34,6 +34,11 @@ tests_unit_pace_SOURCES = tests/unit/pace.c
 tests_unit_pace_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_pace_LDADD = libworker.a libipc.a libbase.a $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/quarantine
+tests_unit_quarantine_SOURCES = tests/unit/quarantine.c
+tests_unit_quarantine_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_quarantine_LDADD = libsupervisor.a libbase.a $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/url
 tests_unit_url_SOURCES = tests/unit/url.c
 tests_unit_url_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
