@@ -162,6 +162,24 @@ add_client(struct table *table, const json_t *stream, const json_t *c)
 	    behind, text_of(c, "agent") });
 }
 
+/* How its connection is: what tells a poor network from a player that doesn't read. */
+static void
+add_connection(struct table *table, const json_t *stream, const json_t *c)
+{
+	const json_t *conn = json_object_get(c, "connection");
+	char rtt[CELL], again[CELL], rate[CELL], silent[CELL], shut[CELL], queued[CELL];
+
+	if (!json_is_object(conn))
+		return;
+	snprintf(rtt, sizeof(rtt), "%.1f ms", number_of(conn, "rtt_ms"));
+	snprintf(rate, sizeof(rate), "%.1f M", number_of(conn, "delivery_kbps") / 1e3);
+	snprintf(silent, sizeof(silent), "%.0f ms", number_of(conn, "unacked_ms"));
+	snprintf(shut, sizeof(shut), "%.1f s", number_of(conn, "zero_window_ms") / 1e3);
+	table_add(table, (const char *const[]){ text_of(stream, "channel"), text_of(c, "address"), rtt,
+	    integer(again, conn, "retransmits"), rate, silent, shut,
+	    show_bytes(queued, sizeof(queued), number_of(conn, "queued_bytes")) });
+}
+
 char *
 show_status(const json_t *status, bool utf8)
 {
@@ -178,8 +196,11 @@ show_status(const json_t *status, bool utf8)
 	static const struct column of_client[] = { { "CHANNEL", false, 0 }, { "ADDRESS", false, 25 },
 		{ "STATE", false, 0 }, { "TIME", true, 0 }, { "SENT", true, 0 }, { "BEHIND", true, 0 },
 		{ "AGENT", false, 4 } };
+	static const struct column of_connection[] = { { "CHANNEL", false, 0 }, { "ADDRESS", false, 8 },
+		{ "RTT", true, 0 }, { "RESENT", true, 0 }, { "BIT/S", true, 0 }, { "SILENT", true, 0 }, { "SHUT", true, 0 },
+		{ "QUEUED", true, 0 } };
 	const json_t *streams = json_object_get(status, "streams");
-	struct table table, workers, handovers, clients;
+	struct table table, workers, handovers, clients, connections;
 	char *text = NULL;
 	size_t len, n = json_array_size(streams);
 	FILE *out = open_memstream(&text, &len);
@@ -191,14 +212,17 @@ show_status(const json_t *status, bool utf8)
 	table_init(&workers, of_worker, NITEMS(of_worker));
 	table_init(&handovers, of_handover, NITEMS(of_handover));
 	table_init(&clients, of_client, NITEMS(of_client));
+	table_init(&connections, of_connection, NITEMS(of_connection));
 	for (size_t i = 0; i < n; i++) {
 		const json_t *s = json_array_get(streams, i), *list = json_object_get(s, "clients");
 
 		add_stream(&table, s);
 		add_worker(&workers, s);
 		add_handover(&handovers, s);
-		for (size_t k = 0; k < json_array_size(list); k++)
+		for (size_t k = 0; k < json_array_size(list); k++) {
 			add_client(&clients, s, json_array_get(list, k));
+			add_connection(&connections, s, json_array_get(list, k));
+		}
 	}
 	if (n == 0)
 		fputs("\nno channel is running\n", out);
@@ -206,6 +230,7 @@ show_status(const json_t *status, bool utf8)
 	put_table(out, &workers, utf8);
 	put_table(out, &handovers, utf8);
 	put_table(out, &clients, utf8);
+	put_table(out, &connections, utf8);
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;

@@ -128,6 +128,29 @@ struct state_figures {
 	_Atomic uint32_t video_type, audio_type; /* stream_type of the PMT, 0: none */
 	_Atomic uint32_t source;
 	_Atomic uint32_t http_status; /* of the last answer */
+	_Atomic uint64_t hedges;    /* second requests because the first was late */
+	_Atomic uint64_t hedges_won; /* that answered first */
+	_Atomic uint64_t steps;     /* from one variant to another */
+	_Atomic uint32_t rtt_ms;    /* of the connections to the source, smoothed */
+	_Atomic uint32_t retransmits; /* of our segments to it, in the last ten seconds */
+	_Atomic uint32_t loss_permille; /* of its segments to us, lately: those that came out of order or again */
+	_Atomic uint32_t error_permille; /* of requests that failed or were repeated, lately */
+	_Atomic uint32_t learned_ms; /* the reserve that outages taught; 0: none did */
+};
+
+/*
+ * How one client's connection is, by its slot's number; the worker's, once a
+ * second. For people: `client` says whose figures they are (0: nobody's yet).
+ */
+struct state_client {
+	_Atomic uint64_t client;
+	_Atomic uint32_t rtt_us, rttvar_us;
+	_Atomic uint32_t retransmits; /* segments sent again, ever */
+	_Atomic uint32_t delivery_kbps; /* that reach it, as last measured */
+	_Atomic uint32_t unacked_ms; /* since its last acknowledgement, while bytes are on their way; 0: none are */
+	_Atomic uint32_t zero_window_ms; /* in which its window held us back, ever */
+	_Atomic uint32_t queued; /* bytes in its socket's queue, sent or not */
+	_Atomic uint32_t probes; /* of its shut window, unanswered */
 };
 
 enum state_source_health {
@@ -181,6 +204,7 @@ struct state {
 	struct state_snapshot snapshot[2];
 	struct state_figures figures;
 	struct state_sources sources;
+	struct state_client clients[STATE_SLOTS];
 	char reason[STATE_REASON_MAX]; /* what upstream's last trouble was; terminated by the reader */
 	struct state_mark marks[STATE_INDEX];
 };

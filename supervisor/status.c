@@ -71,6 +71,29 @@ quality_name(uint32_t quality)
 	return quality < NITEMS(names) ? names[quality] : "unknown";
 }
 
+/* How its connection is, as its worker last saw it; null before that. */
+static json_t *
+connection_object(const struct client *c)
+{
+	const struct stream *s = c->stream;
+	const struct state_client *f;
+	json_t *o;
+
+	if (c->slot == CLIENT_NO_SLOT || s->state == NULL)
+		return json_null();
+	f = &s->state->clients[c->slot];
+	if (figure(&f->client) != c->number)
+		return json_null();
+	o = json_object();
+	json_object_set_new(o, "rtt_ms", json_real(tenths((double)figure32(&f->rtt_us) / 1e3)));
+	json_object_set_new(o, "retransmits", number(figure32(&f->retransmits)));
+	json_object_set_new(o, "delivery_kbps", number(figure32(&f->delivery_kbps)));
+	json_object_set_new(o, "unacked_ms", number(figure32(&f->unacked_ms)));
+	json_object_set_new(o, "zero_window_ms", number(figure32(&f->zero_window_ms)));
+	json_object_set_new(o, "queued_bytes", number(figure32(&f->queued)));
+	return o;
+}
+
 static json_t *
 client_object(const struct client *c)
 {
@@ -91,6 +114,7 @@ client_object(const struct client *c)
 	json_object_set_new(o, "seconds", json_real(tenths(ev_now(s->streams->loop) - c->since)));
 	json_object_set_new(o, "bytes", number(client_bytes(c)));
 	json_object_set_new(o, "behind_live_s", json_real(tenths(behind_s)));
+	json_object_set_new(o, "connection", connection_object(c));
 	json_object_set_new(o, "state",
 	    json_string(client_paused(c) ? "paused" : c->eof ? "half-closed" : client_phase_name(c->phase)));
 	return o;

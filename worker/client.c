@@ -24,6 +24,7 @@
 #include "base/pb.h"
 #include "base/ts.h"
 #include "ipc/spool.h"
+#include "worker/wire.h"
 
 /* netinet/tcp.h of this libc may lack tcpi_bytes_acked; the kernel's own layout has it since 4.1. */
 struct tcp_info_acked {
@@ -36,7 +37,14 @@ struct tcp_info_acked {
 #define DRAIN_BYTES 4096       /* of what a client says after its request; all of it is ignored */
 #define PRELUDE_SCAN (1 << 20) /* how far behind a key frame each PID's first packet is looked for */
 #define WATCH_S 1.0
+#define WATCH_SLICES 10 /* many are looked at in slices of the second, */
+#define WATCH_AT_ONCE 64 /* ... so few all at once */
 #define KEEPALIVE_S 10
+#define LOWAT_MIN (128 << 10) /* never sent bytes in a socket's queue: */
+#define LOWAT_MS 250 /* ... more than a tick of media, less than what a dead viewer is worth */
+#define SNDBUF_MIN (256 << 10)
+#define SNDBUF_MS 2000 /* of media: several round trips of a poor path */
+#define RATE_DEFAULT_KBPS 8000 /* until it is known */
 #define PCR_PER_MS 27000
 
 struct client {
@@ -46,13 +54,14 @@ struct client {
 	uint32_t slot_n;
 	int fd;
 	uint64_t id;
-	uint64_t next;        /* offset of the next byte */
-	uint64_t head_sent;   /* of the slot's head */
-	uint64_t prelude_sent;/* of the slot's prelude, while one is planned */
-	uint64_t body;        /* body bytes handed to the kernel */
-	ev_tstamp moved;      /* when bytes last went out, or there were none to send */
-	bool blocked;         /* the socket is full; `writable` waits */
-	bool behind;          /* fell out of the window: skips when it can take bytes */
+	uint64_t next; /* offset of the next byte */
+	uint64_t head_sent; /* of the slot's head */
+	uint64_t prelude_sent; /* of the slot's prelude, while one is planned */
+	uint64_t body; /* body bytes handed to the kernel */
+	uint32_t sized_kbps; /* the rate that its buffers were made for */
+	ev_tstamp moved; /* when bytes last went out, or there were none to send */
+	bool blocked; /* the socket is full; `writable` waits */
+	bool behind; /* fell out of the window: skips when it can take bytes */
 	bool eof;
 	ev_io readable, writable;
 };
@@ -61,6 +70,8 @@ struct clients {
 	LIST_HEAD(, client) list;
 	struct client *by_slot[STATE_SLOTS];
 	struct client *cursor; /* where the turn stopped; NULL: begin anew */
+	struct client *look; /* likewise, of the second's look */
+	int sndbuf_max; /* what the kernel grants, 0: not known */
 	struct ev_loop *loop;
 	struct state *state;
 	int spool_fd;
@@ -77,7 +88,25 @@ static void client_readable(struct ev_loop *, ev_io *, int);
 static void client_writable(struct ev_loop *, ev_io *, int);
 static void client_watch(struct ev_loop *, ev_timer *, int);
 static void client_more(struct ev_loop *, ev_idle *, int);
+static void size_buffers(struct client *);
 static void plan_done(struct client *);
+
+/* How large a send buffer is granted (net.core.wmem_max)? A socket nobody uses tells. */
+static int
+sndbuf_granted(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int size = 64 << 20;
+	socklen_t len = sizeof(size);
+
+	if (fd == -1)
+		return 0;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) == -1 ||
+	    getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len) == -1)
+		size = 0;
+	close(fd);
+	return size / 2; /* the kernel doubles it, for its own overhead */
+}
 
 int
 clients_new(struct clients **out, struct ev_loop *loop, int spool_fd, struct state *state, uint32_t burst_ms,
@@ -91,6 +120,7 @@ clients_new(struct clients **out, struct ev_loop *loop, int spool_fd, struct sta
 	cs->loop = loop;
 	cs->spool_fd = spool_fd;
 	cs->state = state;
+	cs->sndbuf_max = sndbuf_granted();
 	cs->burst_ms = burst_ms;
 	cs->paused_s = paused_ms / 1e3;
 	cs->on_event = on_event;
@@ -112,6 +142,8 @@ client_free(struct client *c)
 
 	if (cs->cursor == c)
 		cs->cursor = LIST_NEXT(c, entry);
+	if (cs->look == c)
+		cs->look = LIST_NEXT(c, entry);
 	ev_io_stop(cs->loop, &c->readable);
 	ev_io_stop(cs->loop, &c->writable);
 	LIST_REMOVE(c, entry);
@@ -205,6 +237,35 @@ client_socket(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
+/*
+ * By the stream's rate: what waits unsent in a socket is bounded, for it can
+ * neither be skipped nor be given to somebody else; what may be on its way
+ * is enough for a poor path. Where the kernel doesn't grant that, its own
+ * tuning (net.ipv4.tcp_wmem) reaches further than we could.
+ */
+static void
+size_buffers(struct client *c)
+{
+	struct clients *cs = c->all;
+	uint32_t kbps = atomic_load_explicit(&cs->state->figures.media_kbps, memory_order_relaxed);
+	int64_t lowat, sndbuf;
+	int value;
+
+	kbps = kbps == 0 ? RATE_DEFAULT_KBPS : PB_MIN(kbps, 1000000u);
+	if (c->sized_kbps != 0 && kbps <= c->sized_kbps + c->sized_kbps / 4 &&
+	    kbps >= c->sized_kbps - c->sized_kbps / 4)
+		return;
+	c->sized_kbps = kbps;
+	lowat = (int64_t)kbps * LOWAT_MS / 8;
+	value = (int)PB_MAX(lowat, (int64_t)LOWAT_MIN);
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value, sizeof(value));
+	sndbuf = PB_MAX((int64_t)kbps * SNDBUF_MS / 8, (int64_t)SNDBUF_MIN);
+	if (sndbuf > cs->sndbuf_max)
+		return;
+	value = (int)sndbuf;
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &value, sizeof(value));
+}
+
 /* The key frame that lies `burst` behind what is released, so that the picture comes at once. */
 static bool
 place(const struct clients *cs, uint64_t *offset)
@@ -240,6 +301,7 @@ client_new(struct clients *cs, const struct msg_client *from, int fd)
 	c->fd = fd;
 	c->id = from->client;
 	c->moved = ev_now(cs->loop);
+	size_buffers(c);
 	ev_io_init(&c->readable, client_readable, fd, EV_READ);
 	c->readable.data = c;
 	ev_io_start(cs->loop, &c->readable);
@@ -637,28 +699,65 @@ clients_before_tail(struct clients *cs, uint64_t new_tail)
 	}
 }
 
-/* One second's look at those who do not take their bytes. */
+/* How its connection is, for people. */
+static void
+publish(const struct client *c, const struct wire *wire)
+{
+	struct state_client *f = &c->all->state->clients[c->slot_n];
+	int queued = 0;
+
+	(void)ioctl(c->fd, SIOCOUTQ, &queued);
+	atomic_store_explicit(&f->client, c->id, memory_order_relaxed);
+	atomic_store_explicit(&f->rtt_us, wire->rtt_us, memory_order_relaxed);
+	atomic_store_explicit(&f->rttvar_us, wire->rttvar_us, memory_order_relaxed);
+	atomic_store_explicit(&f->retransmits, wire->retransmits, memory_order_relaxed);
+	atomic_store_explicit(
+	    &f->delivery_kbps, (uint32_t)PB_MIN(wire->delivery_bps / 1000, (uint64_t)UINT32_MAX), memory_order_relaxed);
+	atomic_store_explicit(&f->unacked_ms, wire->unacked > 0 ? wire->last_ack_ms : 0, memory_order_relaxed);
+	atomic_store_explicit(&f->zero_window_ms,
+	    (uint32_t)PB_MIN(wire->window_limited_us / 1000, (uint64_t)UINT32_MAX), memory_order_relaxed);
+	atomic_store_explicit(&f->queued, (uint32_t)PB_MAX(queued, 0), memory_order_relaxed);
+	atomic_store_explicit(&f->probes, wire->probes, memory_order_relaxed);
+}
+
+/* Does it take its bytes, is its host there, and how good is the way? */
+static void
+look_at(struct client *c)
+{
+	struct clients *cs = c->all;
+	struct wire wire;
+	double still = ev_now(cs->loop) - c->moved;
+
+	atomic_store_explicit(&c->slot->paused, c->blocked && still > 2, memory_order_relaxed);
+	if (c->blocked && still > cs->paused_s) {
+		client_end(c, CLIENT_PAUSED);
+		return;
+	}
+	if (wire_read(c->fd, &wire) != 0)
+		return;
+	publish(c, &wire);
+	size_buffers(c);
+	if ((wire.unacked > 0 || wire.probes > 0) && wire.last_ack_ms > CLIENT_GHOST_S * 1000)
+		client_end(c, CLIENT_GHOST);
+}
+
+/* Once a second at each: few of them all at once, many in slices, so that they don't hold the loop. */
 static void
 client_watch(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct clients *cs = w->data;
-	struct client *c, *next;
+	size_t slices = cs->count > WATCH_AT_ONCE ? WATCH_SLICES : 1;
+	size_t left = (cs->count + slices - 1) / slices;
 
 	(void)revents;
-	for (c = LIST_FIRST(&cs->list); c != NULL; c = next) {
-		struct tcp_info info;
-		socklen_t len = sizeof(info);
-		double still = ev_now(loop) - c->moved;
+	if (cs->look == NULL)
+		cs->look = LIST_FIRST(&cs->list);
+	for (; cs->look != NULL && left > 0; left--) {
+		struct client *c = cs->look;
 
-		next = LIST_NEXT(c, entry);
-		atomic_store_explicit(&c->slot->paused, c->blocked && still > 2, memory_order_relaxed);
-		if (c->blocked && still > cs->paused_s) {
-			client_end(c, CLIENT_PAUSED);
-			continue;
-		}
-		if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1)
-			continue;
-		if ((info.tcpi_unacked > 0 || info.tcpi_probes > 0) && info.tcpi_last_ack_recv > CLIENT_GHOST_S * 1000)
-			client_end(c, CLIENT_GHOST);
+		cs->look = LIST_NEXT(c, entry);
+		look_at(c);
 	}
+	w->repeat = WATCH_S / (double)slices;
+	ev_timer_again(loop, w);
 }

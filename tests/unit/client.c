@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -200,6 +201,80 @@ START_TEST(the_kernel_knows_where_a_viewer_is)
 		ck_assert_uint_eq(slot->base_offset + (written - slot->base_written), atomic_load(&slot->offset));
 	}
 	close(pair[1]);
+}
+END_TEST
+
+/* Runs the loop until what is looked at once a second was. */
+static void
+until_looked_at(uint32_t slot, uint64_t id)
+{
+	while (atomic_load(&state->clients[slot].client) != id)
+		ev_run(loop, EVRUN_ONCE);
+}
+
+START_TEST(a_viewers_connection_is_measured_once_a_second)
+{
+	int pair[2], value = 0;
+	socklen_t len = sizeof(value);
+
+	tcp_pair(pair, 0);
+	stream(20);
+	ck_assert_int_eq(add(7, 3, pair[0]), 0);
+	until_looked_at(3, 7);
+	ck_assert_uint_gt(atomic_load(&state->clients[3].rtt_us), 0);
+	ck_assert_uint_eq(atomic_load(&state->clients[3].unacked_ms), 0);
+	ck_assert_int_eq(getsockopt(pair[0], IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value, &len), 0);
+	ck_assert_int_eq(value, 8000 * 250 / 8); /* the rate is not known yet */
+	ck_assert_int_eq(getsockopt(pair[0], IPPROTO_TCP, TCP_KEEPIDLE, &value, &len), 0);
+	ck_assert_int_eq(value, 10);
+	/* Another rate makes other buffers. */
+	atomic_store(&state->figures.media_kbps, 20000);
+	atomic_store(&state->clients[3].client, 0);
+	until_looked_at(3, 7);
+	ck_assert_int_eq(getsockopt(pair[0], IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value, &len), 0);
+	ck_assert_int_eq(value, 20000 * 250 / 8);
+	close(pair[1]);
+}
+END_TEST
+
+START_TEST(a_viewer_that_does_not_read_holds_its_window_shut)
+{
+	int pair[2];
+
+	tcp_pair(pair, 4096);
+	stream(600);
+	ck_assert_int_eq(add(8, 4, pair[0]), 0);
+	until_looked_at(4, 8);
+	atomic_store(&state->clients[4].client, 0);
+	until_looked_at(4, 8);
+	ck_assert_uint_gt(atomic_load(&state->clients[4].zero_window_ms), 500);
+	ck_assert_uint_gt(atomic_load(&state->clients[4].queued), 0);
+	close(pair[1]);
+}
+END_TEST
+
+START_TEST(many_viewers_are_looked_at_in_slices)
+{
+	enum { N = 100 };
+	static int pairs[N][2];
+	uint32_t seen, first = 0;
+
+	stream(20);
+	for (uint32_t i = 0; i < N; i++) {
+		tcp_pair(pairs[i], 0);
+		ck_assert_int_eq(add(100 + i, i, pairs[i][0]), 0);
+	}
+	for (seen = 0; seen < N;) {
+		ev_run(loop, EVRUN_ONCE);
+		seen = 0;
+		for (uint32_t i = 0; i < N; i++)
+			seen += atomic_load(&state->clients[i].client) == 100 + i;
+		if (first == 0)
+			first = seen;
+	}
+	ck_assert_uint_le(first, N / 10);
+	for (uint32_t i = 0; i < N; i++)
+		close(pairs[i][1]);
 }
 END_TEST
 
@@ -519,6 +594,9 @@ main(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, a_viewer_begins_at_a_key_frame_a_burst_back);
 	tcase_add_test(tc, the_kernel_knows_where_a_viewer_is);
+	tcase_add_test(tc, a_viewers_connection_is_measured_once_a_second);
+	tcase_add_test(tc, a_viewer_that_does_not_read_holds_its_window_shut);
+	tcase_add_test(tc, many_viewers_are_looked_at_in_slices);
 	tcase_add_test(tc, nothing_released_is_an_answer_not_a_connection);
 	tcase_add_test(tc, a_slot_that_is_taken_or_impossible_is_refused);
 	tcase_add_test(tc, a_viewer_that_fell_behind_skips_to_a_key_frame);

@@ -126,7 +126,7 @@ static const char whole[] =
     "\"name\":\"First of a very long list of names that nobody would ever want to read to its end\",\"tuner\":0,"
     "\"state\":\"live\",\"seconds\":61,\"clients\":[{\"id\":1,\"address\":\"fd00::1234:5678:9abc:def0\","
     "\"agent\":\"Lavf/Plex Media Server with many words\",\"seconds\":60,\"bytes\":5000000,\"behind_live_s\":0.4,"
-    "\"state\":\"playing\"}],\"worker\":{\"pid\":12,\"state\":\"live\",\"uptime_s\":61,\"restarts\":2},"
+    "\"connection\":{\"rtt_ms\":12.5,\"retransmits\":98},\"state\":\"playing\"}],\"worker\":{\"pid\":12,\"state\":\"live\",\"uptime_s\":61,\"restarts\":2},"
     "\"handovers\":23,\"crashes\":3,\"poisoned\":1,\"last_handover\":{\"ms\":4.5,\"clients\":17,\"seconds_ago\":125,"
     "\"why\":\"its heart stands still longer than watchdog allows\"},\"reserve_s\":17.9,\"window_s\":60,\"upstream\":{\"quality\":\"normal\",\"latency_ms\":40,"
     "\"media_kbps\":8000,\"segments\":31,\"segments_lost\":1,\"errors\":2}}],\"channels\":{\"count\":120}}";
@@ -134,7 +134,7 @@ static const char whole[] =
 START_TEST(the_status_fits_eighty_columns_and_names_what_matters)
 {
 	static const char *const words[] = { "pid 10", "1 of 4", "120 channels", "0.0.0.0:5004", "5.1", "First", "12", "17.9 s",
-		"8.0 M", "40 ms", "4.8 MiB", "23", "4.5 ms", "17", "2 min", "its heart", "fd00::1234:5678:9abc:def0", "Lavf" };
+		"8.0 M", "40 ms", "4.8 MiB", "23", "4.5 ms", "17", "2 min", "its heart", "12.5 ms", "98", "fd00::1234:5678:9abc:def0", "Lavf" };
 	json_t *status = json_loads(whole, 0, NULL);
 	char *text, *line, *rest;
 
