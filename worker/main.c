@@ -246,7 +246,8 @@ serve(int fd)
 	(void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
 	w.loop = ev_default_loop(EVFLAG_AUTO);
 	warm_up();
-	if (w.loop == NULL || resolve_new(&w.resolve, w.loop) != 0 || link_new(&w.link, w.loop, fd, &link_ops, &w) != 0) {
+	if (w.loop == NULL || resolve_new(&w.resolve, w.loop) != 0 ||
+	    link_new(&w.link, w.loop, fd, &link_ops, &w) != 0) {
 		log_event(LOG_ERR, "worker.start", "why=\"out of memory\"");
 		return PB_EXIT_TEMPORARY;
 	}
@@ -270,8 +271,22 @@ usage(FILE *to)
 	    to);
 }
 
-enum { OPT_URL = 256, OPT_OUTPUT, OPT_HEADER, OPT_AGENT, OPT_VARIANT, OPT_DURATION, OPT_INSPECT, OPT_BASE, OPT_CONFORM,
-	OPT_CHANNEL, OPT_LOG, OPT_LEVEL, OPT_FORMAT, OPT_VERSION };
+enum {
+	OPT_URL = 256,
+	OPT_OUTPUT,
+	OPT_HEADER,
+	OPT_AGENT,
+	OPT_VARIANT,
+	OPT_DURATION,
+	OPT_INSPECT,
+	OPT_BASE,
+	OPT_CONFORM,
+	OPT_CHANNEL,
+	OPT_LOG,
+	OPT_LEVEL,
+	OPT_FORMAT,
+	OPT_VERSION
+};
 
 static const struct option long_options[] = {
 	{ "url", required_argument, NULL, OPT_URL },
@@ -398,17 +413,12 @@ run(struct command *c)
 	return PB_EXIT_CONFIG;
 }
 
-int
-main(int argc, char **argv)
+/* All options. -1: go on; else it is over with this exit status. */
+static int
+take_options(struct command *c, int argc, char **argv)
 {
-	struct command c = { .channel_fd = -1, .level = LOG_WARNING };
-	unsigned seed = 0;
-	int opt, status;
+	int opt;
 
-	c.files = calloc((size_t)argc, sizeof(*c.files));
-	c.discontinuity = calloc((size_t)argc, sizeof(*c.discontinuity));
-	if (c.files == NULL || c.discontinuity == NULL)
-		return PB_EXIT_TEMPORARY;
 	while ((opt = getopt_long(argc, argv, "-do:h", long_options, NULL)) != -1) {
 		if (opt == 'h') {
 			usage(stdout);
@@ -418,14 +428,24 @@ main(int argc, char **argv)
 			printf("plexbridge-worker %s (%s) %s\n", PACKAGE_VERSION, PB_COMMIT, curl_version());
 			return PB_EXIT_OK;
 		}
-		if (!take_option(&c, opt, optarg)) {
+		if (!take_option(c, opt, optarg)) {
 			usage(stderr);
 			return PB_EXIT_CONFIG;
 		}
 	}
 	for (; optind < argc; optind++)
-		(void)take_option(&c, 1, argv[optind]);
-	log_init("plexbridge-worker", c.dest, c.format, c.level);
+		(void)take_option(c, 1, argv[optind]);
+	return -1;
+}
+
+/* With its libraries around it. */
+static int
+run_with_libraries(struct command *c)
+{
+	unsigned seed = 0;
+	int status;
+
+	log_init("plexbridge-worker", c->dest, c->format, c->level);
 	(void)mallopt(M_MMAP_THRESHOLD, MALLOC_MMAP_BYTES);
 	(void)mallopt(M_TRIM_THRESHOLD, MALLOC_MMAP_BYTES);
 	(void)mallopt(M_ARENA_MAX, 1);
@@ -435,8 +455,23 @@ main(int argc, char **argv)
 	srand48(seed);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
 		return PB_EXIT_TEMPORARY;
-	status = run(&c);
+	status = run(c);
 	curl_global_cleanup();
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct command c = { .channel_fd = -1, .level = LOG_WARNING };
+	int status = PB_EXIT_TEMPORARY;
+
+	c.files = calloc((size_t)argc, sizeof(*c.files));
+	c.discontinuity = calloc((size_t)argc, sizeof(*c.discontinuity));
+	if (c.files != NULL && c.discontinuity != NULL)
+		status = take_options(&c, argc, argv);
+	if (status == -1)
+		status = run_with_libraries(&c);
 	free(c.files);
 	free(c.discontinuity);
 	return status;
