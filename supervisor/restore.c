@@ -24,6 +24,19 @@ restore_memory(struct stream *s)
 	return s->held && spool_valid(s->spool_fd) && state_map(s->state_fd, &s->state) == 0;
 }
 
+/* An upgrade: its worker lives, and is to be replaced by one of ours in its turn. */
+static void
+restore_worker(struct stream *s)
+{
+	struct worker *w = workers_claim(s->streams->workers, s->number);
+
+	if (w == NULL)
+		return;
+	stream_has_worker(s, w);
+	worker_listen(w, s->state);
+	s->retire = "upgrade";
+}
+
 /* One of the last supervisor's, still without its clients. */
 static void
 restore_stream(struct streams *all, const struct ledger_stream *entry)
@@ -55,6 +68,7 @@ restore_stream(struct streams *all, const struct ledger_stream *entry)
 		/* As if its worker had died this moment. */
 		s->state_now = STREAM_LIVE;
 		stream_note(s);
+		restore_worker(s);
 		return;
 	}
 	stream_drop_memory(s);
@@ -91,13 +105,16 @@ streams_restore(struct streams *all)
 	for (size_t at = 0; ledger_next_client(all->keep->ledger, &at, &client);)
 		restore_client(all, &client);
 	keep_end_rest(all->keep);
+	workers_end_unclaimed(all->workers);
 	workers_exempt(all->workers, all->count);
 	for (s = TAILQ_FIRST(&all->all); s != NULL; s = next) {
 		next = TAILQ_NEXT(s, link);
 		log_event(LOG_WARNING, "stream.restored", "channel=%s stream=%" PRIu64 " tuner=%d live=%d clients=%zu",
 		    s->guide_number, s->number, s->tuner, s->state_now == STREAM_LIVE, stream_watchers(s));
-		if (s->state_now == STREAM_LIVE)
+		if (s->state_now == STREAM_LIVE && s->worker == NULL)
 			succession_carry(s, 0);
+		else if (s->state_now == STREAM_LIVE)
+			stream_client_left(s); /* the last one may have, before */
 		else if (stream_watchers(s) == 0)
 			stream_end(s, "nobody watches", TUNER_SYSTEM_BUSY);
 	}

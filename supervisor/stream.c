@@ -507,6 +507,17 @@ on_undead(struct worker *w)
 static const struct worker_calls calls = { on_media, on_failed, on_report, on_slot, on_limit, on_writable, on_undead,
 	on_died };
 
+void
+stream_has_worker(struct stream *s, struct worker *w)
+{
+	s->worker = w;
+	s->tuned_at = ev_now(s->streams->loop);
+	s->moved_ns = 0;
+	w->calls = &calls;
+	w->user = s;
+	w->channel = s->guide_number;
+}
+
 /* Give a warm worker to a stream, which begins or goes on with it. May free s. */
 static void
 begin(struct stream *s, struct worker *w)
@@ -521,12 +532,7 @@ begin(struct stream *s, struct worker *w)
 	}
 	if (!adopts)
 		s->held = keep_memory(s->streams->keep, s->number, s->spool_fd, s->state_fd);
-	s->worker = w;
-	s->tuned_at = ev_now(s->streams->loop);
-	s->moved_ns = 0;
-	w->calls = &calls;
-	w->user = s;
-	w->channel = s->guide_number;
+	stream_has_worker(s, w);
 	if (!adopts)
 		stream_set_state(s, STREAM_TUNING);
 	send_tune(s);
@@ -968,6 +974,36 @@ streams_each_fd(struct streams *all, int (*fn)(void *user, const char *name, int
 		TAILQ_FOREACH (c, &s->clients, link)
 			if (err == 0 && c->conn.fd != -1)
 				err = fn(user, ledger_name(name, LEDGER_FD_CLIENT, c->number), c->conn.fd);
+	}
+	return err;
+}
+
+/* Is all that its worker was told, and is to be told, in ledger and state? */
+static bool
+is_steady(const struct stream *s)
+{
+	const struct client *c;
+
+	if (s->state_now != STREAM_LIVE || s->worker == NULL || s->worker->state != W_LIVE || s->worker->fd == -1 ||
+	    s->tune_owed || s->handover.pending || !TAILQ_EMPTY(&s->owed) || !upstream_quiet(&s->upstream))
+		return false;
+	TAILQ_FOREACH (c, &s->clients, link)
+		if (c->phase != CLIENT_SERVED)
+			return false;
+	return true;
+}
+
+int
+streams_each_steady(struct streams *all, int (*fn)(void *user, uint64_t stream, struct worker *worker), void *user)
+{
+	struct stream *s;
+	int err = 0;
+
+	TAILQ_FOREACH (s, &all->all, link) {
+		if (err != 0 || !is_steady(s))
+			continue;
+		worker_keep(s->worker, true);
+		err = fn(user, s->number, s->worker);
 	}
 	return err;
 }

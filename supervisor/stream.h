@@ -188,6 +188,14 @@ void streams_thaw(struct streams *streams);
  */
 int streams_each_fd(struct streams *streams, int (*fn)(void *user, const char *name, int fd), void *user);
 
+/*
+ * Call fn for each stream that is in the midst of nothing, with its worker;
+ * that one is kept for the next supervisor from then on (worker_keep()). Ends
+ * when fn gives something else than 0, and gives that.
+ */
+int streams_each_steady(struct streams *streams, int (*fn)(void *user, uint64_t stream, struct worker *worker),
+    void *user);
+
 /* Bytes of memory in all spools. */
 uint64_t streams_memory(const struct streams *streams);
 
@@ -219,6 +227,9 @@ void stream_pay(struct stream *stream);
 /*
  * For succession.c and restore.c
  */
+
+/* It has that worker from now on, which is told nothing by this. */
+void stream_has_worker(struct stream *stream, struct worker *worker);
 
 /* A stream without anything yet, waiting. NULL: no memory. */
 struct stream *stream_new(struct streams *streams, uint64_t number, const struct channel *channel, int tuner);

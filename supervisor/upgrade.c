@@ -35,15 +35,28 @@ enum up_type {
 	UP_O_HELLO = 64, /* struct up_hello */
 	UP_O_HELD,       /* struct up_held, as many descriptors */
 	UP_O_CONN,       /* struct up_conn, one descriptor */
+	UP_O_WORKER,     /* struct up_worker, one descriptor */
 	UP_O_GO,         /* struct up_go */
 	UP_N_TAKEN,
-	UP_N_HERE,       /* workers are warm */
+	UP_N_HERE,       /* struct up_here; workers are warm */
 	UP_N_SERVING,
 };
 
 struct up_hello {
 	uint32_t version;
 	uint32_t streams;
+	uint32_t msg_version, state_layout; /* what our workers speak and write */
+};
+
+struct up_here {
+	uint32_t passes; /* 1: send workers as they are */
+};
+
+struct up_worker {
+	uint64_t stream;
+	int32_t pid;
+	uint32_t spare;
+	int64_t lived_ms;
 };
 
 struct up_held {
@@ -263,6 +276,16 @@ pass_conn(struct batch *b, int fd, uint32_t control)
 }
 
 static int
+pass_worker(void *user, uint64_t stream, struct worker *w)
+{
+	struct batch *b = user;
+	struct up_worker msg = { .stream = stream, .pid = w->pid, .lived_ms = (int64_t)((ev_now(w->loop) - w->born) * 1e3) };
+
+	b->total++;
+	return monotonic_ns() > b->until_ns ? PB_ETIME : pass(b->up, UP_O_WORKER, &msg, sizeof(msg), &w->fd, 1);
+}
+
+static int
 pass_tuner_conn(void *user, int fd)
 {
 	return pass_conn(user, fd, 0);
@@ -285,6 +308,8 @@ pass_all(struct upgrade *up)
 		err = streams_each_fd(&up->sup->streams, pass_held, &b);
 	if (err == 0)
 		err = pass_batch(&b);
+	if (err == 0 && up->passes)
+		err = streams_each_steady(&up->sup->streams, pass_worker, &b);
 	if (err == 0)
 		err = http_each_waiting(up->sup->http, pass_tuner_conn, &b);
 	if (err == 0)
@@ -353,7 +378,7 @@ upgrade_turn(struct upgrade *up)
 	if (up->phase != UPGRADE_RETIRING)
 		return;
 	answering = http_answering(sup->http) + http_answering(sup->control);
-	if (!LIST_EMPTY(&sup->workers.all) || (answering > 0 && ev_now(sup->loop) - up->since < UPGRADE_ANSWER_S))
+	if (workers_busy(&sup->workers) || (answering > 0 && ev_now(sup->loop) - up->since < UPGRADE_ANSWER_S))
 		return;
 	ev_timer_stop(sup->loop, &up->late);
 	set_phase(up, UPGRADE_TELLING);
@@ -374,9 +399,10 @@ on_readable(struct ev_loop *loop, ev_io *watch, int revents)
 		return;
 	if (err == 0)
 		msg_close_fds(&m);
-	if (err == 0 && m.type == UP_N_HERE)
+	if (err == 0 && m.type == UP_N_HERE && m.len == sizeof(struct up_here)) {
+		up->passes = ((const struct up_here *)m.data)->passes != 0;
 		freeze(up);
-	else if (err == PB_NO || err == PB_ESYS)
+	} else if (err == PB_NO || err == PB_ESYS)
 		ev_io_stop(loop, &up->readable); /* its exit status says more */
 	else
 		fail(up, "the new plexbridged speaks another protocol");
@@ -423,7 +449,8 @@ static int
 start(struct upgrade *up, const char *path)
 {
 	struct supervisor *sup = up->sup;
-	struct up_hello hello = { .version = UPGRADE_VERSION, .streams = (uint32_t)sup->streams.count };
+	struct up_hello hello = { .version = UPGRADE_VERSION, .streams = (uint32_t)sup->streams.count,
+		.msg_version = MSG_VERSION, .state_layout = STATE_LAYOUT };
 	sigset_t all, old;
 	int fds[2];
 	pid_t pid;
@@ -523,11 +550,13 @@ upgrade_joins(struct upgrade *up)
 static void
 say_here(struct upgrade *up)
 {
+	struct up_here here = { .passes = up->passes };
+
 	if (up->here)
 		return;
 	up->here = true;
 	ev_timer_stop(up->sup->loop, &up->late);
-	(void)msg_send(up->fd, UP_N_HERE, NULL, 0, NULL, 0);
+	(void)msg_send(up->fd, UP_N_HERE, &here, sizeof(here), NULL, 0);
 }
 
 /* A worker for each stream, and the spare. */
@@ -591,6 +620,21 @@ take_held(struct upgrade *up, struct msg *m)
 	return err;
 }
 
+static int
+take_worker(struct upgrade *up, struct msg *m)
+{
+	struct up_worker worker;
+	int fd = m->fds[0];
+
+	memcpy(&worker, m->data, sizeof(worker));
+	m->fds[0] = -1;
+	if (worker.pid <= 0 || worker.stream == 0) {
+		close(fd);
+		return PB_EFORMAT;
+	}
+	return worker_adopt(&up->sup->workers, fd, worker.pid, worker.stream, (double)worker.lived_ms / 1e3);
+}
+
 /* 0: understood. */
 static int
 hear(struct upgrade *up, struct msg *m)
@@ -604,12 +648,15 @@ hear(struct upgrade *up, struct msg *m)
 		memcpy(&hello, m->data, sizeof(hello));
 		if (hello.version != UPGRADE_VERSION)
 			return PB_ENOSUP;
-		up->streams = PB_MIN((size_t)hello.streams, (size_t)STREAMS_MAX) + 1;
+		up->passes = hello.msg_version == MSG_VERSION && hello.state_layout == STATE_LAYOUT && worker_passable();
+		up->streams = PB_MIN((size_t)hello.streams, (size_t)(up->passes ? 1 : STREAMS_MAX)) + 1;
 		workers_waiting(&up->sup->workers, up->streams - 1);
 		on_spare(up);
 		return 0;
 	} else if (m->type == UP_O_HELD && m->len == sizeof(struct up_held))
 		err = take_held(up, m);
+	else if (m->type == UP_O_WORKER && m->len == sizeof(struct up_worker) && m->nfds == 1)
+		err = take_worker(up, m);
 	else if (m->type == UP_O_CONN && m->len == sizeof(conn) && m->nfds == 1) {
 		memcpy(&conn, m->data, sizeof(conn));
 		err = take_conn(up, m->fds[0], conn.control != 0);

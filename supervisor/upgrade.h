@@ -8,11 +8,17 @@
  * it is now on disk, with our arguments, and a channel to us. It reads its
  * configuration and warms a worker for each stream; until then nothing
  * changes here. Then this one freezes: it accepts nothing, reads no request
- * and begins no stream, hands over all that must outlive it, and has its
- * workers end (they commit and are waited for). The holder, where there is
- * one, is told whom to watch, and the next one to GO: it takes ledger and
- * descriptors as it would after a death (keep.h), and this one exits 0.
+ * and begins no stream, and hands over all that must outlive it, the channels
+ * of its workers too. Those that can't be handed over end before (they commit
+ * and are waited for). The holder, where there is one, is told whom to watch,
+ * and the next one to GO: it takes ledger and descriptors as it would after a
+ * death (keep.h), and this one exits 0.
  *
+ *   workers   go on under the next one, which retires them one by one, each
+ *             when the one to follow it is warm. Those of streams in the midst
+ *             of something (a tune, a hand-over, a viewer who comes or goes)
+ *             end before; so do all when the builds' messages or states have
+ *             different layouts, and where the kernel has no pidfd_open(2)
  *   failure   the next one ends, or isn't there in time: this one thaws, its
  *             streams get workers as if theirs had been retired, and why is
  *             logged and answered. Once the holder was told there is no way
@@ -36,7 +42,7 @@
 #include "supervisor/http.h"
 #include "supervisor/notify.h"
 
-#define UPGRADE_VERSION 1
+#define UPGRADE_VERSION 2
 #define UPGRADE_START_S 10.0  /* from the start of the next one until it is ready to take over */
 #define UPGRADE_WARM_S 5.0    /* of these, for its workers; it goes on with fewer then */
 #define UPGRADE_PASS_S 2.0
@@ -63,6 +69,7 @@ struct upgrade {
 
 	/* Of the next one. */
 	bool joined, here, go;
+	bool passes;             /* workers go from one to the other as they are */
 	size_t streams;          /* that it will go on with */
 	struct notify_held held; /* what it was handed */
 	struct upgrade_conn {

@@ -19,6 +19,12 @@ upstream_init(struct upstream *up)
 	*up = (struct upstream){ .slot = { .fd = -1 } };
 }
 
+bool
+upstream_quiet(const struct upstream *up)
+{
+	return !up->answer_due && !up->limits_due && up->slot.fd == -1;
+}
+
 void
 upstream_reset(struct stream *s)
 {

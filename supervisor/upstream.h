@@ -51,6 +51,9 @@ int upstream_tell_first(struct stream *s, uint32_t source_count);
 /* What is due, as far as its channel takes it. */
 void upstream_pay(struct stream *s);
 
+/* Is nothing due to its worker, and no slot held for a backup? */
+bool upstream_quiet(const struct upstream *up);
+
 /* Its worker is dead, or it has none. */
 void upstream_reset(struct stream *s);
 

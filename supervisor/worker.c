@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -105,6 +106,14 @@ set_deadline(struct worker *w, double seconds)
 	ev_timer_start(w->loop, &w->deadline);
 }
 
+static void
+passed_kill(const struct worker *w)
+{
+#ifdef SYS_pidfd_send_signal
+	(void)syscall(SYS_pidfd_send_signal, w->pidfd, SIGKILL, NULL, 0U);
+#endif
+}
+
 void
 worker_kill(struct worker *w, const char *why)
 {
@@ -117,7 +126,10 @@ worker_kill(struct worker *w, const char *why)
 	w->killed_why = why;
 	if (w->state != W_STOPPING)
 		set_state(w, W_STOPPING);
-	child_kill(&w->child, SIGKILL);
+	if (w->pidfd != -1)
+		passed_kill(w);
+	else
+		child_kill(&w->child, SIGKILL);
 	set_deadline(w, WORKER_STOP_S);
 }
 
@@ -392,10 +404,10 @@ on_deadline(struct ev_loop *loop, ev_timer *watch, int revents)
 		worker_kill(w, "hung up, but did not end");
 }
 
+/* It is proven dead. */
 static void
-on_died(struct child *child, int status)
+bury(struct worker *w, int status)
 {
-	struct worker *w = (struct worker *)((char *)child - offsetof(struct worker, child));
 	bool ready = w->state != W_STARTING;
 
 	if (w->fd != -1)
@@ -410,6 +422,110 @@ on_died(struct child *child, int status)
 		w->calls->died(w, status);
 	workers_fill(w->pool);
 	free(w);
+}
+
+static void
+on_died(struct child *child, int status)
+{
+	bury((struct worker *)((char *)child - offsetof(struct worker, child)), status);
+}
+
+/* Its status is for whoever waits for it, and that isn't us: we take it for 0 when it was asked, else for a SIGKILL. */
+static void
+on_passed_died(struct ev_loop *loop, ev_io *watch, int revents)
+{
+	struct worker *w = watch->data;
+
+	(void)revents;
+	ev_io_stop(loop, watch);
+	close(w->pidfd);
+	w->pidfd = -1;
+	if (w->killed_why == NULL && !w->asked)
+		w->killed_why = "ended; how, only the supervisor before knew";
+	bury(w, w->asked && !w->killed ? 0 : SIGKILL);
+}
+
+static int
+pidfd_open(pid_t pid)
+{
+#ifdef SYS_pidfd_open
+	return (int)syscall(SYS_pidfd_open, pid, 0U);
+#else
+	(void)pid;
+	errno = ENOSYS;
+	return -1;
+#endif
+}
+
+bool
+worker_passable(void)
+{
+	int fd = pidfd_open(getpid());
+
+	if (fd == -1)
+		return false;
+	close(fd);
+	return true;
+}
+
+static void
+init_watchers(struct worker *w)
+{
+	ev_io_init(&w->readable, on_readable, w->fd, EV_READ);
+	ev_io_init(&w->writable, on_writable, w->fd, EV_WRITE);
+	ev_timer_init(&w->retry, on_retry, 0.0, 0.0);
+	ev_timer_init(&w->deadline, on_deadline, 0.0, 0.0);
+	w->readable.data = w->writable.data = w->retry.data = w->deadline.data = w;
+}
+
+int
+worker_adopt(struct workers *pool, int fd, pid_t pid, uint64_t stream, double lived_s)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	int pidfd = w != NULL ? pidfd_open(pid) : -1;
+
+	if (pidfd == -1) {
+		int err = w == NULL ? PB_ENOMEM : PB_ESYS;
+
+		close(fd);
+		free(w);
+		return err;
+	}
+	w->pool = pool;
+	w->loop = pool->loop;
+	w->state = W_LIVE;
+	w->fd = fd;
+	w->pidfd = pidfd;
+	w->pid = pid;
+	w->passed_for = stream;
+	w->greeted = true;
+	w->channel = "-";
+	w->since = ev_now(w->loop);
+	w->born = w->since - PB_MAX(lived_s, 0.0);
+	init_watchers(w);
+	ev_io_init(&w->dead, on_passed_died, pidfd, EV_READ);
+	w->dead.data = w;
+	LIST_INSERT_HEAD(&pool->all, w, link);
+	return 0;
+}
+
+void
+worker_listen(struct worker *w, const struct state *heart)
+{
+	w->heart = heart;
+	w->watched_ns = monotonic_ns();
+	ev_io_start(w->loop, &w->readable);
+	ev_io_start(w->loop, &w->dead);
+}
+
+void
+worker_keep(struct worker *w, bool kept)
+{
+	w->kept = kept;
+	if (kept || w->fd == -1)
+		ev_io_stop(w->loop, &w->readable);
+	else
+		ev_io_start(w->loop, &w->readable);
 }
 
 struct worker *
@@ -434,6 +550,7 @@ worker_start(struct workers *pool)
 	w->pool = pool;
 	w->loop = pool->loop;
 	w->fd = fds[0];
+	w->pidfd = -1;
 	w->channel = "-";
 	w->child.died = on_died;
 	if (child_start(&w->child, w->loop, pool->program, argv, fds[1], &pool->limits) != 0) {
@@ -447,11 +564,7 @@ worker_start(struct workers *pool)
 	close(fds[1]);
 	w->pid = w->child.pid;
 	w->born = w->since = ev_now(w->loop);
-	ev_io_init(&w->readable, on_readable, w->fd, EV_READ);
-	ev_io_init(&w->writable, on_writable, w->fd, EV_WRITE);
-	ev_timer_init(&w->retry, on_retry, 0.0, 0.0);
-	ev_timer_init(&w->deadline, on_deadline, 0.0, 0.0);
-	w->readable.data = w->writable.data = w->retry.data = w->deadline.data = w;
+	init_watchers(w);
 	ev_io_start(w->loop, &w->readable);
 	set_deadline(w, WORKER_START_S);
 	(void)worker_send(w, MSG_HELLO, &hello, sizeof(hello), NULL, 0);

@@ -10,6 +10,9 @@
  * how long, and whoever breaks it is killed. A worker frees itself after
  * its owner was told that it died; nobody may keep the pointer.
  *
+ *   passed    a worker that the last supervisor started and handed over while
+ *             it lives (upgrade.h) is no child of ours: a pidfd tells of its
+ *             death, nothing of its status. It is live, and is to be retired
  *   queue     there is none: what can't be sent now (PB_AGAIN) is owed by
  *             whoever wanted it sent, who is called (`writable`) when it may
  *             be tried again
@@ -58,6 +61,10 @@ struct worker {
 	struct child child;
 	pid_t pid; /* for people: child.pid is 0 once it is dead */
 	int fd;    /* of the channel; -1: hung up */
+	int pidfd;          /* of one that was passed; -1: it is our child */
+	uint64_t passed_for; /* the stream that such a one has; 0: our child */
+	ev_io dead;         /* pidfd's */
+	bool kept;          /* an upgrade: it is the next supervisor's; we read its channel no more */
 	bool greeted, distrusted, asked, stop_owed, killed; /* asked: by us, to stop */
 	const char *killed_why; /* by us, for what it did; NULL: it was not. Static text */
 	ev_io readable, writable;
@@ -74,6 +81,22 @@ struct worker {
 
 /* Start one. NULL with errno when it can't be. */
 struct worker *worker_start(struct workers *pool);
+
+/* Can a worker be one that was passed, on this kernel (pidfd_open(2), Linux 5.3)? */
+bool worker_passable(void);
+
+/*
+ * One that another supervisor started, which waits for our answer, so that
+ * pid is sure to be its own. Takes fd, its channel. For a stream to claim
+ * (workers_claim()). 0, PB_ENOMEM or PB_ESYS.
+ */
+int worker_adopt(struct workers *pool, int fd, pid_t pid, uint64_t stream, double lived_s);
+
+/* Hear of it, once a stream has it. */
+void worker_listen(struct worker *worker, const struct state *heart);
+
+/* Leave it to the next supervisor, and take it back. */
+void worker_keep(struct worker *worker, bool kept);
 
 /*
  * Send a message; descriptors are borrowed. 0; PB_AGAIN: owed, `writable`

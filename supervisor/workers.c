@@ -291,13 +291,53 @@ workers_close(struct workers *pool)
 	ev_timer_stop(pool->loop, &pool->start);
 	for (w = LIST_FIRST(&pool->all); w != NULL; w = next) {
 		next = LIST_NEXT(w, link);
-		worker_stop(w);
+		if (!w->kept)
+			worker_stop(w);
 	}
+}
+
+bool
+workers_busy(const struct workers *pool)
+{
+	const struct worker *w;
+
+	LIST_FOREACH (w, &pool->all, link)
+		if (!w->kept)
+			return true;
+	return false;
+}
+
+struct worker *
+workers_claim(struct workers *pool, uint64_t stream)
+{
+	struct worker *w;
+
+	LIST_FOREACH (w, &pool->all, link)
+		if (w->passed_for == stream && w->calls == NULL && w->state == W_LIVE)
+			return w;
+	return NULL;
+}
+
+void
+workers_end_unclaimed(struct workers *pool)
+{
+	struct worker *w;
+
+	LIST_FOREACH (w, &pool->all, link)
+		if (w->passed_for != 0 && w->calls == NULL && w->state == W_LIVE) {
+			worker_listen(w, NULL);
+			worker_stop(w);
+		}
 }
 
 void
 workers_open(struct workers *pool)
 {
+	struct worker *w;
+
+	LIST_FOREACH (w, &pool->all, link)
+		if (w->kept)
+			worker_keep(w, false);
 	pool->closing = false;
 	workers_fill(pool);
 }

@@ -77,6 +77,15 @@ void workers_reload(struct workers *pool, const struct workers_settings *setting
 /* A warm worker, given to a stream (set calls, user and channel at once), or NULL: on_spare will be called. */
 struct worker *workers_take(struct workers *pool);
 
+/* The worker of that stream, which the last supervisor passed; NULL: there is none. To be given to the stream at once. */
+struct worker *workers_claim(struct workers *pool, uint64_t stream);
+
+/* End those that were passed and that no stream claimed. */
+void workers_end_unclaimed(struct workers *pool);
+
+/* Is there any but those that are left to the next supervisor? */
+bool workers_busy(const struct workers *pool);
+
 /* So many streams wait for a worker: that many spares are started besides the one. */
 void workers_waiting(struct workers *pool, size_t streams);
 
@@ -89,7 +98,7 @@ const struct worker *workers_spare(const struct workers *pool);
 /* Is a spare ready? Also while the one that was just taken is being replaced (WORKERS_REPLACED_S). */
 bool workers_ready(const struct workers *pool);
 
-/* Start nothing any more, ask all to stop; pool->all empties as they are waited for. */
+/* Start nothing any more, ask all to stop but those that are kept for the next supervisor; pool->all empties as they are waited for. */
 void workers_close(struct workers *pool);
 
 /* Start spares again after all. */

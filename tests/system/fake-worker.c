@@ -17,6 +17,7 @@
  *   garbage     an unknown message instead of media
  *   hang        media, then no heartbeat any more (the first worker of a stream only)
  *   deaf        media, but does not end when asked to
+ *   dumb        neither media nor an end
  *   flaky       kills itself every 0.3 to 0.6 s, each time at another point
  *   poison      SIGSEGV at segment 3, unless told to leave it out
  *   loop        exits 111 after 0.4 s, and each successor at once
@@ -202,7 +203,7 @@ on_tune(struct msg *m)
 		(void)msg_send(CHANNEL, 77, NULL, 0, NULL, 0);
 	if (is("fail806"))
 		(void)msg_send(CHANNEL, MSG_W_FAILED, &failed, sizeof(failed), NULL, 0);
-	if (!is("never") && !is("garbage") && !is("fail806"))
+	if (!is("never") && !is("dumb") && !is("garbage") && !is("fail806"))
 		(void)msg_send(CHANNEL, MSG_W_MEDIA, NULL, 0, NULL, 0);
 }
 
@@ -282,7 +283,7 @@ hear(void)
 			on_client(&m);
 		else if (m.type == MSG_S_DROP)
 			on_drop(&m);
-		else if (m.type == MSG_S_STOP && !is("deaf"))
+		else if (m.type == MSG_S_STOP && !is("deaf") && !is("dumb"))
 			_exit(PB_EXIT_OK);
 		msg_close_fds(&m);
 	}
