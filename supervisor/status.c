@@ -145,6 +145,8 @@ upstream_object(const struct stream *s)
 	memcpy(reason, s->state->reason, sizeof(reason));
 	msg_text(reason, sizeof(reason));
 	json_object_set_new(o, "source", number(figure32(&f->source)));
+	json_object_set_new(o, "failovers", number(figure32(&s->state->sources.failovers)));
+	json_object_set_new(o, "returns", number(figure32(&s->state->sources.returns)));
 	json_object_set_new(o, "bytes", number(figure(&f->upstream_bytes)));
 	json_object_set_new(o, "requests", number(figure(&f->requests)));
 	json_object_set_new(o, "errors", number(figure(&f->errors)));
@@ -164,6 +166,77 @@ upstream_object(const struct stream *s)
 	json_object_set_new(o, "height", number(figure32(&f->height)));
 	json_object_set_new(o, "reason", text_value(reason));
 	return o;
+}
+
+static const char *
+health_name(uint32_t health)
+{
+	static const char *const names[] = { "untried", "trying", "good", "doubted", "failed" };
+
+	return health < NITEMS(names) ? names[health] : "unknown";
+}
+
+/* A source as the channel has it, and what its worker remembers of it. */
+static json_t *
+source_object(const struct stream *s, const struct channel *channel, unsigned n, uint32_t in_use)
+{
+	const struct state_source *one = &s->state->sources.at[n];
+	const char *url = n == 0 ? channel->url : channel->backups[n - 1], *provider = channel_provider(channel, n);
+	char shown[STREAM_URL_SHOWN], reason[STATE_REASON_MAX];
+	int64_t failed_ns = atomic_load_explicit(&one->failed_ns, memory_order_relaxed), now_ns = monotonic_ns();
+	json_t *o = json_object();
+
+	memcpy(reason, one->reason, sizeof(reason));
+	msg_text(reason, sizeof(reason));
+	json_object_set_new(o, "source", json_integer(n));
+	json_object_set_new(o, "url", text_value(url != NULL ? url_redact(shown, sizeof(shown), url) : s->url));
+	json_object_set_new(o, "provider", text_value(provider != NULL ? provider : ""));
+	json_object_set_new(o, "in_use", json_boolean(n == in_use));
+	json_object_set_new(o, "health", json_string(health_name(figure32(&one->health))));
+	json_object_set_new(o, "failures", number(figure32(&one->failures)));
+	json_object_set_new(o, "failed_s_ago", failed_ns > 0 && failed_ns <= now_ns ?
+	    json_real(tenths((double)(now_ns - failed_ns) / 1e9)) : json_null());
+	json_object_set_new(o, "reason", text_value(reason));
+	return o;
+}
+
+/* All sources of its channel; empty before there is a state. */
+static json_t *
+sources_array(const struct stream *s)
+{
+	const struct channel *channel = lineup_find(&s->streams->config->lineup, s->guide_number);
+	json_t *a = json_array();
+
+	for (unsigned n = 0; channel != NULL && s->state != NULL && n <= channel->backup_count && n < STATE_SOURCES; n++)
+		json_array_append_new(a, source_object(s, channel, n, figure32(&s->state->sources.in_use)));
+	return a;
+}
+
+/* What is known of providers that refused, or refuse. */
+static json_t *
+providers_array(const struct supervisor *sup)
+{
+	const struct config *config = sup->config;
+	double now = ev_now(sup->loop);
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < config->provider_count; i++) {
+		const struct provider_limit *limit = upstream_limit(&sup->streams, config->providers[i].name);
+		json_t *o = json_object();
+		bool open = limit != NULL && limit->breaker != BREAKER_CLOSED;
+
+		json_object_set_new(o, "name", text_value(config->providers[i].name));
+		json_object_set_new(o, "max_streams", json_integer(config->providers[i].max_streams));
+		json_object_set_new(o, "breaker", json_string(provider_breaker_name(open ? limit->breaker : BREAKER_CLOSED)));
+		json_object_set_new(o, "retry_in_s", json_real(open && limit->until > now ? tenths(limit->until - now) : 0.0));
+		json_object_set_new(o, "refusals", number(limit != NULL ? limit->refusals : 0));
+		json_object_set_new(o, "denials", number(limit != NULL ? limit->denials : 0));
+		json_object_set_new(o, "bans", number(limit != NULL ? limit->bans : 0));
+		json_object_set_new(o, "http_status", json_integer(limit != NULL ? limit->status : 0));
+		json_object_set_new(o, "reason", text_value(limit != NULL ? limit->why : ""));
+		json_array_append_new(a, o);
+	}
+	return a;
 }
 
 /* Null before the first one. */
@@ -216,6 +289,7 @@ stream_object(const struct stream *s)
 	json_object_set_new(o, "bytes", number(view.head));
 	json_object_set_new(o, "memory", number(s->spool_fd != -1 ? spool_memory(s->spool_fd) : 0));
 	json_object_set_new(o, "upstream", upstream_object(s));
+	json_object_set_new(o, "sources", sources_array(s));
 	return o;
 }
 
@@ -274,6 +348,7 @@ status_object(const struct supervisor *sup)
 	json_object_set_new(o, "spare", spare != NULL ? worker_object(spare) : json_null());
 	json_object_set_new(o, "streams", streams);
 	json_object_set_new(o, "channels", channels);
+	json_object_set_new(o, "providers", providers_array(sup));
 	return o;
 }
 

@@ -195,11 +195,12 @@ static int
 run(struct alone *a, const struct msg_tune *tune, int spool_fd, int out_fd)
 {
 	struct resolve *resolve = NULL;
+	struct sources_list list = { .count = 1, .at[0].url = (char *)(uintptr_t)tune->url };
 	int err;
 
 	if ((err = resolve_new(&resolve, a->loop)) != 0 ||
 	    (err = output_new(&a->output, a->loop, spool_fd, a->state, out_fd, on_output_end, a)) != 0 ||
-	    (err = line_new(&a->line, a->loop, resolve, tune, spool_fd, a->state, &line_ops, a)) != 0) {
+	    (err = line_new(&a->line, a->loop, resolve, tune, &list, spool_fd, a->state, &line_ops, a)) != 0) {
 		complain("start", pb_strerror(err));
 		a->status = PB_EXIT_TEMPORARY;
 	} else {

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/pb.h"
 #include "worker/es.h"
+#include "worker/failover.h"
 #include "worker/fetch.h"
 #include "worker/pace.h"
 #include "worker/prefetch.h"
@@ -39,6 +40,7 @@ struct line {
 	struct state *state;
 	struct fetch_pool *pool;
 	struct source *source;
+	struct failover *failover;
 	struct prefetch *prefetch;
 	struct quarantine *quarantine; /* NULL: no segment is wanted for it */
 	struct writer *writer;
@@ -56,6 +58,11 @@ struct line {
 	ev_tstamp gone_until;   /* how long it is worth asking for */
 	bool media, finishing, failed;
 	uint64_t connections;   /* of a plain stream: each is a segment of its own */
+	uint64_t next_serial;   /* behind the last segment, or connection, that began */
+	bool limited[MSG_SOURCES_MAX]; /* its account counts connections */
+	unsigned feeding;       /* the source whose bytes are in hand */
+	uint64_t keys;          /* that reached the spool from it since the last switch */
+	int64_t media_ns;       /* when media last came to the spool */
 	bool again;             /* the segment that `resumed` names comes once more, from its start */
 	struct state_upstream resumed;
 };
@@ -78,6 +85,8 @@ line_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop;
 	(void)revents;
 	atomic_store_explicit(&l->state->heartbeat_ns, now, memory_order_release);
+	if (!ev_is_active(&l->hold))
+		failover_tick(l->failover);
 	if (writer_tick(l->writer, now, l->ops->hold_at(l->arg)))
 		l->ops->released(l->arg);
 	if (writer_room(l->writer)) {
@@ -118,6 +127,12 @@ publish(struct line *l)
 	atomic_store(&f->latency_ms, from.ttfb_ms);
 	atomic_store(&f->throughput_kbps, (uint32_t)PB_MIN(from.throughput_bps / 1000, UINT32_MAX));
 	atomic_store(&f->splices, stats->splices);
+}
+
+static bool
+limited(const struct line *l, unsigned n)
+{
+	return l->limited[n];
 }
 
 /* What the rush of a tune needed and the stream does not. */
@@ -205,6 +220,24 @@ source_failed(void *arg, uint32_t code, const char *reason)
 {
 	struct line *l = arg;
 
+	failover_certain(l->failover, code, reason);
+}
+
+static void
+source_troubled(void *arg, const char *reason)
+{
+	struct line *l = arg;
+
+	failover_certain(l->failover, 806, reason);
+}
+
+/* Failover's side. */
+
+static void
+all_failed(void *arg, uint32_t code, const char *reason)
+{
+	struct line *l = arg;
+
 	if (l->failed)
 		return;
 	l->failed = true;
@@ -222,14 +255,108 @@ line_reserve_ms(void *arg)
 }
 
 static void
+look(void *arg, struct sources_look *out)
+{
+	struct line *l = arg;
+
+	out->target_ms = atomic_load(&l->state->figures.target_ms);
+	out->reserve_ms = l->media ? writer_reserve_ms(l->writer) : 0;
+	/* Nothing is wanted while the reserve is full, or the end was reached. */
+	if (!l->media || l->finishing || ev_is_active(&l->hold) || !writer_room(l->writer))
+		l->media_ns = now_ns();
+	out->standing_ms = (uint32_t)PB_MIN((now_ns() - l->media_ns) / 1000000, (int64_t)UINT32_MAX);
+}
+
+static void
+switch_to(void *arg, unsigned n, const char *url, bool keep)
+{
+	struct line *l = arg;
+	uint64_t missed_ms = source_missed_ms(l->source);
+
+	if (!keep)
+		missed_ms += prefetch_drop_rest(l->prefetch);
+	prefetch_depth(l->prefetch, limited(l, n) ? 1 : l->tune.settings.prefetch);
+	l->lost = l->useless = 0;
+	l->gone = 0;
+	l->keys = 0;
+	l->finishing = false;
+	source_switch(l->source, n, url, PB_MAX(l->next_serial, l->connections),
+	    (uint32_t)PB_MIN(missed_ms, (uint64_t)l->tune.settings.reserve_max_ms));
+}
+
+static void
+want_slot(void *arg, unsigned n, bool want)
+{
+	struct line *l = arg;
+
+	if (l->ops->want_slot != NULL)
+		l->ops->want_slot(l->arg, n, want);
+}
+
+static void
+report(void *arg, const struct msg_limit_report *r)
+{
+	struct line *l = arg;
+
+	if (l->ops->report != NULL)
+		l->ops->report(l->arg, r);
+}
+
+static void
+answered(void *arg, int status, uint32_t retry_after_ms, bool channel_url)
+{
+	struct line *l = arg;
+
+	failover_answered(l->failover, status, retry_after_ms, channel_url);
+}
+
+/* What came of bytes of the source in hand: media in the spool, and whose? */
+static void
+arrived(struct line *l, uint64_t head, uint64_t keys)
+{
+	if (atomic_load(&l->state->head) == head)
+		return;
+	l->media_ns = now_ns();
+	if (l->feeding != failover_now(l->failover))
+		return;
+	/* A picture to begin with, and something that follows it in time. */
+	if (l->keys > 0)
+		failover_good(l->failover);
+	l->keys += conform_stats(writer_conform(l->writer))->keys - keys;
+}
+
+static int
+feed(struct line *l, const void *buf, size_t len)
+{
+	uint64_t head = atomic_load(&l->state->head), keys = conform_stats(writer_conform(l->writer))->keys;
+	int err = writer_feed(l->writer, buf, len, now_ns());
+
+	arrived(l, head, keys);
+	return err;
+}
+
+static int
+end(struct line *l, bool truncated)
+{
+	uint64_t head = atomic_load(&l->state->head), keys = conform_stats(writer_conform(l->writer))->keys;
+	int err = writer_end(l->writer, truncated, now_ns());
+
+	arrived(l, head, keys);
+	return err;
+}
+
+static void
 stream_begins(void *arg)
 {
 	struct line *l = arg;
-	struct conform_input input = { .msn = l->connections, .continues = true };
-	struct state_upstream upstream = { .serial = l->connections, .stream = 1 };
+	struct conform_input input = { .source = failover_now(l->failover), .continues = true };
+	struct state_upstream upstream = { .source = input.source, .stream = 1 };
 
 	/* The same clock may go on behind a new connection: conform finds out. */
-	l->connections++;
+	l->connections = PB_MAX(l->connections, l->next_serial);
+	input.msn = upstream.serial = l->connections++;
+	l->next_serial = l->connections;
+	l->feeding = input.source;
 	atomic_store(&l->state->in_hand, upstream.serial + 1);
 	writer_upstream(l->writer, &upstream);
 	writer_begin(l->writer, &input);
@@ -242,7 +369,7 @@ stream_feeds(void *arg, const void *buf, size_t len)
 
 	if (!writer_room(l->writer))
 		return PB_AGAIN;
-	return writer_feed(l->writer, buf, len, now_ns());
+	return feed(l, buf, len);
 }
 
 static void
@@ -250,7 +377,7 @@ stream_ends(void *arg)
 {
 	struct line *l = arg;
 
-	(void)writer_end(l->writer, true, now_ns());
+	(void)end(l, true);
 }
 
 /* Prefetch's side. */
@@ -261,10 +388,12 @@ segment_begins(void *arg, const struct source_segment *segment)
 	struct line *l = arg;
 	struct conform_input input = {
 		.msn = segment->serial,
+		.source = segment->source,
 		.duration_ms = segment->duration_ms,
 		.discontinuity = segment->discontinuity || l->lost > 0,
 	};
-	struct state_upstream upstream = { .epoch = segment->epoch, .msn = segment->msn, .serial = segment->serial };
+	struct state_upstream upstream = { .source = segment->source, .epoch = segment->epoch, .msn = segment->msn,
+		.serial = segment->serial };
 
 	if (l->again && segment->serial == l->resumed.serial)
 		input.discontinuity = l->resumed.discontinuity; /* as it was told the first time */
@@ -273,6 +402,8 @@ segment_begins(void *arg, const struct source_segment *segment)
 	atomic_store(&l->state->in_hand, upstream.serial + 1);
 	PB_FAULT("begin");
 	l->data_err = 0;
+	l->feeding = segment->source;
+	l->next_serial = PB_MAX(l->next_serial, segment->serial + 1);
 	l->begun_at = atomic_load(&l->state->head);
 	writer_upstream(l->writer, &upstream);
 	writer_begin(l->writer, &input);
@@ -282,7 +413,7 @@ static int
 segment_feeds(void *arg, const void *buf, size_t len)
 {
 	struct line *l = arg;
-	int err = writer_feed(l->writer, buf, len, now_ns());
+	int err = feed(l, buf, len);
 
 	if (err >= 0)
 		return 0;
@@ -308,7 +439,7 @@ static int
 segment_ends(void *arg, bool truncated)
 {
 	struct line *l = arg;
-	int err = writer_end(l->writer, truncated, now_ns());
+	int err = end(l, truncated);
 
 	PB_FAULT("end");
 	if (err < 0 && l->data_err == 0)
@@ -328,7 +459,8 @@ static void
 segment_lost(void *arg, const struct source_segment *segment, int status, const char *reason)
 {
 	struct line *l = arg;
-	struct state_upstream upstream = { .epoch = segment->epoch, .msn = segment->msn, .serial = segment->serial };
+	struct state_upstream upstream = { .source = segment->source, .epoch = segment->epoch, .msn = segment->msn,
+		.serial = segment->serial };
 
 	l->lost++;
 	l->gone = 0;
@@ -359,7 +491,7 @@ segment_gone(void *arg, const struct source_segment *segment, int status, const 
 	ev_tstamp now = ev_now(l->loop);
 
 	(void)status;
-	if (!l->media)
+	if (!l->media || segment->source != failover_now(l->failover))
 		return false;
 	if (l->gone != segment->serial + 1) {
 		l->gone = segment->serial + 1;
@@ -422,6 +554,7 @@ static const struct source_ops source_ops = {
 	.start = source_starts,
 	.ended = source_ended,
 	.failed = source_failed,
+	.trouble = source_troubled,
 	.reserve_ms = line_reserve_ms,
 };
 
@@ -434,6 +567,14 @@ static const struct prefetch_ops prefetch_ops = {
 	.room = line_has_room,
 	.drained = line_drained,
 	.reserve_ms = line_reserve_ms,
+};
+
+static const struct failover_ops failover_ops = {
+	.switch_to = switch_to,
+	.failed = all_failed,
+	.want_slot = want_slot,
+	.report = report,
+	.look = look,
 };
 
 static const struct writer_ops writer_ops = {
@@ -454,20 +595,39 @@ line_adopt(struct line *l)
 	l->again = in_segment;
 	l->lost = passed;
 	l->connections = l->resumed.stream ? l->resumed.serial : 0;
-	source_resume_at(l->source, &l->resumed, in_segment);
+	l->next_serial = l->resumed.serial + 1;
+	if (l->resumed.source == failover_now(l->failover)) {
+		source_resume_at(l->source, &l->resumed, in_segment);
+	} else {
+		l->again = false;
+		source_resume_other(l->source, l->next_serial, writer_reserve_ms(l->writer));
+	}
 	return 0;
 }
 
+/* Where it begins: as it is told, or where the worker before was. */
+static unsigned
+first_source(const struct msg_tune *tune, const struct sources_list *list, struct state *state)
+{
+	uint32_t first = tune->source_set ? tune->source : tune->adopt ? atomic_load(&state->sources.in_use) : 0;
+
+	return first < list->count ? first : 0;
+}
+
 int
-line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const struct msg_tune *tune, int spool_fd,
-    struct state *state, const struct line_ops *ops, void *arg)
+line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const struct msg_tune *tune,
+    const struct sources_list *list, int spool_fd, struct state *state, const struct line_ops *ops, void *arg)
 {
 	struct line *l = calloc(1, sizeof(*l));
 	struct fetch_pool_options options;
+	unsigned first = first_source(tune, list, state);
 	int err = PB_ENOMEM;
 
 	if (l == NULL)
 		return PB_ENOMEM;
+	for (unsigned i = 0; i < list->count; i++)
+		l->limited[i] = list->at[i].of.streams > 0;
+	l->media_ns = now_ns();
 	l->loop = loop;
 	l->tune = *tune;
 	l->state = state;
@@ -483,11 +643,15 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
 		.user_agent = l->tune.user_agent,
 		.headers = l->tune.headers,
 		.headers_len = l->tune.headers_len,
+		.answered = answered,
+		.arg = l,
 	};
 	if ((err = fetch_pool_new(&l->pool, loop, &options)) != 0 ||
 	    (err = writer_new(&l->writer, spool_fd, state, &l->tune.settings, &writer_ops, l)) != 0 ||
 	    (err = prefetch_new(&l->prefetch, loop, l->pool, &l->tune, state, &prefetch_ops, l)) != 0 ||
-	    (err = source_new(&l->source, loop, l->pool, &l->tune, state, &source_ops, l)) != 0 ||
+	    (err = failover_new(&l->failover, loop, l->pool, &l->tune, list, first, tune->adopt, state, &failover_ops, l)) != 0 ||
+	    (err = source_new(&l->source, loop, l->pool, &l->tune, first, list->at[first].url, &state->figures, state->reason,
+		 &source_ops, l)) != 0 ||
 	    (tune->adopt && (err = line_adopt(l)) != 0)) {
 		line_free(&l);
 		return err;
@@ -507,6 +671,7 @@ line_free(struct line **line)
 	ev_timer_stop(l->loop, &l->second);
 	ev_timer_stop(l->loop, &l->hold);
 	quarantine_free(&l->quarantine);
+	failover_free(&l->failover);
 	source_free(&l->source);
 	prefetch_free(&l->prefetch);
 	writer_free(&l->writer);
@@ -531,6 +696,9 @@ line_open(struct line *l)
 		prefetch_tuning(l->prefetch, ev_now(l->loop) + (ms != 0 ? ms : TUNE_TIMEOUT_MS) / 1e3);
 	ev_timer_start(l->loop, &l->tick);
 	ev_timer_start(l->loop, &l->second);
+	if (limited(l, failover_now(l->failover)))
+		prefetch_depth(l->prefetch, 1);
+	failover_open(l->failover);
 	if (l->tune.hold_ms == 0) {
 		source_open(l->source);
 		return;
@@ -539,6 +707,18 @@ line_open(struct line *l)
 	    writer_reserve_ms(l->writer));
 	ev_timer_set(&l->hold, l->tune.hold_ms / 1e3, 0.);
 	ev_timer_start(l->loop, &l->hold);
+}
+
+void
+line_slot(struct line *l, unsigned n, bool granted)
+{
+	failover_slot(l->failover, n, granted);
+}
+
+void
+line_limit(struct line *l, const struct msg_limit *limit)
+{
+	failover_limit(l->failover, limit);
 }
 
 uint64_t

@@ -19,6 +19,7 @@
 #include "ipc/msg.h"
 #include "ipc/state.h"
 #include "worker/resolve.h"
+#include "worker/sources.h"
 
 struct line;
 
@@ -35,16 +36,19 @@ struct line_ops {
 	void (*failed)(void *arg, uint32_t code, const char *reason);
 	/* A source that has an end was played to it. */
 	void (*ended)(void *arg);
+	/* For the supervisor: a slot of source n's provider (worker/link.h), and what a provider answered. */
+	void (*want_slot)(void *arg, unsigned n, bool want);
+	void (*report)(void *arg, const struct msg_limit_report *report);
 };
 
 /*
- * Takes a copy of tune; resolve, ops and the rest are borrowed. With
+ * Takes a copy of tune; list (its strings for the line's life), resolve, ops and the rest are borrowed. With
  * tune->adopt it goes on from the commit in state, and has media from the
  * beginning (`media` is not called). 0 or an error: PB_NO and PB_EFORMAT
  * when there is no commit to go on from.
  */
 int line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const struct msg_tune *tune,
-    int spool_fd, struct state *state, const struct line_ops *ops, void *arg);
+    const struct sources_list *list, int spool_fd, struct state *state, const struct line_ops *ops, void *arg);
 void line_free(struct line **line);
 
 /* The segment that the tune leaves out is to be fetched into fd, which is taken. Before line_open(). */
@@ -55,6 +59,10 @@ void line_quarantine(struct line *line, const struct msg_quarantine *msg, int fd
  * tune->hold_ms, when that is over; what is there is released meanwhile.
  */
 void line_open(struct line *line);
+
+/* What the supervisor says of slots and limits. */
+void line_slot(struct line *line, unsigned n, bool granted);
+void line_limit(struct line *line, const struct msg_limit *limit);
 
 /* Media released since the beginning, in milliseconds. */
 uint64_t line_released_ms(const struct line *line);

@@ -44,6 +44,8 @@ struct worker {
 	struct line *line;
 	struct clients *clients;
 	struct state *state;
+	struct msg_limit limits[MSG_SOURCES_MAX]; /* that came before the tune */
+	size_t limit_count;
 	struct sources_list sources; /* backups, until the tune; then with its url */
 	int spool_fd, state_fd;
 	int quarantine_fd; /* until there is a line, which takes it; -1: none */
@@ -105,7 +107,25 @@ line_ended(void *arg)
 	link_failed(w->link, 807, "the source has ended");
 }
 
+static void
+line_want_slot(void *arg, unsigned n, bool want)
+{
+	struct worker *w = arg;
+
+	link_want_slot(w->link, n, want);
+}
+
+static void
+line_report(void *arg, const struct msg_limit_report *report)
+{
+	struct worker *w = arg;
+
+	link_limit(w->link, report);
+}
+
 static const struct line_ops line_ops = {
+	.want_slot = line_want_slot,
+	.report = line_report,
 	.media = line_media,
 	.released = line_released,
 	.before_tail = line_before_tail,
@@ -135,16 +155,32 @@ link_source(void *arg, const struct msg_source *source)
 static void
 link_limits(void *arg, const struct msg_limit *limit)
 {
-	(void)arg;
-	(void)limit;
+	struct worker *w = arg;
+
+	if (w->line != NULL)
+		line_limit(w->line, limit);
+	else if (w->limit_count < NITEMS(w->limits))
+		w->limits[w->limit_count++] = *limit; /* for the tune that follows */
 }
 
 static void
 link_slots(void *arg, unsigned source, bool granted)
 {
-	(void)arg;
-	(void)source;
-	(void)granted;
+	struct worker *w = arg;
+
+	line_slot(w->line, source, granted);
+}
+
+/* url and the backups that came: without holes, so that a number means a source to both sides. */
+static int
+list_sources(struct worker *w, const struct msg_tune *tune)
+{
+	w->sources.at[0].url = strdup(tune->url);
+	w->sources.at[0].of = tune->of;
+	for (w->sources.count = 0; w->sources.count < tune->source_count; w->sources.count++)
+		if (w->sources.at[w->sources.count].url == NULL)
+			break;
+	return w->sources.count == 0 ? PB_ENOMEM : 0;
 }
 
 static void
@@ -174,13 +210,17 @@ link_tune(void *arg, const struct msg_tune *tune, int spool_fd, int state_fd)
 	    client_event, w);
 	if (err != 0)
 		return err;
-	err = line_new(&w->line, w->loop, w->resolve, tune, spool_fd, w->state, &line_ops, w);
+	err = list_sources(w, tune);
+	if (err == 0)
+		err = line_new(&w->line, w->loop, w->resolve, tune, &w->sources, spool_fd, w->state, &line_ops, w);
 	if (err != 0)
 		return err;
 	if (w->quarantine_fd != -1)
 		line_quarantine(w->line, &w->quarantine, w->quarantine_fd);
 	w->quarantine_fd = -1;
 	line_open(w->line);
+	for (size_t i = 0; i < w->limit_count; i++)
+		line_limit(w->line, &w->limits[i]);
 	return 0;
 }
 
@@ -253,6 +293,8 @@ serve(int fd)
 	}
 	ev_run(w.loop, 0);
 	line_free(&w.line);
+	for (size_t i = 0; i < NITEMS(w.sources.at); i++)
+		free(w.sources.at[i].url);
 	clients_free(&w.clients);
 	state_unmap(&w.state);
 	link_free(&w.link);

@@ -73,6 +73,7 @@ struct prefetch {
 	struct fetch *key_fetch; /* one at a time */
 	char key_url[URL_MAX];
 	size_t kept;
+	uint32_t depth; /* so many at once */
 	ev_tstamp tuning;
 	ev_timer turn; /* goes on with what is ready, in the next turn */
 	ev_timer later; /* for the first segment's not_before */
@@ -81,6 +82,7 @@ struct prefetch {
 };
 
 static void pump(struct prefetch *p);
+static bool key_is_known(struct segment *seg);
 
 static void
 prefetch_turn(struct ev_loop *loop, ev_timer *w, int revents)
@@ -112,6 +114,7 @@ prefetch_new(struct prefetch **out, struct ev_loop *loop, struct fetch_pool *poo
 	p->pool = pool;
 	p->tune = tune;
 	p->state = state;
+	p->depth = PB_MAX(tune->settings.prefetch, 1u);
 	p->ops = ops;
 	p->arg = arg;
 	ev_init(&p->turn, prefetch_turn);
@@ -163,6 +166,30 @@ prefetch_clear(struct prefetch *p)
 		segment_leave(seg);
 		segment_free(seg);
 	}
+}
+
+uint64_t
+prefetch_drop_rest(struct prefetch *p)
+{
+	struct segment *seg = TAILQ_FIRST(&p->queue), *next;
+	uint64_t ms = 0;
+
+	while (seg != NULL && seg->state == WHOLE && key_is_known(seg))
+		seg = TAILQ_NEXT(seg, entry);
+	fetch_cancel(&p->key_fetch);
+	for (; seg != NULL; seg = next) {
+		next = TAILQ_NEXT(seg, entry);
+		ms += seg->info.duration_ms;
+		segment_leave(seg);
+		segment_free(seg);
+	}
+	return ms;
+}
+
+void
+prefetch_depth(struct prefetch *p, uint32_t depth)
+{
+	p->depth = PB_MAX(depth, 1u);
 }
 
 void
@@ -513,7 +540,7 @@ start_some(struct prefetch *p)
 	uint32_t n = 0;
 
 	TAILQ_FOREACH(seg, &p->queue, entry) {
-		if (n++ >= PB_MAX(p->tune->settings.prefetch, 1u))
+		if (n++ >= p->depth)
 			break;
 		if (seg->state != LOST && !key_is_known(seg))
 			start_key(seg);

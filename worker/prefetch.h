@@ -74,6 +74,15 @@ void prefetch_resume(struct prefetch *prefetch);
 /* Forget all that is queued, in flight and kept. */
 void prefetch_clear(struct prefetch *prefetch);
 
+/*
+ * Forget what has not come yet: what is whole, in front, stays. Gives the
+ * length of what is forgotten, as the playlist said, in milliseconds.
+ */
+uint64_t prefetch_drop_rest(struct prefetch *prefetch);
+
+/* So many in flight or ready from now on. */
+void prefetch_depth(struct prefetch *prefetch, uint32_t depth);
+
 /* Until then (loop time) the first media is waited for, whatever the reserve; 0: it is there. */
 void prefetch_tuning(struct prefetch *prefetch, ev_tstamp until);
 

@@ -36,8 +36,10 @@ struct source {
 	struct ev_loop *loop;
 	struct fetch_pool *pool;
 	const struct msg_tune *tune;
+	unsigned number;          /* among the channel's sources */
+	char url[URL_MAX];        /* as the operator wrote it */
 	struct state_figures *figures;
-	struct state *state;
+	char *reason;
 	const struct source_ops *ops;
 	void *arg;
 	enum source_what what;
@@ -65,6 +67,7 @@ struct source {
 	bool vod;
 	bool discontinuity;       /* in front of the next segment, whatever it says */
 	bool announced;           /* start() was called */
+	ev_tstamp news_at;        /* when something new was last listed, 0: never */
 	bool resuming;            /* the first list is searched for resume_msn */
 	uint64_t resume_msn, resume_serial;
 
@@ -81,7 +84,7 @@ static void source_timer(struct ev_loop *, ev_timer *, int);
 
 int
 source_new(struct source **out, struct ev_loop *loop, struct fetch_pool *pool, const struct msg_tune *tune,
-    struct state *state, const struct source_ops *ops, void *arg)
+    unsigned number, const char *url, struct state_figures *figures, char *reason, const struct source_ops *ops, void *arg)
 {
 	struct source *s = calloc(1, sizeof(*s));
 
@@ -90,8 +93,10 @@ source_new(struct source **out, struct ev_loop *loop, struct fetch_pool *pool, c
 	s->loop = loop;
 	s->pool = pool;
 	s->tune = tune;
-	s->state = state;
-	s->figures = &state->figures;
+	s->number = number;
+	strlcpy(s->url, url, sizeof(s->url));
+	s->figures = figures;
+	s->reason = reason;
 	s->ops = ops;
 	s->arg = arg;
 	s->variant = -1;
@@ -142,7 +147,7 @@ static void
 say(struct source *s, int level, const char *event, const char *why)
 {
 	log_event(level, event, "channel=%s why=\"%s\"", s->tune->guide_number, why);
-	strlcpy(s->state->reason, why, sizeof(s->state->reason));
+	strlcpy(s->reason, why, STATE_REASON_MAX);
 }
 
 /* Before media a failure ends it; afterwards nothing does. */
@@ -152,7 +157,7 @@ fail(struct source *s, uint32_t code, const char *reason)
 	s->what = ENDED;
 	fetch_cancel(&s->fetch);
 	ev_timer_stop(s->loop, &s->timer);
-	strlcpy(s->state->reason, reason, sizeof(s->state->reason));
+	strlcpy(s->reason, reason, STATE_REASON_MAX);
 	s->ops->failed(s->arg, code, reason);
 }
 
@@ -195,6 +200,8 @@ open_failed(struct source *s, uint32_t code, const char *reason)
 	}
 	say(s, LOG_WARNING, "source.open-failed", reason);
 	open_later(s);
+	if (s->ops->trouble != NULL)
+		s->ops->trouble(s->arg, reason);
 }
 
 void
@@ -299,6 +306,7 @@ hand_out(struct source *s, size_t i)
 	const struct playlist_segment *seg = &s->list.segments[i];
 	char url[URL_MAX], key_url[URL_MAX];
 	struct source_segment out = {
+		.source = s->number,
 		.epoch = s->news.epoch,
 		.msn = seg->msn,
 		.serial = s->news.serial + (i - s->news.first),
@@ -408,7 +416,7 @@ on_media(struct source *s, struct playlist *pl)
 	if (s->what == OPENING) {
 		/* The channel's URL is the media playlist itself. */
 		drop_master(s);
-		strlcpy(s->media_url, s->tune->url, sizeof(s->media_url));
+		strlcpy(s->media_url, s->url, sizeof(s->media_url));
 		s->what = FOLLOWING;
 	}
 	strlcpy(s->now_url, s->effective, sizeof(s->now_url));
@@ -425,6 +433,9 @@ on_media(struct source *s, struct playlist *pl)
 	if (s->news.resolve) {
 		source_reopen(s, "the playlist is no longer one");
 	} else if (s->news.what == TRACK_NEW) {
+		s->news_at = ev_now(s->loop);
+		if (s->ops->moved != NULL)
+			s->ops->moved(s->arg);
 		playlist_clear(&s->list);
 		s->list = *pl;
 		memset(pl, 0, sizeof(*pl));
@@ -572,7 +583,7 @@ load(struct source *s)
 		.kind = FETCH_PLAYLIST,
 		.url = s->now_url,
 		.deadline = deadline(s),
-		.channel_url = s->variant < 0 && strcmp(s->now_url, s->tune->url) == 0,
+		.channel_url = s->variant < 0 && strcmp(s->now_url, s->url) == 0,
 		.arg = s,
 		.on_done = playlist_done,
 	};
@@ -696,10 +707,10 @@ named_playlist(const char *url)
 static void
 open_channel(struct source *s)
 {
-	bool text = named_playlist(s->tune->url) && s->sniff != SNIFF_TS;
+	bool text = named_playlist(s->url) && s->sniff != SNIFF_TS;
 	struct fetch_options options = {
 		.kind = text ? FETCH_PLAYLIST : FETCH_STREAM,
-		.url = s->tune->url,
+		.url = s->url,
 		.deadline = s->has_media ? 0. : s->tune_deadline,
 		.channel_url = true,
 		.arg = s,
@@ -756,6 +767,44 @@ source_resume_at(struct source *s, const struct state_upstream *upstream, bool i
 	s->resuming = !upstream->stream;
 	s->resume_msn = upstream->msn + (in_segment ? 0 : 1);
 	s->resume_serial = upstream->serial + (in_segment ? 0 : 1);
+}
+
+void
+source_resume_other(struct source *s, uint64_t serial, uint32_t behind_ms)
+{
+	s->has_media = true;
+	s->announced = true;
+	track_other(&s->track, serial, behind_ms);
+}
+
+void
+source_switch(struct source *s, unsigned number, const char *url, uint64_t serial, uint32_t behind_ms)
+{
+	fetch_cancel(&s->fetch);
+	ev_timer_stop(s->loop, &s->timer);
+	fetch_pool_new_source(s->pool);
+	playlist_clear(&s->list);
+	drop_master(s);
+	strlcpy(s->url, url, sizeof(s->url));
+	s->number = number;
+	s->streaming = s->vod = s->resuming = false;
+	s->discontinuity = true;
+	s->open_failures = s->bad_bodies = 0;
+	s->announced = s->has_media;
+	s->news_at = 0;
+	track_other(&s->track, serial, behind_ms);
+	open_channel(s);
+}
+
+uint32_t
+source_missed_ms(const struct source *s)
+{
+	double ms = s->news_at > 0 ? (ev_now(s->loop) - s->news_at) * 1e3 : 0;
+
+	if (s->what == FOLLOWING && s->list.kind == PLAYLIST_MEDIA)
+		for (size_t i = s->next; i < s->news.first + s->news.count; i++)
+			ms += s->list.segments[i].duration_ms;
+	return (uint32_t)PB_MIN(ms, (double)UINT32_MAX / 2);
 }
 
 void

@@ -27,6 +27,7 @@ struct source;
 
 /* One segment to play. Strings are borrowed for the call. */
 struct source_segment {
+	uint32_t source; /* which of the channel's it comes from (0: url, n: backup n) */
 	uint64_t epoch, msn;
 	uint64_t serial; /* counts up, never repeats */
 	uint32_t duration_ms;
@@ -53,15 +54,27 @@ struct source_ops {
 	void (*start)(void *arg, uint32_t behind_ms, uint32_t reserve_ms);
 	/* A list that was complete from the beginning is handed out: no segment will follow. */
 	void (*ended)(void *arg);
-	/* Certain failure, before media: 805, 806 or 807. Nothing more comes. */
+	/*
+	 * Certain failure, before media: 805, 806 or 807. Nothing more comes, but
+	 * after source_switch().
+	 */
 	void (*failed)(void *arg, uint32_t code, const char *reason);
+	/* After media: its own URL can't be had; it goes on trying. May be NULL. */
+	void (*trouble)(void *arg, const char *reason);
+	/* A playlist came that had something new. May be NULL. */
+	void (*moved)(void *arg);
 	/* Media still in hand. */
 	uint32_t (*reserve_ms)(void *arg);
 };
 
-/* All pointers are borrowed for the source's life, strings in tune too. 0 or PB_ENOMEM. */
+/*
+ * All pointers are borrowed for the source's life, strings in tune too, but
+ * url. number: which of the channel's sources it is. figures and reason
+ * (STATE_REASON_MAX) are what people are shown of it. 0 or PB_ENOMEM.
+ */
 int source_new(struct source **out, struct ev_loop *loop, struct fetch_pool *pool, const struct msg_tune *tune,
-    struct state *state, const struct source_ops *ops, void *arg);
+    unsigned number, const char *url, struct state_figures *figures, char *reason, const struct source_ops *ops,
+    void *arg);
 void source_free(struct source **source);
 
 /*
@@ -69,6 +82,23 @@ void source_free(struct source **source);
  * segment is wanted again from its start, else the one behind it.
  */
 void source_resume_at(struct source *source, const struct state_upstream *upstream, bool in_segment);
+
+/*
+ * Before source_open(): the worker before was at another source; this one
+ * begins as after source_switch().
+ */
+void source_resume_other(struct source *source, uint64_t serial, uint32_t behind_ms);
+
+/*
+ * From now on it is another of the channel's sources, which is opened at
+ * once. Its first segment is number `serial` at least, and begins behind_ms
+ * behind its live edge where nothing tells better (programme times, names).
+ * Not from a callback of source_ops.
+ */
+void source_switch(struct source *source, unsigned number, const char *url, uint64_t serial, uint32_t behind_ms);
+
+/* Media that it listed and did not hand out, and the time since it last listed anything new. */
+uint32_t source_missed_ms(const struct source *source);
 
 /* Begin: the first request is on the wire when it returns. */
 void source_open(struct source *source);

@@ -21,6 +21,7 @@
 #include "base/pb.h"
 #include "base/url.h"
 
+#define OTHER_CLOCK_MS 600000 /* another source whose dates differ by more has another idea of time */
 #define CONFIRM_MS 300
 #define CONFIRM_BELOW 20 /* a lesser step back may be two nodes of one CDN that disagree */
 #define IN_A_ROW 3       /* bad or stale bodies before something is done about it */
@@ -311,14 +312,35 @@ stale(struct track *track, struct track_mark *marks, struct track_news *news)
 	return 0;
 }
 
+/* Another source's clock may be anything: far from what was played, it says nothing. */
+static bool
+clocks_agree(const struct track *track, const int64_t *times, size_t n)
+{
+	return n > 0 && (!track->other || llabs(times[n - 1] - track->played_pdt_ms) < OTHER_CLOCK_MS);
+}
+
+/* Have both windows an entry of the same number, and are the names of all such the same? */
+static bool
+counts_alike(const struct track *track, const struct playlist *pl, const struct track_mark *marks)
+{
+	bool names;
+
+	if (pl->media_sequence >= track->first_msn + track->window_count ||
+	    track->first_msn >= pl->media_sequence + pl->segment_count)
+		return false;
+	(void)numbers_agree(track, pl, marks, &names);
+	return names;
+}
+
 /*
  * Where to begin anew in pl: behind what was already played where programme
  * times tell (4.3 rule 7); after a change of variant by number, since
- * variants of one master mostly count alike; else as far behind the edge as
- * a tune would. segment_count: all of it was played. 0 or PB_ENOMEM.
+ * variants of one master mostly count alike (other sources don't, unless
+ * their names are the same, too); else as far behind the edge as a tune
+ * would. segment_count: all of it was played. 0 or PB_ENOMEM.
  */
 static int
-restart_index(const struct track *track, const struct playlist *pl, size_t *first)
+restart_index(const struct track *track, const struct playlist *pl, const struct track_mark *marks, size_t *first)
 {
 	size_t n = pl->segment_count;
 	int64_t *times = calloc(n + 1, sizeof(*times));
@@ -326,11 +348,11 @@ restart_index(const struct track *track, const struct playlist *pl, size_t *firs
 
 	if (times == NULL)
 		return PB_ENOMEM;
-	if (track->has_played_pdt && programme_times(pl, times)) {
+	if (track->has_played_pdt && programme_times(pl, times) && clocks_agree(track, times, n)) {
 		while (i < n && times[i] + pl->segments[i].duration_ms / 2 < track->played_pdt_ms)
 			i++;
 	} else if (track->restarting && track->top_msn >= pl->media_sequence &&
-	    track->top_msn - pl->media_sequence < n) {
+	    track->top_msn - pl->media_sequence < n && (!track->other || counts_alike(track, pl, marks))) {
 		i = (size_t)(track->top_msn - pl->media_sequence) + 1;
 	} else {
 		i = start_index(pl, pl->endlist ? UINT64_MAX : track->wanted_ms);
@@ -349,7 +371,7 @@ static int
 restart_in(struct track *track, const struct playlist *pl, struct track_mark *marks, struct track_news *news)
 {
 	size_t first;
-	int err = restart_index(track, pl, &first);
+	int err = restart_index(track, pl, marks, &first);
 
 	if (err == 0 && first == pl->segment_count) {
 		if (track->stale + 1 < IN_A_ROW)
@@ -367,7 +389,7 @@ restart_in(struct track *track, const struct playlist *pl, struct track_mark *ma
 		free(marks);
 		return err;
 	}
-	track->restarting = false;
+	track->restarting = track->other = false;
 	news->epoch = ++track->epoch;
 	news->restart = true;
 	news->discontinuity = true;
@@ -532,6 +554,21 @@ void
 track_restart(struct track *track)
 {
 	track->restarting = track->started;
+}
+
+void
+track_other(struct track *track, uint64_t serial, uint32_t behind_ms)
+{
+	track->next_serial = PB_MAX(track->next_serial, serial);
+	track->wanted_ms = behind_ms;
+	track->bad = track->stale = track->endlists = 0;
+	track->doubt = 0;
+	track->names_rotate = false;
+	if (track->next_serial == 0) {
+		track_clear(track); /* nothing was handed out: it begins as a tune does */
+		return;
+	}
+	track->started = track->restarting = track->other = true;
 }
 
 bool

@@ -61,7 +61,8 @@ struct track_mark {
 
 struct track {
 	bool started;
-	bool restarting;         /* the next playlist is another source's */
+	bool restarting;         /* the next playlist is another variant's or source's */
+	bool other;              /* ...source's */
 	uint64_t epoch;
 	uint64_t next_serial;
 	uint64_t first_msn;      /* of the window */
@@ -120,6 +121,14 @@ bool track_failed(struct track *track);
  * by number where the new window has it, else behind the edge as a tune.
  */
 void track_restart(struct track *track);
+
+/*
+ * As track_restart(), but of another source, whose numbers mean nothing
+ * unless its names are the same: behind_ms from its edge when nothing else
+ * tells. Its segments count from `serial` on, at least. May be called
+ * before anything was started.
+ */
+void track_other(struct track *track, uint64_t serial, uint32_t behind_ms);
 
 /* Is there a boundary in front of segment i of the range: a tag, lost or EXT-X-GAP segments, or a restart? */
 bool track_discontinuity(const struct track_news *news, const struct playlist *pl, size_t i);

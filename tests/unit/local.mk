@@ -172,6 +172,11 @@ tests_unit_quality_SOURCES = tests/unit/quality.c
 tests_unit_quality_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_quality_LDADD = libworker.a libbase.a $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/sources
+tests_unit_sources_SOURCES = tests/unit/sources.c
+tests_unit_sources_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_sources_LDADD = libworker.a libbase.a $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/request
 tests_unit_request_SOURCES = tests/unit/request.c
 tests_unit_request_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
