@@ -116,6 +116,57 @@ check_provider(struct loading *l, const struct provider *p)
 		loading_wrong(l, p->line, "provider %s: xtream: username and password are needed with it", p->name);
 }
 
+/* Two devices in one place, or with one identity, would be one. */
+static void
+check_tuner(struct loading *l, const struct config_tuner *t, size_t before)
+{
+	const struct config *c = l->config;
+	const struct config_tuner *other;
+
+	for (size_t i = 0; i < t->provider.count; i++) {
+		bool known = false;
+
+		for (size_t j = 0; !known && j < c->provider_count; j++)
+			known = strcmp(c->providers[j].name, t->provider.items[i]) == 0;
+		if (!known)
+			loading_wrong(l, t->label[0] != '\0' ? t->line : line_of(l, "tuner", "provider"),
+			    "tuner%s%s: provider: there is no [provider %.64s]", t->label[0] != '\0' ? " " : "", t->label,
+			    t->provider.items[i]);
+	}
+	if (t->label[0] == '\0')
+		return;
+	for (size_t i = 0; t->port != 0 && i < c->server.listen.count; i++)
+		if (ntohs(c->server.listen.at[i].sa.any.sa_family == AF_INET6 ? c->server.listen.at[i].sa.v6.sin6_port :
+		                                                                c->server.listen.at[i].sa.v4.sin_port) == t->port)
+			loading_wrong(l, t->line, "tuner %s: port: %d is [server] listen's: give it another one", t->label,
+			    t->port);
+	if (t->device_id != 0 && t->device_id == c->tuner.device_id)
+		loading_wrong(l, t->line, "tuner %s: device_id: is also [tuner]'s", t->label);
+	for (size_t i = 0; i < before; i++) {
+		other = &c->tuners[i];
+		if (t->port != 0 && t->port == other->port)
+			loading_wrong(l, t->line, "tuner %s: port: is also that of line %u", t->label, other->line);
+		if (t->path != NULL && other->path != NULL && strcmp(t->path, other->path) == 0)
+			loading_wrong(l, t->line, "tuner %s: path: is also that of line %u", t->label, other->line);
+		if (t->device_id != 0 && t->device_id == other->device_id)
+			loading_wrong(l, t->line, "tuner %s: device_id: is also that of line %u", t->label, other->line);
+	}
+}
+
+static void
+check_tuners(struct loading *l)
+{
+	const struct config *c = l->config;
+
+	if (c->tuner.port != 0)
+		loading_wrong(l, line_of(l, "tuner", "port"), "port: is for a [tuner NAME]; [tuner] is where [server] listen says");
+	if (c->tuner.path != NULL)
+		loading_wrong(l, line_of(l, "tuner", "path"), "path: is for a [tuner NAME]; [tuner] has none");
+	check_tuner(l, &c->tuner, 0);
+	for (size_t i = 0; i < c->tuner_count; i++)
+		check_tuner(l, &c->tuners[i], i);
+}
+
 static int
 compare_errors(const void *a, const void *b)
 {
@@ -146,6 +197,7 @@ loading_check(struct loading *l)
 	check_settings(l);
 	for (size_t i = 0; i < l->config->provider_count; i++)
 		check_provider(l, &l->config->providers[i]);
+	check_tuners(l);
 	add_testcard(l);
 	if (lineup->count > 0)
 		qsort(lineup->channels, lineup->count, sizeof(*lineup->channels), compare_channels);

@@ -10,6 +10,7 @@
 #include "config/check.h"
 #include "config/ini.h"
 #include "config/options.h"
+#include "config/value.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -29,6 +30,7 @@ struct place {
 	unsigned seen[SETTINGS_MAX]; /* the line of each row in this section */
 	struct channel_draft channel;
 	struct provider provider;
+	struct config tuner; /* a [tuner NAME] has the rows of [tuner], whose fields are a config's: only these are used */
 	size_t channels_size, providers_size;
 };
 
@@ -84,6 +86,7 @@ config_free(struct config **config)
 		arena_clear(&(*config)->arena);
 		free((*config)->lineup.channels);
 		free((*config)->providers);
+		free((*config)->tuners);
 		free(*config);
 		*config = NULL;
 	}
@@ -160,7 +163,7 @@ unknown_section(struct loading *l, unsigned line, const char *name)
 		loading_wrong(l, line, "[%.64s]: no such section; is [%s] meant?", name, nearest);
 	else
 		loading_wrong(l, line,
-		    "[%.64s]: no such section; there are server, tuner, discovery, stream, fetch, testcard, "
+		    "[%.64s]: no such section; there are server, tuner, tuner NAME, discovery, stream, fetch, testcard, "
 		    "provider NAME and channel NUMBER",
 		    name);
 }
@@ -274,7 +277,44 @@ end_provider(struct place *p)
 	providers[c->provider_count++] = p->provider;
 }
 
-/* What was collected of a channel or provider becomes one. */
+static void
+end_tuner(struct place *p)
+{
+	struct config *c = p->loading.config;
+	struct config_tuner *tuner = &p->tuner.tuner;
+	struct config_tuner *tuners;
+	char path[PROVIDER_NAME_MAX + 2];
+
+	for (size_t i = 0; i < c->tuner_count; i++) {
+		if (strcmp(c->tuners[i].label, tuner->label) == 0) {
+			loading_wrong(&p->loading, p->line, "tuner %s: is also the tuner of line %u: give it another name",
+			    tuner->label, c->tuners[i].line);
+			return;
+		}
+	}
+	if (c->tuner_count == CONFIG_TUNERS_MAX) {
+		loading_wrong(&p->loading, p->line, "tuner %s: there are more than %d tuners beside [tuner]", tuner->label,
+		    CONFIG_TUNERS_MAX);
+		return;
+	}
+	tuners = reallocarray(c->tuners, c->tuner_count + 1, sizeof(*tuners));
+	if (tuners != NULL)
+		c->tuners = tuners;
+	/* Without a name it has its label's, without a place of its own a path. */
+	if (p->seen[setting_find("tuner", "name") - settings] == 0)
+		tuner->name = tuner->label;
+	if (tuner->port == 0 && tuner->path == NULL) {
+		snprintf(path, sizeof(path), "/%s", tuner->label);
+		tuner->path = arena_text(&c->arena, path, strlen(path));
+	}
+	if (tuners == NULL || (tuner->port == 0 && tuner->path == NULL)) {
+		p->loading.nomem = true;
+		return;
+	}
+	tuners[c->tuner_count++] = *tuner;
+}
+
+/* What was collected of a channel, provider or tuner becomes one. */
 static void
 end_section(struct place *p)
 {
@@ -282,6 +322,8 @@ end_section(struct place *p)
 		end_channel(p);
 	else if (p->base == &p->provider)
 		end_provider(p);
+	else if (p->base == &p->tuner)
+		end_tuner(p);
 	p->section = NULL;
 	p->base = NULL;
 }
@@ -324,6 +366,30 @@ begin_provider(struct place *p, const char *name)
 }
 
 static void
+begin_tuner(struct place *p, const char *name)
+{
+	struct config *c = p->loading.config;
+	char path[PROVIDER_NAME_MAX + 2];
+	const char *why;
+
+	memset(&p->tuner, 0, sizeof(p->tuner));
+	p->tuner.tuner.line = p->line;
+	snprintf(path, sizeof(path), "/%s", name);
+	/* It names a file of the state, and a path. */
+	if (strlen(name) > 31 || value_prefix(path, &why) != 0) {
+		loading_wrong(&p->loading, p->line,
+		    "[tuner %.32s]: a name is at most 31 letters, digits, '-' or '_', and no path of the tuner's own",
+		    name);
+		p->unknown = true;
+		return;
+	}
+	p->tuner.tuner.label = arena_text(&c->arena, name, strlen(name));
+	if (p->tuner.tuner.label == NULL || setting_defaults("tuner", &p->tuner, &c->arena) != 0)
+		p->loading.nomem = true;
+	p->base = &p->tuner;
+}
+
+static void
 on_section(void *user, unsigned line, const char *name)
 {
 	struct place *p = user;
@@ -341,12 +407,16 @@ on_section(void *user, unsigned line, const char *name)
 		label = name + 7;
 	else if (strncmp(name, "provider", 8) == 0 && strchr(" \t", name[8]) != NULL)
 		label = name + 8;
+	else if (strncmp(name, "tuner", 5) == 0 && strchr(" \t", name[5]) != NULL && name[5] != '\0')
+		label = name + 5;
 	if (label != NULL) {
 		p->unknown = false;
 		label += strspn(label, " \t");
-		p->section = name[0] == 'c' ? "channel" : "provider";
+		p->section = name[0] == 'c' ? "channel" : name[0] == 't' ? "tuner" : "provider";
 		if (name[0] == 'c')
 			begin_channel(p, label);
+		else if (name[0] == 't')
+			begin_tuner(p, label);
 		else
 			begin_provider(p, label);
 		return;
@@ -392,7 +462,8 @@ on_setting(void *user, unsigned line, const char *key, const char *value)
 	}
 	*seen = line;
 	if (base == NULL) /* a bad number or name: the lines are read for their own mistakes */
-		base = p->section[0] == 'c' ? (void *)&p->channel : (void *)&p->provider;
+		base = p->section[0] == 'c' ? (void *)&p->channel :
+		    p->section[0] == 't'    ? (void *)&p->tuner : (void *)&p->provider;
 	err = setting_set(setting, base, &l->config->arena, value, why, sizeof(why));
 	if (err == PB_ENOMEM)
 		l->nomem = true;
@@ -474,6 +545,7 @@ config_read(struct config **out, FILE *file, const char *name, const char *const
 	if (config == NULL || p == NULL || defaults(config) != 0)
 		goto done;
 	p->loading.config = config;
+	config->tuner.label = "";
 	p->loading.errs = errs;
 	p->loading.file = name;
 	if (file != NULL) {
@@ -521,12 +593,32 @@ config_load(struct config **out, const char *path, const char *const *overrides,
 	return err;
 }
 
+/* Devices and their ports begin with the process. */
+static bool
+same_tuners(const struct config *old, const struct config *new)
+{
+	if (old->tuner_count != new->tuner_count)
+		return false;
+	for (size_t i = 0; i < old->tuner_count; i++) {
+		const struct config_tuner *a = &old->tuners[i], *b = &new->tuners[i];
+
+		if (strcmp(a->label, b->label) != 0 || a->port != b->port || a->device_id != b->device_id)
+			return false;
+	}
+	return true;
+}
+
 size_t
 config_needs_restart(const struct config *old, const struct config *new, const char **out, size_t max)
 {
 	static char names[SETTINGS_MAX][2 * INI_KEY_MAX];
 	size_t count = 0;
 
+	if (!same_tuners(old, new)) {
+		if (count < max)
+			out[count] = "tuner NAME";
+		count++;
+	}
 	for (const struct setting *s = settings; s->section != NULL; s++) {
 		char *was, *now;
 

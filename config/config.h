@@ -34,6 +34,7 @@
 #define CONFIG_ALLOW_MAX 32
 #define CONFIG_LIST_MAX 16 /* items of a list of names */
 #define CONFIG_PROVIDERS_MAX 64
+#define CONFIG_TUNERS_MAX 8 /* [tuner NAME], beside [tuner] */
 #define CONFIG_ERRORS_MAX 100 /* kept; further ones are only counted */
 
 /* One address to listen on. */
@@ -80,6 +81,7 @@ struct config_server {
 	const char *user;
 	struct config_allow allow;
 	const char *advertise; /* host:port, or NULL */
+	struct config_list hosts; /* further names that a request may call us by */
 	const char *worker_user;
 	uint64_t memory_bytes; /* 0: auto */
 	int log; /* enum log_dest (base/log.h) */
@@ -87,10 +89,21 @@ struct config_server {
 	int log_format; /* enum log_format */
 };
 
+/*
+ * A device of the network: [tuner], or one of several [tuner NAME]. A
+ * channel is in its lineup when it is within all of the lists that are given.
+ */
 struct config_tuner {
+	const char *label; /* the NAME; "" for [tuner] itself, which has neither port nor path */
 	const char *name;
 	int tuner_count;
 	uint32_t device_id; /* checked; 0: auto */
+	int port; /* of its own, on the addresses of server.listen; 0: none */
+	const char *path; /* "/kids", on the ports of server.listen; NULL: none. One of both is there */
+	struct config_list group; /* globs, or regexes behind '~' */
+	struct config_list provider; /* names of providers */
+	struct config_list numbers; /* "7.1", "100-199": a GuideNumber, or two with what is between them */
+	unsigned line; /* of the file */
 };
 
 struct config_discovery {
@@ -157,6 +170,8 @@ struct provider {
 struct config {
 	struct config_server server;
 	struct config_tuner tuner;
+	struct config_tuner *tuners; /* the others, in the file's order */
+	size_t tuner_count;
 	struct config_discovery discovery;
 	struct config_stream stream;
 	struct config_fetch fetch;
@@ -218,6 +233,9 @@ size_t config_needs_restart(const struct config *old, const struct config *new, 
 
 /* May this address talk to us? IPv4-mapped IPv6 addresses are taken as IPv4. */
 bool config_allows(const struct config_allow *allow, const struct sockaddr *from);
+
+/* Is this GuideNumber within an item of config_tuner's numbers? */
+bool config_in_range(const char *item, const char *guide_number);
 
 /*
  * Parsers of single values, for command lines. They give 0, or PB_EFORMAT

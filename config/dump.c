@@ -55,6 +55,27 @@ dump_providers(const struct config *config)
 	return array;
 }
 
+/* Those beside [tuner], with their labels. */
+static json_t *
+dump_tuners(const struct config *config)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array != NULL && i < config->tuner_count; i++) {
+		const struct config as_main = { .tuner = config->tuners[i] };
+		json_t *object = dump_section("tuner", &as_main);
+
+		if (object == NULL ||
+		    json_object_set_new(object, "label", json_string(config->tuners[i].label)) != 0 ||
+		    json_array_append(array, object) != 0) {
+			json_decref(array);
+			array = NULL;
+		}
+		json_decref(object);
+	}
+	return array;
+}
+
 /* A channel goes back into the draft it came from, so that it is shown by its rows too. */
 static json_t *
 dump_channel(const struct channel *channel)
@@ -98,9 +119,9 @@ dump_channels(const struct config *config)
 char *
 config_dump(const struct config *config)
 {
-	json_t *root = json_pack("{s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "path", config->path, "server",
-	    dump_section("server", config), "tuner", dump_section("tuner", config), "discovery",
-	    dump_section("discovery", config), "stream", dump_section("stream", config), "fetch",
+	json_t *root = json_pack("{s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "path", config->path, "server",
+	    dump_section("server", config), "tuner", dump_section("tuner", config), "tuners",
+	    dump_tuners(config), "discovery", dump_section("discovery", config), "stream", dump_section("stream", config), "fetch",
 	    dump_section("fetch", config), "testcard", dump_section("testcard", config), "providers",
 	    dump_providers(config), "channels", dump_channels(config));
 	char *text;

@@ -57,6 +57,8 @@ const struct setting settings[] = {
 	    ON_RELOAD, NULL, false },
 	{ "server", "advertise", OPT_HOSTPORT, NULL, 1, 255, FIELD(const char *, server.advertise), ON_RELOAD, NULL,
 	    false },
+	{ "server", "hosts", OPT_HOSTS, NULL, 1, CONFIG_LIST_MAX, FIELD(struct config_list, server.hosts), ON_RELOAD,
+	    NULL, false },
 	{ "server", "worker_user", OPT_USER, "plexbridge-worker", 1, 32, FIELD(const char *, server.worker_user),
 	    ON_RESTART, NULL, false },
 	{ "server", "memory", OPT_BYTES, "auto", 64 * M, 1024 * G, FIELD(uint64_t, server.memory_bytes), ON_RELOAD,
@@ -70,6 +72,14 @@ const struct setting settings[] = {
 	{ "tuner", "tuner_count", OPT_INT, "4", 1, 255, FIELD(int, tuner.tuner_count), ON_RELOAD, NULL, false },
 	{ "tuner", "device_id", OPT_DEVICE_ID, "auto", 0, 0, FIELD(uint32_t, tuner.device_id), ON_RESTART, NULL,
 	    false },
+	{ "tuner", "port", OPT_INT, NULL, 1, 65535, FIELD(int, tuner.port), ON_RESTART, NULL, false },
+	{ "tuner", "path", OPT_PREFIX, NULL, 2, 32, FIELD(const char *, tuner.path), ON_RELOAD, NULL, false },
+	{ "tuner", "group", OPT_PATTERNS, NULL, 1, CONFIG_LIST_MAX, FIELD(struct config_list, tuner.group), ON_RELOAD,
+	    NULL, false },
+	{ "tuner", "provider", OPT_NAMES, NULL, 1, CONFIG_LIST_MAX, FIELD(struct config_list, tuner.provider),
+	    ON_RELOAD, NULL, false },
+	{ "tuner", "numbers", OPT_RANGES, NULL, 1, CONFIG_LIST_MAX, FIELD(struct config_list, tuner.numbers), ON_RELOAD,
+	    NULL, false },
 
 	{ "discovery", "hdhomerun", OPT_BOOL, "yes", 0, 0, FIELD(bool, discovery.hdhomerun), ON_RESTART, NULL, false },
 	{ "discovery", "ssdp", OPT_BOOL, "yes", 0, 0, FIELD(bool, discovery.ssdp), ON_RESTART, NULL, false },
@@ -377,6 +387,23 @@ list_add(struct config_list *list, struct arena *arena, const char *item)
 }
 
 static int
+check_item(enum option_type type, const char *item, const char **right)
+{
+	switch (type) {
+	case OPT_PATTERNS:
+		return value_pattern(item, right);
+	case OPT_INTERFACES:
+		return value_interface(item, right);
+	case OPT_HOSTS:
+		return value_host(item, right);
+	case OPT_RANGES:
+		return value_range(item, right);
+	default:
+		return 0;
+	}
+}
+
+static int
 set_list(
     const struct setting *setting, struct config_list *out, struct arena *arena, const char *text, const char **right)
 {
@@ -393,7 +420,7 @@ set_list(
 			*right = "there are more than 16 items";
 			return PB_EFORMAT;
 		}
-		err = setting->type == OPT_PATTERNS ? value_pattern(item, right) : value_interface(item, right);
+		err = check_item(setting->type, item, right);
 		if (err == 0)
 			err = list_add(&list, arena, item);
 		if (err != 0)
@@ -431,6 +458,8 @@ check_text(const struct setting *setting, const char *text, const char **right)
 	case OPT_NUMBER:
 		*right = "a number is digits with at most one dot, and not 0";
 		return guide_number_valid(text) ? 0 : PB_EFORMAT;
+	case OPT_PREFIX:
+		return value_prefix(text, right);
 	case OPT_PATH:
 		*right = "a path begins with /";
 		return text[0] == '/' ? 0 : PB_EFORMAT;
@@ -510,6 +539,9 @@ setting_set(const struct setting *setting, void *base, struct arena *arena, cons
 		break;
 	case OPT_INTERFACES:
 	case OPT_PATTERNS:
+	case OPT_HOSTS:
+	case OPT_NAMES:
+	case OPT_RANGES:
 		err = set_list(setting, field, arena, text, &right);
 		break;
 	case OPT_HEADERS:
@@ -521,6 +553,7 @@ setting_set(const struct setting *setting, void *base, struct arena *arena, cons
 	case OPT_HOSTPORT:
 	case OPT_USER:
 	case OPT_NUMBER:
+	case OPT_PREFIX:
 		err = set_text(setting, field, arena, text, &right);
 		break;
 	}
@@ -636,7 +669,9 @@ print_value(FILE *out, const struct setting *setting, const void *field, bool sh
 		print_number(out, setting, *(const uint64_t *)field);
 		break;
 	case OPT_INT:
-		fprintf(out, "%d", *(const int *)field);
+		/* 0 is out of range where there is no default: it says "not given". */
+		if (setting->fallback != NULL || *(const int *)field != 0)
+			fprintf(out, "%d", *(const int *)field);
 		break;
 	case OPT_PERCENT:
 		fprintf(out, "%d%%", *(const int *)field);
@@ -667,6 +702,9 @@ print_value(FILE *out, const struct setting *setting, const void *field, bool sh
 		break;
 	case OPT_INTERFACES:
 	case OPT_PATTERNS:
+	case OPT_HOSTS:
+	case OPT_NAMES:
+	case OPT_RANGES:
 	case OPT_HEADERS:
 		print_list(out, setting, field, show);
 		break;
@@ -676,6 +714,7 @@ print_value(FILE *out, const struct setting *setting, const void *field, bool sh
 	case OPT_HOSTPORT:
 	case OPT_USER:
 	case OPT_NUMBER:
+	case OPT_PREFIX:
 		print_text(out, setting, *(const char *const *)field, show);
 		break;
 	}

@@ -29,10 +29,14 @@ enum option_type {
 	OPT_HOSTPORT,
 	OPT_USER,
 	OPT_NUMBER, /* a GuideNumber */
+	OPT_PREFIX, /* of a URL's path: a slash and a word */
 
 	/* Lists, struct config_list; max: how many items. */
 	OPT_INTERFACES,
 	OPT_PATTERNS,
+	OPT_HOSTS,
+	OPT_NAMES, /* of providers */
+	OPT_RANGES, /* of GuideNumbers */
 	OPT_HEADERS, /* the key may be repeated, each adds one */
 };
 

@@ -310,3 +310,62 @@ value_interface(const char *text, const char **why)
 		return refuse(why, "the name of an interface, like eth0, would be right");
 	return 0;
 }
+
+int
+value_host(const char *text, const char **why)
+{
+	size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "-_.");
+
+	if (len == 0 || len > 253 || text[len] != '\0' || strchr("-.", text[0]) != NULL)
+		return refuse(why, "the name of a host, like tv.example.org, would be right");
+	return 0;
+}
+
+/* The two ends of a range; the same one twice where there is no dash. */
+static bool
+split_range(const char *item, char from[GUIDE_NUMBER_MAX], char to[GUIDE_NUMBER_MAX])
+{
+	size_t len = strcspn(item, "-");
+	const char *end = item[len] == '-' ? item + len + 1 : item;
+
+	if (len >= GUIDE_NUMBER_MAX || strlen(end) >= GUIDE_NUMBER_MAX)
+		return false;
+	memcpy(from, item, len);
+	from[len] = '\0';
+	memcpy(to, end, strlen(end) + 1);
+	return guide_number_valid(from) && guide_number_valid(to) && guide_number_compare(from, to) <= 0;
+}
+
+int
+value_range(const char *text, const char **why)
+{
+	char from[GUIDE_NUMBER_MAX], to[GUIDE_NUMBER_MAX];
+
+	if (!split_range(text, from, to))
+		return refuse(why, "a number like 7.1, or a range like 100-199, would be right");
+	return 0;
+}
+
+bool
+config_in_range(const char *item, const char *guide_number)
+{
+	char from[GUIDE_NUMBER_MAX], to[GUIDE_NUMBER_MAX];
+
+	return split_range(item, from, to) && guide_number_compare(from, guide_number) <= 0 &&
+	    guide_number_compare(guide_number, to) <= 0;
+}
+
+int
+value_prefix(const char *text, const char **why)
+{
+	static const char *const own[] = { "/auto", "/tuner", "/health", "/capability", "/dri", "/api" };
+	size_t len = text[0] == '/' ?
+	    strspn(text + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "-_") : 0;
+
+	if (len == 0 || text[1 + len] != '\0')
+		return refuse(why, "a slash and a word, like /kids, would be right");
+	for (size_t i = 0; i < NITEMS(own); i++)
+		if (strncmp(text, own[i], strlen(own[i])) == 0)
+			return refuse(why, "this is a path of the tuner's own; another word, like /kids, would be right");
+	return 0;
+}

@@ -36,6 +36,15 @@ int value_user(const char *text, const char **why);
 /* A glob, or '~' and an extended regular expression (regcomp(3) has its say). */
 int value_pattern(const char *text, const char **why);
 
+/* A host's name, as it stands in a URL. */
+int value_host(const char *text, const char **why);
+
+/* "7.1", or "100-199": two GuideNumbers in their order. */
+int value_range(const char *text, const char **why);
+
+/* The beginning of a URL's path, "/kids", that is none of a tuner's own. */
+int value_prefix(const char *text, const char **why);
+
 /* The name of a network interface, or one of its addresses. */
 int value_interface(const char *text, const char **why);
 

@@ -80,6 +80,29 @@ static const struct {
 	    "t.ini:2: worker_user: is the same as user: workers need a user of their own" },
 	{ "[server]\nuser = a b\n", "t.ini:2: user: a b: the name of a system user would be right" },
 	{ "[server]\nlog_level = loud\n", "t.ini:2: log_level: loud is none of err, warning, info, debug" },
+	{ "[server]\nhosts = tv example\n", "t.ini:2: hosts: tv example: the name of a host, like tv.example.org, would be right" },
+	{ "[tuner]\nport = 5005\n", "t.ini:2: port: is for a [tuner NAME]; [tuner] is where [server] listen says" },
+	{ "[tuner]\npath = /a\n", "t.ini:2: path: is for a [tuner NAME]; [tuner] has none" },
+	{ "[tuner]\nnumbers = 5-3\n", "t.ini:2: numbers: 5-3: a number like 7.1, or a range like 100-199, would be right" },
+	{ "[tuner]\nnumbers = 1-\n", "t.ini:2: numbers: 1-: a number like 7.1, or a range like 100-199, would be right" },
+	{ "[tuner]\nprovider = home\n", "t.ini:2: tuner: provider: there is no [provider home]" },
+	{ "[tuner a b]\n",
+	    "t.ini:1: [tuner a b]: a name is at most 31 letters, digits, '-' or '_', and no path of the tuner's own" },
+	{ "[tuner auto]\n",
+	    "t.ini:1: [tuner auto]: a name is at most 31 letters, digits, '-' or '_', and no path of the tuner's own" },
+	{ "[tuner a]\npath = a\n", "t.ini:2: path: a: a slash and a word, like /kids, would be right" },
+	{ "[tuner a]\npath = /a/b\n", "t.ini:2: path: /a/b: a slash and a word, like /kids, would be right" },
+	{ "[tuner a]\npath = /tuner1\n",
+	    "t.ini:2: path: /tuner1: this is a path of the tuner's own; another word, like /kids, would be right" },
+	{ "[tuner a]\n[tuner a]\npath = /b\n", "t.ini:2: tuner a: is also the tuner of line 1: give it another name" },
+	{ "[tuner a]\n[tuner b]\npath = /a\n", "t.ini:2: tuner b: path: is also that of line 1" },
+	{ "[tuner a]\nport = 5005\n[tuner b]\nport = 5005\n", "t.ini:3: tuner b: port: is also that of line 1" },
+	{ "[tuner a]\nport = 5004\n", "t.ini:1: tuner a: port: 5004 is [server] listen's: give it another one" },
+	{ "[tuner a]\ndevice_id = 105902DB\n[tuner b]\ndevice_id = 105902DB\n",
+	    "t.ini:3: tuner b: device_id: is also that of line 1" },
+	{ "[tuner]\ndevice_id = 105902DB\n[tuner b]\ndevice_id = 105902DB\n",
+	    "t.ini:3: tuner b: device_id: is also [tuner]'s" },
+	{ "[tuner a]\nlisten = :1\n", "t.ini:2: listen: no such setting in [tuner]; it belongs to [server]" },
 	{ "[server]\nlisten = 5004\n", "t.ini:2: listen: 5004: an address is like 0.0.0.0:5004, [::]:5004 or :80" },
 	{ "[server]\nlisten = :0\n", "t.ini:2: listen: :0: an address is like 0.0.0.0:5004, [::]:5004 or :80" },
 	{ "[server]\nlisten = :65536\n", "t.ini:2: listen: :65536: an address is like 0.0.0.0:5004, [::]:5004 or :80" },
@@ -115,7 +138,7 @@ static const struct {
 	    "t.ini:2: interfaces: an-interface-that-is-long: the name of an interface, like eth0, would be right" },
 	{ "[tunner]\nname = x\n", "t.ini:1: [tunner]: no such section; is [tuner] meant?" },
 	{ "[nonsense]\nname = x\n",
-	    "t.ini:1: [nonsense]: no such section; there are server, tuner, discovery, stream, fetch, testcard, "
+	    "t.ini:1: [nonsense]: no such section; there are server, tuner, tuner NAME, discovery, stream, fetch, testcard, "
 	    "provider "
 	    "NAME and channel NUMBER" },
 	{ "name = x\nurl = y\n", "t.ini:1: name: stands before any [section]" },
@@ -450,7 +473,7 @@ START_TEST(the_command_line_has_the_last_word_and_is_checked_too)
 		"tuner.name", "channel 5.url=http://a.example/", "stream.reserve=90s" };
 	static const char *const said[] = { "-o: tuner.tuner_count: 0 is less than 1",
 		"-o: tuner_cont: no such setting in [tuner]; is tuner_count meant?",
-		("-o: [nope]: no such section; there are server, tuner, discovery, stream, fetch, testcard, provider "
+		("-o: [nope]: no such section; there are server, tuner, tuner NAME, discovery, stream, fetch, testcard, provider "
 		 "NAME and "
 		 "channel NUMBER"),
 		"-o: tuner: section.key=value would be right", "-o: tuner.name: section.key=value would be right",
@@ -811,6 +834,71 @@ START_TEST(ten_thousand_channels_are_loaded_and_each_is_found)
 END_TEST
 
 /* Cut the file at every byte: it is understood or refused, nothing else. */
+START_TEST(several_tuners_have_what_each_was_given_and_defaults_else)
+{
+	struct config *config = load_good("[tuner]\nname = Main\nnumbers = 1-99\n"
+	                                  "[tuner kids]\ntuner_count = 2\ngroup = Kids*, ~toon\n"
+	                                  "[tuner sports]\nname = Sports\nport = 5006\nnumbers = 100-199, 7.1\nprovider = a\n"
+	                                  "[provider a]\nplaylist = http://a.example/\n" ONE_CHANNEL);
+	char *shown = config_dump(config);
+
+	ck_assert_str_eq(config->tuner.label, "");
+	ck_assert_uint_eq(config->tuner_count, 2);
+	ck_assert_str_eq(config->tuners[0].label, "kids");
+	ck_assert_str_eq(config->tuners[0].name, "kids");
+	ck_assert_int_eq(config->tuners[0].tuner_count, 2);
+	ck_assert_int_eq(config->tuners[0].port, 0);
+	ck_assert_str_eq(config->tuners[0].path, "/kids");
+	ck_assert_uint_eq(config->tuners[0].group.count, 2);
+	ck_assert_str_eq(config->tuners[1].name, "Sports");
+	ck_assert_int_eq(config->tuners[1].tuner_count, 4);
+	ck_assert_int_eq(config->tuners[1].port, 5006);
+	ck_assert_ptr_null(config->tuners[1].path);
+	ck_assert_str_eq(config->tuners[1].numbers.items[1], "7.1");
+	ck_assert_str_eq(config->tuners[1].provider.items[0], "a");
+	ck_assert_ptr_nonnull(shown);
+	ck_assert_ptr_nonnull(strstr(shown, "\"label\": \"sports\""));
+	ck_assert_ptr_nonnull(strstr(shown, "\"numbers\": \"100-199, 7.1\""));
+	free(shown);
+	config_free(&config);
+}
+END_TEST
+
+START_TEST(a_range_has_its_ends_and_what_is_between_as_numbers_go)
+{
+	static const struct {
+		const char *item, *number;
+		bool in;
+	} rows[] = {
+		{ "100-199", "100", true }, { "100-199", "199", true }, { "100-199", "150.2", true }, { "100-199", "199.1", false },
+		{ "100-199", "99.9", false }, { "100-199", "1000", false }, { "7.1", "7.1", true }, { "7.1", "7.10", false },
+		{ "7.1", "7", false }, { "5.2-5.10", "5.3", true }, { "5.2-5.10", "5.1", false },
+	};
+
+	for (size_t i = 0; i < NITEMS(rows); i++)
+		ck_assert_msg(config_in_range(rows[i].item, rows[i].number) == rows[i].in, "%s %s", rows[i].item, rows[i].number);
+}
+END_TEST
+
+START_TEST(another_tuner_waits_for_a_restart_and_another_part_does_not)
+{
+	struct config *one = load_good("[tuner a]\ngroup = x\n" ONE_CHANNEL);
+	struct config *part = load_good("[tuner a]\ngroup = y\n" ONE_CHANNEL);
+	struct config *two = load_good("[tuner a]\n[tuner b]\n" ONE_CHANNEL);
+	struct config *port = load_good("[tuner a]\nport = 5005\n" ONE_CHANNEL);
+	const char *names[2];
+
+	ck_assert_uint_eq(config_needs_restart(one, part, names, 2), 0);
+	ck_assert_uint_eq(config_needs_restart(one, two, names, 2), 1);
+	ck_assert_str_eq(names[0], "tuner NAME");
+	ck_assert_uint_eq(config_needs_restart(one, port, names, 2), 1);
+	config_free(&one);
+	config_free(&part);
+	config_free(&two);
+	config_free(&port);
+}
+END_TEST
+
 START_TEST(a_file_cut_anywhere_is_understood_or_refused)
 {
 	static const char text[] =
@@ -871,6 +959,9 @@ main(void)
 	tcase_add_loop_test(tc, the_variant_setting_is_a_height_a_rate_or_best, 0, (int)NITEMS(limits));
 	tcase_add_test(tc, a_value_is_written_as_it_would_be_read);
 	tcase_add_test(tc, ten_thousand_channels_are_loaded_and_each_is_found);
+	tcase_add_test(tc, several_tuners_have_what_each_was_given_and_defaults_else);
+	tcase_add_test(tc, a_range_has_its_ends_and_what_is_between_as_numbers_go);
+	tcase_add_test(tc, another_tuner_waits_for_a_restart_and_another_part_does_not);
 	tcase_add_test(tc, a_file_cut_anywhere_is_understood_or_refused);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
