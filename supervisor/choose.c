@@ -30,7 +30,8 @@ on_tuner(const struct choice *c, const struct seat *seats, size_t count, int tun
 
 /* The seat that nobody will miss most; -1 when all are watched. */
 static int
-least_missed(const struct choice *c, const struct seat *seats, size_t count, bool of_provider, int tuner_count)
+least_missed(const struct choice *c, const struct seat *seats, size_t count, bool of_provider, int first,
+    int tuner_count)
 {
 	int best = -1;
 
@@ -38,7 +39,7 @@ least_missed(const struct choice *c, const struct seat *seats, size_t count, boo
 		const struct seat *s = &seats[i];
 
 		if (s->use == SEAT_WATCHED || given_up(c, i) || (of_provider && !s->same_provider) ||
-		    s->tuner >= tuner_count)
+		    s->tuner < first || s->tuner - first >= tuner_count)
 			continue;
 		if (best == -1 || s->use > seats[best].use ||
 		    (s->use == seats[best].use && s->idle_s > seats[best].idle_s))
@@ -58,7 +59,7 @@ provider_slot(struct choice *c, const struct seat *seats, size_t count, int prov
 	if (provider_max == 0 || used < provider_max)
 		return 0;
 	/* Any tuner's, also one beyond a count that was made smaller. */
-	victim = least_missed(c, seats, count, true, INT_MAX);
+	victim = least_missed(c, seats, count, true, 0, INT_MAX);
 	if (victim == -1 || used > provider_max)
 		return TUNER_ALL_IN_USE;
 	give_up(c, victim);
@@ -66,8 +67,8 @@ provider_slot(struct choice *c, const struct seat *seats, size_t count, int prov
 }
 
 void
-choose_tuner(struct choice *out, const struct seat *seats, size_t count, int wanted, int tuner_count,
-    int provider_max)
+choose_tuner(struct choice *out, const struct seat *seats, size_t count, int wanted, int first,
+    int tuner_count, int provider_max)
 {
 	int there;
 
@@ -91,12 +92,12 @@ choose_tuner(struct choice *out, const struct seat *seats, size_t count, int wan
 	out->error = provider_slot(out, seats, count, provider_max);
 	if (out->error != 0 || wanted >= 0)
 		return;
-	for (int tuner = 0; tuner < tuner_count; tuner++)
+	for (int tuner = first; tuner < first + tuner_count; tuner++)
 		if (on_tuner(out, seats, count, tuner) == -1) {
 			out->tuner = tuner;
 			return;
 		}
-	there = least_missed(out, seats, count, false, tuner_count);
+	there = least_missed(out, seats, count, false, first, tuner_count);
 	if (there == -1) {
 		out->error = TUNER_ALL_IN_USE;
 		return;

@@ -38,10 +38,11 @@ struct choice {
 };
 
 /*
- * wanted: a tuner's number, or -1 for any. provider_max: streams that the
+ * The device that is asked has the tuners from first on, tuner_count of
+ * them. wanted: the number of one of them, or -1 for any. provider_max: streams that the
  * channel's provider allows, 0 for any number.
  */
-void choose_tuner(struct choice *out, const struct seat *seats, size_t count, int wanted, int tuner_count,
-    int provider_max);
+void choose_tuner(struct choice *out, const struct seat *seats, size_t count, int wanted, int first,
+    int tuner_count, int provider_max);
 
 #endif

@@ -22,6 +22,7 @@
 #include "supervisor/keep.h"
 #include "supervisor/stream.h"
 #include "supervisor/tuner.h"
+#include "supervisor/units.h"
 
 #define ORPHAN_EOF_S 2.0 /* one that reads on after closing its side is believed for so long */
 
@@ -453,7 +454,7 @@ send_client(struct client *c)
 	int err;
 
 	if (!c->resume)
-		msg.head_len = (uint32_t)tuner_stream_head(msg.head, c->stream->tuner, time(NULL));
+		msg.head_len = (uint32_t)tuner_stream_head(msg.head, c->stream->tuner % UNIT_TUNERS, time(NULL));
 	err = worker_send(c->stream->worker, MSG_S_CLIENT, &msg, sizeof(msg), &c->conn.fd, 1);
 	if (err != 0)
 		return err;

@@ -20,33 +20,33 @@
 #include "config/config.h"
 #include "supervisor/device.h"
 
-#define FILE_NAME "device.json"
-#define TMP_NAME "device.json.new"
-#define FILE_MAX 4096 /* ours has 30 bytes */
+#define DEVICE_FILE 64 /* holds "device-", a label, and ".json.bad-99" */
+#define FILE_MAX 4096 /* ours has 120 bytes */
 #define BAD_MAX 99 /* damaged files kept aside */
 #define PREFIX 0x10500000u
 
 static void fill(struct device *out, uint32_t id, enum device_origin origin);
 static uint32_t id_of(uint64_t bits);
 static uint64_t mix(uint64_t hash, const void *data, size_t len);
-static uint32_t derive(const char *machine_id);
+static uint32_t derive(const char *machine_id, const char *label);
 static ssize_t slurp(int dir, const char *path, char buf[FILE_MAX + 1]);
-static uint32_t parse_file(const char *buf, size_t len);
+static bool parse_file(struct device *out, const char *buf, size_t len);
 static uint32_t salvage(const char *buf, size_t len);
-static int keep_aside(int dir, char name[32]);
-static int store(int dir, uint32_t id);
+static int keep_aside(int dir, const char *file, char name[DEVICE_FILE]);
+static int store(int dir, const char *file, const struct device *device);
 
 void
-device_load(struct device *out, uint32_t configured, const char *state_dir)
+device_load(struct device *out, uint32_t configured, const char *state_dir, const char *label)
 {
-	device_load_from(out, configured, state_dir, "/etc/machine-id");
+	device_load_from(out, configured, state_dir, label, "/etc/machine-id");
 }
 
 void
-device_load_from(struct device *out, uint32_t configured, const char *state_dir, const char *machine_id)
+device_load_from(
+    struct device *out, uint32_t configured, const char *state_dir, const char *label, const char *machine_id)
 {
 	char buf[FILE_MAX + 1];
-	char aside[32];
+	char file[DEVICE_FILE], aside[DEVICE_FILE];
 	uint64_t bits;
 	uint32_t seen = 0; /* in a damaged file */
 	uint32_t id;
@@ -58,24 +58,23 @@ device_load_from(struct device *out, uint32_t configured, const char *state_dir,
 		fill(out, configured, DEVICE_CONFIGURED);
 		return;
 	}
+	(void)snprintf(file, sizeof(file), "device%s%.31s.json", label[0] != '\0' ? "-" : "", label);
 	dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir == -1)
 		goto derived;
 read:
-	len = slurp(dir, FILE_NAME, buf);
+	len = slurp(dir, file, buf);
 	if (len == -1 && errno != ENOENT)
 		goto derived; /* it may be there and good: leave it alone */
 	if (len >= 0) {
-		id = parse_file(buf, (size_t)len);
-		if (id != 0) {
+		if (parse_file(out, buf, (size_t)len)) {
 			(void)close(dir);
-			fill(out, id, DEVICE_KEPT);
 			return;
 		}
 		seen = salvage(buf, (size_t)len);
-		if (keep_aside(dir, aside) == -1)
+		if (keep_aside(dir, file, aside) == -1)
 			goto derived;
-		log_event(LOG_WARNING, "device.id", "file=%s/" FILE_NAME " aside=%s id=%s why=\"damaged\"", state_dir,
+		log_event(LOG_WARNING, "device.id", "file=%s/%s aside=%s id=%s why=\"damaged\"", state_dir, file,
 		    aside, seen == 0 ? "new" : "saved");
 	}
 	id = seen;
@@ -84,7 +83,8 @@ read:
 			goto derived;
 		id = id_of(bits);
 	}
-	if (store(dir, id) == -1) {
+	fill(out, id, DEVICE_MADE);
+	if (store(dir, file, out) == -1) {
 		/* Another instance may have been quicker: then its id is the one. */
 		if (errno != EEXIST || again)
 			goto derived;
@@ -92,7 +92,6 @@ read:
 		goto read;
 	}
 	(void)close(dir);
-	fill(out, id, DEVICE_MADE);
 	log_event(LOG_INFO, "device.id", "id=%s origin=made", out->id_text);
 	return;
 
@@ -102,7 +101,7 @@ derived:
 	    strerror(errno));
 	if (dir != -1)
 		(void)close(dir);
-	fill(out, seen != 0 ? seen : derive(machine_id), DEVICE_DERIVED);
+	fill(out, seen != 0 ? seen : derive(machine_id, label), DEVICE_DERIVED);
 }
 
 const char *
@@ -157,7 +156,7 @@ mix(uint64_t hash, const void *data, size_t len)
 
 /* The same at each start, as long as the machine is. The machine's id can't be told from it: 16 bits are left. */
 static uint32_t
-derive(const char *machine_id)
+derive(const char *machine_id, const char *label)
 {
 	char buf[FILE_MAX + 1];
 	ssize_t len = slurp(AT_FDCWD, machine_id, buf);
@@ -168,7 +167,9 @@ derive(const char *machine_id)
 		buf[FILE_MAX] = '\0';
 		len = (ssize_t)strlen(buf);
 	}
-	return id_of(mix(mix(0, "plexbridge", 10), buf, (size_t)len));
+	/* The label last, and only where there is one: the first device's id is what it always was. */
+	return id_of(mix(label[0] == '\0' ? mix(0, "plexbridge", 10) : mix(mix(0, "plexbridge", 10), label, strlen(label)),
+	    buf, (size_t)len));
 }
 
 /* A small file as a text. Its length, or -1 with errno. One that is too long is cut: it is damaged in any case. */
@@ -217,16 +218,37 @@ parse_id(const char *text)
 	return device_id_valid(id, NULL) ? id : 0;
 }
 
-/* The id in a good file, else 0. */
-static uint32_t
-parse_file(const char *buf, size_t len)
+/* Take a kept text when it's there; false when it's there and none of ours. */
+static bool
+take_text(char *out, size_t len, const char *letters, const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	if (value == NULL)
+		return true;
+	if (text == NULL || strlen(text) != len || strspn(text, letters) != len)
+		return false;
+	memcpy(out, text, len + 1);
+	return true;
+}
+
+/* What a good file says into *out; false: it's damaged. */
+static bool
+parse_file(struct device *out, const char *buf, size_t len)
 {
 	json_t *root = json_loadb(buf, len, JSON_REJECT_DUPLICATES, NULL);
 	const char *text = json_string_value(json_object_get(root, "DeviceID"));
 	uint32_t id = text != NULL && strlen(text) == 8 ? parse_id(text) : 0;
+	bool good = id != 0;
 
+	if (good) {
+		fill(out, id, DEVICE_KEPT);
+		good = take_text(out->uuid, sizeof(out->uuid) - 1, "0123456789abcdef-", json_object_get(root, "UUID")) &&
+		    take_text(out->auth, sizeof(out->auth) - 1,
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", json_object_get(root, "DeviceAuth"));
+	}
 	json_decref(root);
-	return id;
+	return good;
 }
 
 /* A file cut short by a full disk may still show the id: a media server's channel map hangs on it. */
@@ -261,11 +283,11 @@ rename_new(int dir, const char *from, const char *to)
 
 /* Rename the file to the first free name. 0, or -1 with errno. */
 static int
-keep_aside(int dir, char name[32])
+keep_aside(int dir, const char *file, char name[DEVICE_FILE])
 {
 	for (int i = 1; i <= BAD_MAX; i++) {
-		(void)snprintf(name, 32, FILE_NAME ".bad-%d", i);
-		if (rename_new(dir, FILE_NAME, name) == 0)
+		(void)snprintf(name, DEVICE_FILE, "%.48s.bad-%d", file, i);
+		if (rename_new(dir, file, name) == 0)
 			return 0;
 		if (errno != EEXIST)
 			return -1;
@@ -275,14 +297,16 @@ keep_aside(int dir, char name[32])
 
 /* Write it so that at any moment, a power cut included, there is no file, or a whole one. 0, or -1 with errno. */
 static int
-store(int dir, uint32_t id)
+store(int dir, const char *file, const struct device *device)
 {
-	char text[64];
-	int len = snprintf(text, sizeof(text), "{\"DeviceID\":\"%08" PRIX32 "\"}\n", id);
+	char text[160], tmp[DEVICE_FILE];
+	int len = snprintf(text, sizeof(text), "{\"DeviceID\":\"%s\",\"UUID\":\"%s\",\"DeviceAuth\":\"%s\"}\n",
+	    device->id_text, device->uuid, device->auth);
 	int err;
 	int fd;
 
-	fd = openat(dir, TMP_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	(void)snprintf(tmp, sizeof(tmp), "%.48s.new", file);
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd == -1)
 		return -1;
 	errno = EIO; /* of a short write, which says nothing itself */
@@ -293,7 +317,7 @@ store(int dir, uint32_t id)
 		goto fail;
 	}
 	fd = -1;
-	if (rename_new(dir, TMP_NAME, FILE_NAME) == -1)
+	if (rename_new(dir, tmp, file) == -1)
 		goto fail;
 	(void)fsync(dir);
 	return 0;
@@ -301,7 +325,7 @@ fail:
 	err = errno;
 	if (fd != -1)
 		(void)close(fd);
-	(void)unlinkat(dir, TMP_NAME, 0);
+	(void)unlinkat(dir, tmp, 0);
 	errno = err;
 	return -1;
 }

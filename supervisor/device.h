@@ -3,8 +3,11 @@
  *
  * Media servers know a tuner by its DeviceID: two with the same one
  * overwrite each other, and one whose id changes loses its channel map. So
- * an id is made once, at random, kept in STATE_DIR/device.json, and never
- * overwritten. All else that must be stable is computed from it.
+ * an id is made once, at random, with the UUID and the DeviceAuth that go
+ * with it, kept in STATE_DIR/device.json (device-NAME.json for a
+ * [tuner NAME]), and never overwritten: neither by an upgrade nor when it
+ * is damaged. A file of a build that kept the id alone is as good: the rest
+ * is computed from the id in the same way by all builds.
  */
 #ifndef PLEXBRIDGE_SUPERVISOR_DEVICE_H
 #define PLEXBRIDGE_SUPERVISOR_DEVICE_H
@@ -32,16 +35,18 @@ struct device {
 };
 
 /*
- * Fill *out. configured is the setting, 0 for auto. Never fails: what goes
+ * Fill *out. configured is the setting, 0 for auto; label: NAME of a
+ * [tuner NAME], "" for [tuner]. Never fails: what goes
  * wrong is logged ("device.id", warning), and the id is still the same at
  * the next start. A device.json that can't be understood is renamed to
  * device.json.bad-N; an id that can still be seen in it is taken over.
  * state_dir must exist. Blocks (a file of a few bytes, synced).
  */
-void device_load(struct device *out, uint32_t configured, const char *state_dir);
+void device_load(struct device *out, uint32_t configured, const char *state_dir, const char *label);
 
 /* The same with another file for /etc/machine-id. */
-void device_load_from(struct device *out, uint32_t configured, const char *state_dir, const char *machine_id);
+void device_load_from(struct device *out, uint32_t configured, const char *state_dir, const char *label,
+    const char *machine_id);
 
 /* "DEVICE_KEPT" and so on for the log: "kept". */
 const char *device_origin_name(enum device_origin origin);

@@ -28,7 +28,7 @@ struct listener {
 
 struct listen {
 	struct ev_loop *loop;
-	struct listener at[CONFIG_LISTEN_MAX];
+	struct listener at[LISTEN_MAX];
 	size_t count;
 	int spare; /* -1 while it could not be opened again */
 	bool resting;
@@ -117,7 +117,7 @@ listen_start(struct listen **out, struct ev_loop *loop, const int *fds, size_t c
 {
 	struct listen *listen;
 
-	pb_assert(count <= CONFIG_LISTEN_MAX);
+	pb_assert(count <= LISTEN_MAX);
 	listen = calloc(1, sizeof(*listen));
 	if (listen == NULL)
 		return PB_ENOMEM;

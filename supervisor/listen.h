@@ -24,6 +24,7 @@
 #include "supervisor/addr.h"
 
 #define LISTEN_BACKLOG 4096
+#define LISTEN_MAX 40 /* sockets of one listen */
 #define LISTEN_BATCH 64
 #define LISTEN_REST_MS 100
 
@@ -47,7 +48,7 @@ int listen_bind(const struct config_addrs *addrs, int fds[CONFIG_LISTEN_MAX], ch
 int listen_bind_unix(const char *path, mode_t mode, gid_t gid, int *fd, char *why, size_t why_size);
 
 /*
- * Accept on fds (count at most CONFIG_LISTEN_MAX) and call accepted() for
+ * Accept on fds (count at most LISTEN_MAX) and call accepted() for
  * each connection: fd is taken by it, peer is borrowed. Takes the fds on
  * success. Gives *out; listen_free() ends it and closes the fds.
  * 0, PB_ENOMEM, PB_ESYS.

@@ -4,15 +4,25 @@ libsupervisor_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(BSD_CFLAGS)
 libsupervisor_a_SOURCES = \
 	supervisor/addr.h supervisor/addr.c \
 	supervisor/blob.h supervisor/blob.c \
+	supervisor/announce.c \
 	supervisor/device.h supervisor/device.c \
+	supervisor/discover.h supervisor/discover.c \
+	supervisor/discovery.h supervisor/discovery.c \
+	supervisor/getset.h supervisor/getset.c \
 	supervisor/http.h supervisor/http.c \
+	supervisor/ifaces.h supervisor/ifaces.c \
+	supervisor/limit.h supervisor/limit.c \
 	supervisor/lineups.c \
 	supervisor/keep.h supervisor/keep.c \
 	supervisor/listen.h supervisor/listen.c \
+	supervisor/packet.h supervisor/packet.c \
 	supervisor/page.c \
+	supervisor/remote.c \
 	supervisor/route.c \
+	supervisor/ssdp.h supervisor/ssdp.c \
 	supervisor/text.h supervisor/text.c \
 	supervisor/tuner.h supervisor/tuner.c \
+	supervisor/units.h supervisor/units.c \
 	supervisor/urls.c
 
 # Streams, workers, clients, and what the operator sees of them.
@@ -46,7 +56,7 @@ sbin_PROGRAMS += plexbridged
 plexbridged_SOURCES = supervisor/main.c
 plexbridged_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(BSD_CFLAGS)
 plexbridged_LDADD = libsupervisor.a libipc.a libconfig.a libbase.a \
-	$(EV_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(BSD_LIBS)
+	$(EV_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(ZLIB_LIBS) $(BSD_LIBS)
 
 # What holds descriptors where there is no systemd.
 sbin_PROGRAMS += plexbridge-keeper

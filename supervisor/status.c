@@ -274,7 +274,7 @@ stream_object(const struct stream *s)
 	json_object_set_new(o, "channel", json_string(s->guide_number));
 	json_object_set_new(o, "name", text_value(s->name));
 	json_object_set_new(o, "id", number(s->number));
-	json_object_set_new(o, "tuner", json_integer(s->tuner));
+	json_object_set_new(o, "tuner", json_integer(s->tuner < 0 ? s->tuner : s->tuner % UNIT_TUNERS));
 	json_object_set_new(o, "state", json_string(stream_state_name(s)));
 	json_object_set_new(o, "seconds", json_real(tenths(ev_now(s->streams->loop) - s->born)));
 	json_object_set_new(o, "clients", clients);
@@ -309,15 +309,83 @@ listeners_array(const struct supervisor *sup)
 	return a;
 }
 
+static int
+busy_tuners(const struct supervisor *sup, const struct unit *unit)
+{
+	int busy = 0;
+
+	for (int i = 0; i < unit->config->tuner_count; i++)
+		busy += streams_on_tuner(&sup->streams, unit->first + i) != NULL;
+	return busy;
+}
+
+/* Each tuner that this process is. */
+static json_t *
+devices_array(const struct supervisor *sup)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < sup->units.count; i++) {
+		const struct unit *unit = &sup->units.at[i];
+		json_t *o, *tuners;
+
+		if (unit->config == NULL)
+			continue;
+		o = json_object();
+		tuners = json_object();
+		json_object_set_new(o, "tuner", json_string(unit->label));
+		json_object_set_new(o, "name", text_value(unit->config->name));
+		json_object_set_new(o, "device_id", json_string(unit->device.id_text));
+		json_object_set_new(o, "port", unit->port != 0 ? json_integer(unit->port) : json_null());
+		json_object_set_new(o, "path", unit->config->path != NULL ? json_string(unit->config->path) : json_null());
+		json_object_set_new(o, "channels", number(unit->lineup.count));
+		json_object_set_new(tuners, "count", json_integer(unit->config->tuner_count));
+		json_object_set_new(tuners, "busy", json_integer(busy_tuners(sup, unit)));
+		json_object_set_new(o, "tuners", tuners);
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+static const char *
+found_by(bool wanted, bool there)
+{
+	return !wanted ? "off" : there ? "on" : "failed";
+}
+
+static json_t *
+discovery_object(const struct supervisor *sup)
+{
+	const struct discovery *d = &sup->discovery;
+	const struct config_discovery *c = &sup->config->discovery;
+	json_t *o = json_object();
+
+	json_object_set_new(o, "hdhomerun", json_string(found_by(c->hdhomerun, d->udp[0].fd != -1)));
+	json_object_set_new(o, "ssdp", json_string(found_by(c->ssdp, d->ssdp.fd != -1)));
+	json_object_set_new(o, "requests", number(d->stats.requests));
+	json_object_set_new(o, "replies", number(d->stats.replies));
+	json_object_set_new(o, "limited", number(d->stats.limited));
+	json_object_set_new(o, "strangers", number(d->stats.strangers));
+	json_object_set_new(o, "broken", number(d->stats.broken));
+	json_object_set_new(o, "connections", number(d->stats.connections));
+	json_object_set_new(o, "variables", number(d->stats.variables));
+	json_object_set_new(o, "searches", number(d->stats.searches));
+	json_object_set_new(o, "announcements", number(d->stats.announcements));
+	return o;
+}
+
 static json_t *
 supervisor_object(const struct supervisor *sup)
 {
 	json_t *o = json_object(), *tuners = json_object(), *memory = json_object();
-	int busy = 0;
+	int busy = 0, count = 0;
 
-	for (int i = 0; i < sup->config->tuner.tuner_count; i++)
-		busy += streams_on_tuner(&sup->streams, i) != NULL;
-	json_object_set_new(tuners, "count", json_integer(sup->config->tuner.tuner_count));
+	for (size_t i = 0; i < sup->units.count; i++)
+		if (sup->units.at[i].config != NULL) {
+			count += sup->units.at[i].config->tuner_count;
+			busy += busy_tuners(sup, &sup->units.at[i]);
+		}
+	json_object_set_new(tuners, "count", json_integer(count));
 	json_object_set_new(tuners, "busy", json_integer(busy));
 	json_object_set_new(memory, "spools", number(streams_memory(&sup->streams)));
 	json_object_set_new(memory, "limit", number(sup->streams.memory_limit));
@@ -325,11 +393,14 @@ supervisor_object(const struct supervisor *sup)
 	json_object_set_new(o, "version", json_string(PACKAGE_VERSION));
 	json_object_set_new(o, "commit", json_string(PB_COMMIT));
 	json_object_set_new(o, "name", text_value(sup->config->tuner.name));
-	json_object_set_new(o, "device_id", json_string(sup->device.id_text));
+	json_object_set_new(o, "device_id", json_string(sup->units.at[0].device.id_text));
 	json_object_set_new(o, "uptime_s", json_real(tenths(ev_now(sup->loop) - sup->started)));
 	json_object_set_new(o, "loop_turn_ms_max", json_real(tenths(sup->turn.max_ms)));
 	json_object_set_new(o, "listeners", listeners_array(sup));
 	json_object_set_new(o, "tuners", tuners);
+	json_object_set_new(o, "devices", devices_array(sup));
+	json_object_set_new(o, "discovery", discovery_object(sup));
+	json_object_set_new(o, "hosts_refused", number(sup->hosts_refused));
 	json_object_set_new(o, "memory", memory);
 	return o;
 }
@@ -457,7 +528,7 @@ status_channels(const struct supervisor *sup)
 		text_add_json(&text, ch->provider != NULL ? ch->provider : "");
 		text_addf(&text, ",\"backups\":%u,\"url\":", ch->backup_count);
 		text_add_json(&text, ch->url != NULL ? url_redact(shown, sizeof(shown), ch->url) : "");
-		text_addf(&text, ",\"tuner\":%d,\"state\":\"%s\"}", on != NULL ? on->tuner : -1,
+		text_addf(&text, ",\"tuner\":%d,\"state\":\"%s\"}", on != NULL ? on->tuner % UNIT_TUNERS : -1,
 		    on != NULL ? stream_state_name(on) : "idle");
 	}
 	text_add(&text, "\n]}\n");

@@ -756,7 +756,7 @@ frees_slot(const struct choice *choice, const struct seat *seats)
 
 /* The stream that plays the channel, or a new one; NULL with *error. */
 static struct stream *
-find_stream(struct streams *all, const struct channel *channel, int tuner, int *error)
+find_stream(struct streams *all, const struct channel *channel, int first, int tuner_count, int tuner, int *error)
 {
 	static struct seat seats[STREAMS_MAX];
 	static struct stream *of[STREAMS_MAX];
@@ -765,7 +765,7 @@ find_stream(struct streams *all, const struct channel *channel, int tuner, int *
 	size_t n = seat_all(all, channel, seats, of);
 	int max = provider_max(all->config, channel->provider);
 
-	choose_tuner(&choice, seats, n, tuner, all->config->tuner.tuner_count, max);
+	choose_tuner(&choice, seats, n, tuner == -1 ? -1 : first + tuner, first, tuner_count, max);
 	*error = choice.error;
 	if (choice.error != 0)
 		return NULL;
@@ -791,7 +791,7 @@ find_stream(struct streams *all, const struct channel *channel, int tuner, int *
 
 void
 streams_tune(struct streams *all, struct http_conn *conn, const struct request *req, const struct channel *channel,
-    int tuner, uint32_t duration_s)
+    int first, int tuner_count, int tuner, uint32_t duration_s)
 {
 	struct http_taken taken;
 	struct client *client;
@@ -799,7 +799,7 @@ streams_tune(struct streams *all, struct http_conn *conn, const struct request *
 	int error = TUNER_SYSTEM_BUSY;
 
 	if (!all->closing)
-		s = find_stream(all, channel, tuner, &error);
+		s = find_stream(all, channel, first, tuner_count, tuner, &error);
 	if (s == NULL) {
 		char peer[ADDR_TEXT];
 

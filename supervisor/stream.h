@@ -75,7 +75,7 @@ struct stream {
 	uint64_t number; /* never used twice */
 	enum stream_state state_now;
 	ev_tstamp born, since; /* ever; in this state */
-	int tuner;             /* -1 when ending */
+	int tuner;             /* of all devices (units.h); -1 when ending */
 	char guide_number[GUIDE_NUMBER_MAX];
 	char name[CHANNEL_NAME_MAX];
 	char provider[64];           /* "" when none */
@@ -153,11 +153,13 @@ void streams_init(struct streams *streams, struct ev_loop *loop, struct workers 
 void streams_restore(struct streams *streams);
 
 /*
- * A request for a channel, from tuner (-1: any). Takes the connection, or
- * answers it with 503 at once.
+ * A request for a channel, from a device that has the tuners from first on,
+ * tuner_count of them: from tuner, by its own number (-1: any). A stream that
+ * another device's viewers have is shared. Takes the connection, or answers
+ * it with 503 at once.
  */
 void streams_tune(struct streams *streams, struct http_conn *conn, const struct request *req,
-    const struct channel *channel, int tuner, uint32_t duration_s);
+    const struct channel *channel, int first, int tuner_count, int tuner, uint32_t duration_s);
 
 /*
  * Another configuration is in force (the one before is still there): end the

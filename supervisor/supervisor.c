@@ -27,6 +27,12 @@
 
 #define RESTART_SHOWN 16
 
+/* What the tuner ports are. */
+struct sockets {
+	int fds[LISTEN_MAX];
+	size_t count;
+};
+
 static void
 worker_settings(struct workers_settings *out, const struct config *config)
 {
@@ -121,9 +127,66 @@ keep_bound(struct config_addrs *addrs, int *fds)
 	addrs->count = n;
 }
 
+/*
+ * What is to be listened on, when it's free: port 80 is often somebody
+ * else's, and [tuner NAME]'s ports are of less use than [tuner]'s.
+ */
+static void
+bind_extra(struct supervisor *sup, const struct config_addr *at, struct sockets *sockets)
+{
+	struct config_addrs one = { .at = { *at }, .count = 1 };
+	char why[256], text[ADDR_TEXT];
+	int bound[CONFIG_LISTEN_MAX];
+	int fd = keep_socket_claim(&sup->keep, LEDGER_TUNER, listen_text(at, text));
+
+	if (fd == -1) {
+		if (listen_bind(&one, bound, why, sizeof(why)) != 0) {
+			log_event(LOG_ERR, "listen.missing", "why=\"%s; going on without it\"", why);
+			return;
+		}
+		fd = bound[0];
+		keep_socket(&sup->keep, LEDGER_TUNER, text, fd);
+	}
+	sockets->fds[sockets->count++] = fd;
+}
+
+static uint16_t *
+port_of(struct config_addr *at)
+{
+	return at->sa.any.sa_family == AF_INET6 ? &at->sa.v6.sin6_port : &at->sa.v4.sin_port;
+}
+
+/* The ports of the [tuner NAME]s, at each address of [server] listen. */
+static void
+bind_units(struct supervisor *sup, struct sockets *sockets)
+{
+	const struct config_addrs *all = &sup->config->server.listen;
+
+	for (size_t i = 0; i < sup->units.count; i++) {
+		struct unit *unit = &sup->units.at[i];
+		struct config_addrs done = { .count = 0 };
+		size_t before = sockets->count;
+
+		for (size_t j = 0; unit->config->port != 0 && j < all->count; j++) {
+			struct config_addr at = all->at[j];
+			bool twice = false;
+
+			*port_of(&at) = htons((uint16_t)unit->config->port);
+			for (size_t k = 0; k < done.count; k++)
+				twice |= memcmp(&done.at[k], &at, sizeof(at)) == 0;
+			if (twice || sockets->count == NITEMS(sockets->fds))
+				continue;
+			done.at[done.count++] = at;
+			bind_extra(sup, &at, sockets);
+		}
+		if (sockets->count > before)
+			unit->port = (uint16_t)unit->config->port;
+	}
+}
+
 /* Addresses that the last supervisor had bound are taken as they are; all others are bound, or none. */
 static int
-bind_tuner(struct supervisor *sup, int fds[CONFIG_LISTEN_MAX])
+bind_needed(struct supervisor *sup, int fds[CONFIG_LISTEN_MAX])
 {
 	const struct config_addrs *all = &sup->config->server.listen;
 	struct config_addrs missing = { .count = 0 };
@@ -152,6 +215,36 @@ bind_tuner(struct supervisor *sup, int fds[CONFIG_LISTEN_MAX])
 			keep_socket(&sup->keep, LEDGER_TUNER, listen_text(&all->at[i], text), fds[i]);
 		}
 	return 0;
+}
+
+static int
+bind_tuner(struct supervisor *sup, struct sockets *sockets)
+{
+	struct config_addrs *all = &sup->config->server.listen;
+	struct config_addrs extra = { .count = 0 };
+	size_t n = 0;
+	int status;
+
+	for (size_t i = 0; i < all->count; i++)
+		if (ntohs(*port_of(&all->at[i])) == 80)
+			extra.at[extra.count++] = all->at[i];
+		else
+			all->at[n++] = all->at[i];
+	/* When nothing else is wanted, 80 is needed. */
+	if (n == 0) {
+		status = bind_needed(sup, sockets->fds);
+		sockets->count = all->count;
+		return status;
+	}
+	all->count = n;
+	status = bind_needed(sup, sockets->fds);
+	sockets->count = all->count;
+	for (size_t i = 0; status == 0 && i < extra.count; i++) {
+		bind_extra(sup, &extra.at[i], sockets);
+		if (sockets->count > all->count)
+			all->at[all->count++] = extra.at[i];
+	}
+	return status;
 }
 
 static int
@@ -193,15 +286,17 @@ bind_control(struct supervisor *sup, int *fd)
 
 /* All that needs root. The folder of the state may fail: device.c says what it means, and goes on. */
 static int
-bind_all(struct supervisor *sup, int fds[CONFIG_LISTEN_MAX], int *control_fd)
+bind_all(struct supervisor *sup, struct sockets *sockets, int *control_fd)
 {
 	const struct config_server *server = &sup->config->server;
-	int status = bind_tuner(sup, fds);
+	int status = bind_tuner(sup, sockets);
 
 	if (status == 0)
 		status = bind_control(sup, control_fd);
 	if (status != 0)
 		return status;
+	discovery_bind(&sup->discovery);
+	bind_units(sup, sockets);
 	if (privs_mkdir(&sup->privs, server->state_dir, 0750) != 0)
 		log_event(LOG_WARNING, "start.state_dir", "path=\"%s\" why=\"%s\"", server->state_dir, strerror(errno));
 	if (sup->config->stream.quarantine_dir != NULL && privs_mkdir(&sup->privs, sup->config->stream.quarantine_dir, 0750) != 0)
@@ -213,7 +308,7 @@ bind_all(struct supervisor *sup, int fds[CONFIG_LISTEN_MAX], int *control_fd)
 }
 
 static int
-serve(struct supervisor *sup, const int *fds, int control_fd)
+serve(struct supervisor *sup, const struct sockets *sockets, int control_fd)
 {
 	const struct http_options tuner = { .name = "tuner", .tuner = true };
 	const struct http_options control = { .name = "control", .conns_max = 64, .heads_max = 32 };
@@ -222,7 +317,7 @@ serve(struct supervisor *sup, const int *fds, int control_fd)
 	    http_new(&sup->control, sup->loop, &control, control_handle, sup) != 0)
 		return refuse(PB_EXIT_TEMPORARY, "no memory");
 	http_allow(sup->http, &sup->config->server.allow);
-	if (listen_start(&sup->listen, sup->loop, fds, sup->config->server.listen.count, http_accepted, sup->http) != 0 ||
+	if (listen_start(&sup->listen, sup->loop, sockets->fds, sockets->count, http_accepted, sup->http) != 0 ||
 	    listen_start(&sup->control_listen, sup->loop, &control_fd, 1, http_accepted, sup->control) != 0)
 		return refuse(PB_EXIT_TEMPORARY, "can't listen");
 	return 0;
@@ -260,6 +355,7 @@ stop(struct supervisor *sup, const char *why)
 	log_event(LOG_INFO, "stop", "streams=%zu why=\"%s\"", sup->streams.count, why);
 	sup->stopping = true;
 	upgrade_abort(&sup->upgrade, why);
+	discovery_stop(&sup->discovery);
 	listen_free(&sup->listen);
 	listen_free(&sup->control_listen);
 	(void)notify_stopping(sup->keep.notify);
@@ -318,7 +414,7 @@ supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char
 	sup->config = new;
 	sup->streams.memory_limit = memory_limit(new);
 	http_allow(sup->http, &new->server.allow);
-	tuner_cache_clear(&sup->cache);
+	(void)units_update(&sup->units, new, &new->lineup);
 	testcard_as(sup, new);
 	/* The spare first: it is what the streams' workers are replaced by. */
 	workers_reload(&sup->workers, &settings);
@@ -413,6 +509,7 @@ begin(struct supervisor *sup)
 	catch(sup, &sup->usr2, SIGUSR2, on_usr2);
 	sup->started = ev_now(sup->loop);
 	streams_restore(&sup->streams);
+	discovery_start(&sup->discovery);
 	(void)notify_ready(sup->keep.notify);
 	(void)notify_status(sup->keep.notify, "%zu channels", sup->config->lineup.count);
 	upgrade_serving(&sup->upgrade);
@@ -423,11 +520,12 @@ begin(struct supervisor *sup)
 static void
 end(struct supervisor *sup)
 {
+	discovery_stop(&sup->discovery);
 	listen_free(&sup->listen);
 	listen_free(&sup->control_listen);
 	http_free(&sup->http);
 	http_free(&sup->control);
-	tuner_cache_clear(&sup->cache);
+	units_clear(&sup->units);
 	/* The holder has it still, and the next supervisor takes it as it is. */
 	if (sup->control_path[0] != '\0' && !keep_there(&sup->keep))
 		(void)unlink(sup->control_path);
@@ -438,7 +536,7 @@ end(struct supervisor *sup)
 int
 supervisor_run(struct supervisor *sup, struct config *config, const struct supervisor_options *options)
 {
-	int fds[CONFIG_LISTEN_MAX];
+	struct sockets sockets = { .count = 0 };
 	int control_fd = -1;
 	bool joins;
 	int status;
@@ -446,8 +544,10 @@ supervisor_run(struct supervisor *sup, struct config *config, const struct super
 	memset(sup, 0, sizeof(*sup));
 	sup->options = *options;
 	upgrade_init(&sup->upgrade, sup);
+	discovery_init(&sup->discovery, sup);
 	joins = upgrade_joins(&sup->upgrade);
 	sup->config = config;
+	units_init(&sup->units, config);
 	(void)signal(SIGPIPE, SIG_IGN);
 	status = check_machine(sup);
 	if (status == 0) {
@@ -460,18 +560,21 @@ supervisor_run(struct supervisor *sup, struct config *config, const struct super
 			status = refuse(PB_EXIT_TEMPORARY, "no memory for the ledger");
 	}
 	if (status == 0)
-		status = bind_all(sup, fds, &control_fd);
+		status = bind_all(sup, &sockets, &control_fd);
+	if (status == 0) {
+		units_identify(&sup->units, config);
+		if (units_update(&sup->units, config, &config->lineup) != 0)
+			status = refuse(PB_EXIT_TEMPORARY, "no memory for the lineup");
+	}
 	if (status == 0)
-		device_load(&sup->device, config->tuner.device_id, config->server.state_dir);
-	if (status == 0)
-		status = serve(sup, fds, control_fd);
+		status = serve(sup, &sockets, control_fd);
 	if (status == 0 && !joins)
 		status = warm_up(sup);
 	if (status == 0) {
 		sup->streams.http = sup->http;
 		begin(sup);
 		log_event(LOG_INFO, "start", "version=%s commit=%s channels=%zu tuners=%d device=%s", PACKAGE_VERSION,
-		    PB_COMMIT, config->lineup.count, config->tuner.tuner_count, sup->device.id_text);
+		    PB_COMMIT, config->lineup.count, config->tuner.tuner_count, sup->units.at[0].device.id_text);
 		ev_run(sup->loop, 0);
 		log_event(LOG_INFO, "end", "exit=0");
 	}

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
-#include "supervisor/device.h"
+#include "supervisor/discovery.h"
 #include "supervisor/http.h"
 #include "supervisor/keep.h"
 #include "supervisor/listen.h"
@@ -23,6 +23,7 @@
 #include "supervisor/testcard.h"
 #include "supervisor/tuner.h"
 #include "supervisor/turn.h"
+#include "supervisor/units.h"
 #include "supervisor/upgrade.h"
 #include "supervisor/workers.h"
 
@@ -44,17 +45,19 @@ struct supervisor {
 	struct ev_loop *loop;
 	struct privs privs;
 	struct keep keep;
-	struct device device;
+	struct units units;
 	struct workers workers;
 	struct streams streams;
 	struct testcard testcard;
-	struct tuner_cache cache;
+	struct discovery discovery;
 	struct http_server *http, *control;
 	struct listen *listen, *control_listen;
 	char control_path[108]; /* of the socket that is bound, "" when none */
 	struct turn turn;
 	struct upgrade upgrade;
 	ev_tstamp started;
+	uint64_t hosts_refused; /* requests that called us by a name that is not ours */
+	ev_tstamp host_line;    /* earliest next log line about it */
 	bool stopping;
 	ev_signal hup, term, intr, usr1, usr2;
 	ev_check done;

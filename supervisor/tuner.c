@@ -13,14 +13,6 @@
 #include "supervisor/text.h"
 #include "supervisor/tuner.h"
 
-/*
- * A model without a transcoder ("HDTC" makes clients ask for profiles),
- * with a firmware of after the HTTP API was complete.
- */
-#define MODEL "HDHR5-4US"
-#define FIRMWARE "hdhomerun5_atsc"
-#define FIRMWARE_VERSION "20250623"
-
 struct blob *
 tuner_discover_json(const struct tuner_info *info, const char *base)
 {
@@ -29,7 +21,7 @@ tuner_discover_json(const struct tuner_info *info, const char *base)
 	text_add(&t, "{\"FriendlyName\":");
 	text_add_json(&t, info->name);
 	text_add(&t,
-	    ",\"ModelNumber\":\"" MODEL "\",\"FirmwareName\":\"" FIRMWARE "\",\"FirmwareVersion\":\"" FIRMWARE_VERSION
+	    ",\"ModelNumber\":\"" TUNER_MODEL "\",\"FirmwareName\":\"" TUNER_FIRMWARE "\",\"FirmwareVersion\":\"" TUNER_FIRMWARE_VERSION
 	    "\",\"DeviceID\":");
 	text_add_json(&t, info->device->id_text);
 	text_add(&t, ",\"DeviceAuth\":");
@@ -62,8 +54,8 @@ tuner_device_xml(const struct tuner_info *info, const char *base)
 	text_add(&t,
 	    "</friendlyName>\n"
 	    "<manufacturer>Silicondust</manufacturer>\n"
-	    "<modelName>" MODEL "</modelName>\n"
-	    "<modelNumber>" MODEL "</modelNumber>\n"
+	    "<modelName>" TUNER_MODEL "</modelName>\n"
+	    "<modelNumber>" TUNER_MODEL "</modelNumber>\n"
 	    "<serialNumber>");
 	text_add_xml(&t, info->device->id_text);
 	text_add(&t,

@@ -27,6 +27,15 @@
 #include "supervisor/device.h"
 
 /*
+ * What we are: a model without a transcoder ("HDTC" makes clients ask for
+ * profiles), with a firmware of after the HTTP API was complete. Over TCP
+ * 65001 the firmware's name is the model.
+ */
+#define TUNER_MODEL "HDHR5-4US"
+#define TUNER_FIRMWARE "hdhomerun5_atsc"
+#define TUNER_FIRMWARE_VERSION "20250623"
+
+/*
  * Which request means what
  */
 
@@ -88,12 +97,24 @@ const char *tuner_error_head(int error);
  * Addresses
  */
 
-#define TUNER_BASE_MAX 288
+#define TUNER_BASE_MAX 328
 
 struct tuner_urls {
 	char base[TUNER_BASE_MAX]; /* of documents: BaseURL */
 	char stream[TUNER_BASE_MAX]; /* of channels; the same, except when asked on port 80 (below) */
 };
+
+/* The IPv4 address and port of an advertise setting; false: it has a name, or an IPv6 address. */
+bool tuner_advertised(const char *advertise, char ip[ADDR_TEXT], uint16_t *port);
+
+/*
+ * Is this Host field a name of ours? A page of somebody else's can have its
+ * own name lead to our address (DNS rebinding), and would read and tune with
+ * its visitor's browser; it can't do so with an address, nor with a name
+ * that has no dot, for such are in nobody's DNS. names: those with dots,
+ * any case. No Host at all ("", HTTP/1.0) is fine.
+ */
+bool tuner_host_ours(const char *host, const char *const *names, size_t count);
 
 /*
  * Where a client reaches us: advertise ("host:port") when it is set; else
@@ -101,10 +122,13 @@ struct tuner_urls {
  * port, and not a wildcard; else local, our end of its connection. A real
  * device has its pages on port 80 and its streams on 5004: when the client
  * came to port 80 and stream_port (0: none) is listened on as well, the
- * channels' URLs have that one.
+ * channels' URLs have that one. unit_port (0: none): that of the [tuner NAME]
+ * which is asked, in the place of advertise's; prefix: its path, "" when it
+ * wasn't asked under one.
  */
 void tuner_urls(
-    struct tuner_urls *out, const char *host, const struct addr *local, const char *advertise, uint16_t stream_port);
+    struct tuner_urls *out, const char *host, const struct addr *local, const char *advertise, uint16_t stream_port,
+    uint16_t unit_port, const char *prefix);
 
 /*
  * Documents

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "supervisor/tuner.h"
 
@@ -21,18 +22,21 @@ struct authority {
 static bool parse_host(struct authority *out, const char *text);
 static bool parse_port(uint16_t *out, const char *text);
 static bool plain_name(const char *host);
-static void put(char out[TUNER_BASE_MAX], const struct authority *at, uint16_t port);
+static void put(char out[TUNER_BASE_MAX], const struct authority *at, uint16_t port, const char *prefix);
 
 void
 tuner_urls(
-    struct tuner_urls *out, const char *host, const struct addr *local, const char *advertise, uint16_t stream_port)
+    struct tuner_urls *out, const char *host, const struct addr *local, const char *advertise, uint16_t stream_port,
+    uint16_t unit_port, const char *prefix)
 {
 	struct authority at;
 	char ip[ADDR_TEXT];
 
 	if (advertise != NULL && parse_host(&at, advertise)) {
-		put(out->base, &at, at.port);
-		put(out->stream, &at, at.port);
+		if (unit_port != 0)
+			at.port = unit_port;
+		put(out->base, &at, at.port, prefix);
+		put(out->stream, &at, at.port, prefix);
 		return;
 	}
 	if (host == NULL || !parse_host(&at, host)) {
@@ -41,18 +45,68 @@ tuner_urls(
 		(void)snprintf(at.host, sizeof(at.host), local->sa.any.sa_family == AF_INET6 ? "[%s]" : "%s",
 		    at.port == 0 ? "127.0.0.1" : ip);
 	}
-	put(out->base, &at, at.port);
-	put(out->stream, &at, at.port == 80 && addr_port(local) == 80 && stream_port != 0 ? stream_port : at.port);
+	put(out->base, &at, at.port, prefix);
+	put(out->stream, &at, at.port == 80 && addr_port(local) == 80 && stream_port != 0 ? stream_port : at.port, prefix);
+}
+
+bool
+tuner_advertised(const char *advertise, char ip[ADDR_TEXT], uint16_t *port)
+{
+	struct authority at;
+	struct in_addr v4;
+
+	if (!parse_host(&at, advertise) || inet_pton(AF_INET, at.host, &v4) != 1)
+		return false;
+	(void)snprintf(ip, ADDR_TEXT, "%.15s", at.host);
+	*port = at.port;
+	return true;
+}
+
+/* An address, whatever it is the address of: also one that no document of ours would have in it. */
+static bool
+is_literal(const char *host)
+{
+	bool v6 = host[0] == '[';
+	size_t len = strcspn(host + v6, v6 ? "%]" : ":");
+	char text[ADDR_TEXT];
+	struct in6_addr literal;
+
+	if (len >= sizeof(text))
+		return false;
+	memcpy(text, host + v6, len);
+	text[len] = '\0';
+	return inet_pton(v6 ? AF_INET6 : AF_INET, text, &literal) == 1;
+}
+
+bool
+tuner_host_ours(const char *host, const char *const *names, size_t count)
+{
+	struct authority at;
+	size_t len;
+
+	if (host[0] == '\0' || is_literal(host))
+		return true;
+	if (!parse_host(&at, host))
+		return false;
+	len = strlen(at.host);
+	if (at.host[len - 1] == '.')
+		at.host[--len] = '\0';
+	if (strchr(at.host, '.') == NULL)
+		return true;
+	for (size_t i = 0; i < count; i++)
+		if (strcasecmp(at.host, names[i]) == 0)
+			return true;
+	return false;
 }
 
 /* http's own port is not written: so does the real device. */
 static void
-put(char out[TUNER_BASE_MAX], const struct authority *at, uint16_t port)
+put(char out[TUNER_BASE_MAX], const struct authority *at, uint16_t port, const char *prefix)
 {
 	if (port == 80)
-		(void)snprintf(out, TUNER_BASE_MAX, "http://%s", at->host);
+		(void)snprintf(out, TUNER_BASE_MAX, "http://%s%.33s", at->host, prefix);
 	else
-		(void)snprintf(out, TUNER_BASE_MAX, "http://%s:%u", at->host, (unsigned)port);
+		(void)snprintf(out, TUNER_BASE_MAX, "http://%s:%u%.33s", at->host, (unsigned)port, prefix);
 }
 
 /* host[:port] or [v6][:port]. false for what can't be an address of ours. */

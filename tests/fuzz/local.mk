@@ -62,3 +62,13 @@ FUZZ_TARGETS += tests/fuzz/reply
 tests_fuzz_reply_SOURCES = tests/fuzz/reply.c
 tests_fuzz_reply_LDADD = libworker.a libbase.a $(FUZZ_LIBS)
 tests_fuzz_reply_LDFLAGS = $(FUZZ_LINK)
+
+FUZZ_TARGETS += tests/fuzz/packet
+tests_fuzz_packet_SOURCES = tests/fuzz/packet.c
+tests_fuzz_packet_LDADD = libsupervisor.a libbase.a $(ZLIB_LIBS) $(BSD_LIBS) $(FUZZ_LIBS)
+tests_fuzz_packet_LDFLAGS = $(FUZZ_LINK)
+
+FUZZ_TARGETS += tests/fuzz/ssdp
+tests_fuzz_ssdp_SOURCES = tests/fuzz/ssdp.c
+tests_fuzz_ssdp_LDADD = libsupervisor.a libconfig.a libbase.a $(JANSSON_LIBS) $(INIH_LIBS) $(EV_LIBS) $(BSD_LIBS) $(FUZZ_LIBS)
+tests_fuzz_ssdp_LDFLAGS = $(FUZZ_LINK)

@@ -80,7 +80,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		pb_assert(tuner_nothing_html(&route) != NULL && tuner_error_head(route.error) != NULL);
 		sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		addr_set(&local, (const struct sockaddr *)&sin, sizeof(sin));
-		tuner_urls(&urls, req.host, &local, NULL, 5004);
+		(void)tuner_host_ours(req.host, NULL, 0);
+		tuner_urls(&urls, req.host, &local, NULL, 5004, 0, "");
 		check_url(urls.base);
 		check_url(urls.stream);
 	}

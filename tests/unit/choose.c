@@ -82,7 +82,7 @@ START_TEST(a_tuner_goes_to_whom_it_is_owed)
 	const struct row *r = &rows[_i];
 	struct choice c;
 
-	choose_tuner(&c, r->seats, r->count, r->wanted, r->tuners, r->provider_max);
+	choose_tuner(&c, r->seats, r->count, r->wanted, 0, r->tuners, r->provider_max);
 	ck_assert_msg(c.error == r->is.error, "%s: error %d", r->what, c.error);
 	if (c.error != 0)
 		return;
@@ -91,6 +91,30 @@ START_TEST(a_tuner_goes_to_whom_it_is_owed)
 		ck_assert_msg(c.tuner == r->is.tuner, "%s: tuner %d", r->what, c.tuner);
 	for (size_t i = 0; i < NITEMS(c.give_up); i++)
 		ck_assert_msg(c.give_up[i] == r->is.give_up[i], "%s: give_up[%zu] %d", r->what, i, c.give_up[i]);
+}
+END_TEST
+
+/* Two devices with two tuners each: neither gives the other's, but a provider's slot may end on either. */
+START_TEST(each_device_gives_its_own_tuners)
+{
+	struct seat seats[] = { { 0, SEAT_WATCHED, false, false, 0 }, { 1, SEAT_LINGERING, false, true, 0 },
+		{ 256, SEAT_WATCHED, false, false, 0 }, { 257, SEAT_WATCHED, false, false, 0 } };
+	struct choice c;
+
+	choose_tuner(&c, seats, 3, ANY, 256, 2, 0);
+	ck_assert_int_eq(c.error, 0);
+	ck_assert_int_eq(c.tuner, 257);
+	choose_tuner(&c, seats, 4, ANY, 256, 2, 0);
+	ck_assert_int_eq(c.error, 805);
+	choose_tuner(&c, seats, 4, 257, 256, 2, 0);
+	ck_assert_int_eq(c.error, 804);
+	choose_tuner(&c, seats, 3, ANY, 256, 2, 1);
+	ck_assert_int_eq(c.error, 0);
+	ck_assert_int_eq(c.tuner, 257);
+	ck_assert_int_eq(c.give_up[0], 1);
+	choose_tuner(&c, seats, 4, ANY, 0, 2, 0);
+	ck_assert_int_eq(c.tuner, 1);
+	ck_assert_int_eq(c.give_up[0], 1);
 }
 END_TEST
 
@@ -106,7 +130,7 @@ START_TEST(who_watches_is_never_ended)
 		seats[i] = (struct seat){ i, uses[(_i >> (2 * i)) & 3], false, (_i >> (6 + i)) & 1, i };
 	for (int wanted = ANY; wanted < 4; wanted++)
 		for (int max = 0; max < 3; max++) {
-			choose_tuner(&c, seats, 3, wanted, 4, max);
+			choose_tuner(&c, seats, 3, wanted, 0, 4, max);
 			if (c.error != 0)
 				continue;
 			ck_assert_int_eq(c.join, NONE);
@@ -128,6 +152,7 @@ main(void)
 	int failed;
 
 	tcase_add_loop_test(tc, a_tuner_goes_to_whom_it_is_owed, 0, (int)NITEMS(rows));
+	tcase_add_test(tc, each_device_gives_its_own_tuners);
 	tcase_add_loop_test(tc, who_watches_is_never_ended, 0, 512);
 	suite_add_tcase(s, tc);
 	srunner_set_tap(sr, "-");

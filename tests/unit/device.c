@@ -107,24 +107,25 @@ END_TEST
 START_TEST(an_id_is_made_once_and_kept)
 {
 	struct device first, second, third;
-	char text[64];
+	char text[160];
 
-	device_load(&first, 0, dir);
+	device_load(&first, 0, dir, "");
 	ck_assert_int_eq(first.origin, DEVICE_MADE);
 	ck_assert(device_id_valid(first.id, NULL));
 	ck_assert_uint_eq(first.id >> 20, 0x105);
-	(void)snprintf(text, sizeof(text), "{\"DeviceID\":\"%08X\"}\n", first.id);
+	(void)snprintf(text, sizeof(text), "{\"DeviceID\":\"%08X\",\"UUID\":\"%s\",\"DeviceAuth\":\"%s\"}\n", first.id,
+	    first.uuid, first.auth);
 	holds("device.json", text);
 	ck_assert_int_eq(access(path_of("device.json.new"), F_OK), -1);
 
-	device_load(&second, 0, dir);
+	device_load(&second, 0, dir, "");
 	ck_assert_int_eq(second.origin, DEVICE_KEPT);
 	ck_assert_uint_eq(second.id, first.id);
 	ck_assert_str_eq(second.auth, first.auth);
 	ck_assert_str_eq(second.uuid, first.uuid);
 
 	/* The setting goes first, and does not touch the file. */
-	device_load(&third, 0x105902db, dir);
+	device_load(&third, 0x105902db, dir, "");
 	ck_assert_int_eq(third.origin, DEVICE_CONFIGURED);
 	ck_assert_uint_eq(third.id, 0x105902db);
 	holds("device.json", text);
@@ -136,13 +137,13 @@ START_TEST(what_is_computed_from_an_id_never_changes)
 {
 	struct device device;
 
-	device_load(&device, 0x105902db, "/nonexistent");
+	device_load(&device, 0x105902db, "/nonexistent", "");
 	ck_assert_str_eq(device.id_text, "105902DB");
 	ck_assert_str_eq(device.uuid, "105902db-5f1c-5a6e-9d42-706c65786272");
 	ck_assert_str_eq(device.auth, "Sn1v4lgxMrcnNIqI0M6JggWc");
 	ck_assert_uint_eq(strspn(device.auth, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), 24);
 	put("machine-id", "0123456789abcdef0123456789abcdef\n", 33);
-	device_load_from(&device, 0, "/nonexistent", path_of("machine-id"));
+	device_load_from(&device, 0, "/nonexistent", "", path_of("machine-id"));
 	ck_assert_int_eq(device.origin, DEVICE_DERIVED);
 	ck_assert_str_eq(device.id_text, "105498F7");
 }
@@ -161,6 +162,7 @@ static const char *const damaged[] = {
 	"{\"DeviceID\":\"1010C032\"}",
 	"{\"DeviceID\":\"105902DBX\"}",
 	"{\"DeviceID\":",
+	"{\"DeviceID\":\"105902DC\",\"UUID\":\"105902db-5f1c-5a6e-9d42-706c65786272\"}",
 };
 
 START_TEST(a_damaged_file_is_kept_aside_and_a_new_id_is_made)
@@ -169,12 +171,12 @@ START_TEST(a_damaged_file_is_kept_aside_and_a_new_id_is_made)
 
 	put("device.json", damaged[_i], strlen(damaged[_i]));
 	put("device.json.bad-1", "older", 5);
-	device_load(&first, 0, dir);
+	device_load(&first, 0, dir, "");
 	ck_assert_int_eq(first.origin, DEVICE_MADE);
 	ck_assert(device_id_valid(first.id, NULL));
 	holds("device.json.bad-1", "older");
 	holds("device.json.bad-2", damaged[_i]);
-	device_load(&second, 0, dir);
+	device_load(&second, 0, dir, "");
 	ck_assert_int_eq(second.origin, DEVICE_KEPT);
 	ck_assert_uint_eq(second.id, first.id);
 }
@@ -189,12 +191,76 @@ START_TEST(an_id_that_can_still_be_seen_in_a_damaged_file_is_taken_over)
 		struct device device;
 
 		put("device.json", cut[i], strlen(cut[i]));
-		device_load(&device, 0, dir);
+		device_load(&device, 0, dir, "");
 		ck_assert_int_eq(device.origin, DEVICE_MADE);
 		ck_assert_str_eq(device.id_text, "105902DB");
-		holds("device.json", "{\"DeviceID\":\"105902DB\"}\n");
+		holds("device.json",
+		    "{\"DeviceID\":\"105902DB\",\"UUID\":\"105902db-5f1c-5a6e-9d42-706c65786272\","
+		    "\"DeviceAuth\":\"Sn1v4lgxMrcnNIqI0M6JggWc\"}\n");
 	}
 	holds("device.json.bad-3", cut[2]);
+}
+END_TEST
+
+/* Kept is kept: also what another build would compute otherwise. */
+START_TEST(a_kept_uuid_and_auth_are_taken_as_they_are)
+{
+	static const char kept[] = "{\"DeviceID\":\"105902DB\",\"UUID\":\"01234567-89ab-cdef-0123-456789abcdef\","
+	                           "\"DeviceAuth\":\"abcdefghijklmnopqrstuvwx\"}\n";
+	static const char old[] = "{\"DeviceID\":\"105902DB\"}\n";
+	struct device device;
+
+	put("device.json", kept, strlen(kept));
+	device_load(&device, 0, dir, "");
+	ck_assert_int_eq(device.origin, DEVICE_KEPT);
+	ck_assert_str_eq(device.uuid, "01234567-89ab-cdef-0123-456789abcdef");
+	ck_assert_str_eq(device.auth, "abcdefghijklmnopqrstuvwx");
+	holds("device.json", kept);
+
+	/* Of a build that kept the id alone. */
+	put("device.json", old, strlen(old));
+	device_load(&device, 0, dir, "");
+	ck_assert_int_eq(device.origin, DEVICE_KEPT);
+	ck_assert_str_eq(device.uuid, "105902db-5f1c-5a6e-9d42-706c65786272");
+	holds("device.json", old);
+}
+END_TEST
+
+START_TEST(a_damaged_uuid_or_auth_is_a_damaged_file_whose_id_is_saved)
+{
+	static const char *const bad[] = { "{\"DeviceID\":\"105902DB\",\"UUID\":\"01234567\"}",
+		"{\"DeviceID\":\"105902DB\",\"UUID\":17}", "{\"DeviceID\":\"105902DB\",\"DeviceAuth\":\"<bcdefghijklmnopqrstuvwx\"}" };
+
+	for (size_t i = 0; i < NITEMS(bad); i++) {
+		struct device device;
+
+		put("device.json", bad[i], strlen(bad[i]));
+		device_load(&device, 0, dir, "");
+		ck_assert_int_eq(device.origin, DEVICE_MADE);
+		ck_assert_str_eq(device.id_text, "105902DB");
+		ck_assert_str_eq(device.uuid, "105902db-5f1c-5a6e-9d42-706c65786272");
+	}
+	holds("device.json.bad-3", bad[2]);
+}
+END_TEST
+
+START_TEST(each_tuner_has_a_file_and_an_id_of_its_own)
+{
+	struct device first, kids, again;
+
+	device_load(&first, 0, dir, "");
+	device_load(&kids, 0, dir, "kids");
+	ck_assert_uint_ne(first.id, kids.id);
+	ck_assert_int_eq(access(path_of("device-kids.json"), F_OK), 0);
+	device_load(&again, 0, dir, "kids");
+	ck_assert_uint_eq(again.id, kids.id);
+
+	/* Derived ones differ too, and the first is as before there were others. */
+	put("machine-id", "0123456789abcdef0123456789abcdef\n", 33);
+	device_load_from(&first, 0, "/nonexistent", "", path_of("machine-id"));
+	device_load_from(&kids, 0, "/nonexistent", "kids", path_of("machine-id"));
+	ck_assert_str_eq(first.id_text, "105498F7");
+	ck_assert_uint_ne(first.id, kids.id);
 }
 END_TEST
 
@@ -205,7 +271,7 @@ START_TEST(a_file_of_binary_or_of_many_bytes_is_damaged_and_no_more)
 
 	memset(big, '\xff', sizeof(big));
 	put("device.json", big, sizeof(big));
-	device_load(&device, 0, dir);
+	device_load(&device, 0, dir, "");
 	ck_assert_int_eq(device.origin, DEVICE_MADE);
 	ck_assert_int_eq(access(path_of("device.json.bad-1"), F_OK), 0);
 }
@@ -216,18 +282,18 @@ START_TEST(without_a_state_directory_the_id_is_the_machines)
 	struct device first, second, other;
 
 	put("machine-id", "0123456789abcdef0123456789abcdef\n", 33);
-	device_load_from(&first, 0, "/nonexistent", path_of("machine-id"));
-	device_load_from(&second, 0, "/nonexistent", path_of("machine-id"));
+	device_load_from(&first, 0, "/nonexistent", "", path_of("machine-id"));
+	device_load_from(&second, 0, "/nonexistent", "", path_of("machine-id"));
 	ck_assert_int_eq(first.origin, DEVICE_DERIVED);
 	ck_assert(device_id_valid(first.id, NULL));
 	ck_assert_uint_eq(first.id >> 20, 0x105);
 	ck_assert_uint_eq(first.id, second.id);
 	put("machine-id", "1123456789abcdef0123456789abcdef\n", 33);
-	device_load_from(&other, 0, "/nonexistent", path_of("machine-id"));
+	device_load_from(&other, 0, "/nonexistent", "", path_of("machine-id"));
 	ck_assert_uint_ne(first.id, other.id);
 	/* Not even that: the host's name. */
-	device_load_from(&first, 0, "/nonexistent", "/nonexistent");
-	device_load_from(&second, 0, "/nonexistent", "/nonexistent");
+	device_load_from(&first, 0, "/nonexistent", "", "/nonexistent");
+	device_load_from(&second, 0, "/nonexistent", "", "/nonexistent");
 	ck_assert(device_id_valid(first.id, NULL));
 	ck_assert_uint_eq(first.id, second.id);
 }
@@ -239,8 +305,8 @@ START_TEST(a_file_that_cannot_be_read_is_left_alone)
 
 	/* A folder in its place: no right of root's reads that as a file. */
 	ck_assert_int_eq(mkdir(path_of("device.json"), 0755), 0);
-	device_load_from(&first, 0, dir, "/etc/hostname");
-	device_load_from(&second, 0, dir, "/etc/hostname");
+	device_load_from(&first, 0, dir, "", "/etc/hostname");
+	device_load_from(&second, 0, dir, "", "/etc/hostname");
 	ck_assert_int_eq(first.origin, DEVICE_DERIVED);
 	ck_assert_uint_eq(first.id, second.id);
 	ck_assert_int_eq(access(path_of("device.json.bad-1"), F_OK), -1);
@@ -254,8 +320,8 @@ START_TEST(a_directory_that_cannot_be_written_costs_a_warning_only)
 
 	/* The new file's name is taken by a folder, so that it can't be made, as on a read-only disk. */
 	ck_assert_int_eq(mkdir(path_of("device.json.new"), 0755), 0);
-	device_load_from(&first, 0, dir, "/etc/hostname");
-	device_load_from(&second, 0, dir, "/etc/hostname");
+	device_load_from(&first, 0, dir, "", "/etc/hostname");
+	device_load_from(&second, 0, dir, "", "/etc/hostname");
 	ck_assert_int_eq(first.origin, DEVICE_DERIVED);
 	ck_assert_uint_eq(first.id, second.id);
 	ck_assert_int_eq(access(path_of("device.json"), F_OK), -1);
@@ -278,6 +344,9 @@ main(void)
 	tcase_add_test(tc, what_is_computed_from_an_id_never_changes);
 	tcase_add_loop_test(tc, a_damaged_file_is_kept_aside_and_a_new_id_is_made, 0, (int)NITEMS(damaged));
 	tcase_add_test(tc, an_id_that_can_still_be_seen_in_a_damaged_file_is_taken_over);
+	tcase_add_test(tc, a_kept_uuid_and_auth_are_taken_as_they_are);
+	tcase_add_test(tc, a_damaged_uuid_or_auth_is_a_damaged_file_whose_id_is_saved);
+	tcase_add_test(tc, each_tuner_has_a_file_and_an_id_of_its_own);
 	tcase_add_test(tc, a_file_of_binary_or_of_many_bytes_is_damaged_and_no_more);
 	tcase_add_test(tc, without_a_state_directory_the_id_is_the_machines);
 	tcase_add_test(tc, a_file_that_cannot_be_read_is_left_alone);

@@ -201,3 +201,13 @@ UNIT_TESTS += tests/unit/notify
 tests_unit_notify_SOURCES = tests/unit/notify.c
 tests_unit_notify_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(BSD_CFLAGS)
 tests_unit_notify_LDADD = libsupervisor.a libbase.a $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/packet
+tests_unit_packet_SOURCES = tests/unit/packet.c
+tests_unit_packet_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_packet_LDADD = libsupervisor.a libconfig.a libbase.a $(ZLIB_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/ssdp
+tests_unit_ssdp_SOURCES = tests/unit/ssdp.c
+tests_unit_ssdp_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_ssdp_LDADD = libsupervisor.a libconfig.a libbase.a $(JANSSON_LIBS) $(INIH_LIBS) $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)

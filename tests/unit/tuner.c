@@ -375,9 +375,72 @@ START_TEST(a_client_is_told_the_address_that_it_can_reach)
 	struct addr local = local_addr(addresses[_i].local, addresses[_i].port);
 	struct tuner_urls urls;
 
-	tuner_urls(&urls, addresses[_i].host, &local, addresses[_i].advertise, addresses[_i].stream_port);
+	tuner_urls(&urls, addresses[_i].host, &local, addresses[_i].advertise, addresses[_i].stream_port, 0, "");
 	ck_assert_str_eq(urls.base, addresses[_i].base);
 	ck_assert_str_eq(urls.stream, addresses[_i].stream == NULL ? addresses[_i].base : addresses[_i].stream);
+}
+END_TEST
+
+/* prefix, unit's port, what a client of a [tuner NAME] is told */
+START_TEST(a_tuner_of_several_tells_its_own_port_or_path)
+{
+	struct addr local = local_addr("10.0.0.1", 5005);
+	struct tuner_urls urls;
+
+	tuner_urls(&urls, "192.0.2.10:5005", &local, NULL, 5004, 5005, "");
+	ck_assert_str_eq(urls.base, "http://192.0.2.10:5005");
+	tuner_urls(&urls, "192.0.2.10:5005", &local, "192.168.3.183:5004", 5004, 5005, "");
+	ck_assert_str_eq(urls.base, "http://192.168.3.183:5005");
+	tuner_urls(&urls, "192.0.2.10:5004", &local, NULL, 5004, 0, "/kids");
+	ck_assert_str_eq(urls.base, "http://192.0.2.10:5004/kids");
+	local = local_addr("10.0.0.1", 80);
+	tuner_urls(&urls, "192.0.2.10", &local, NULL, 5004, 0, "/kids");
+	ck_assert_str_eq(urls.base, "http://192.0.2.10/kids");
+	ck_assert_str_eq(urls.stream, "http://192.0.2.10:5004/kids");
+}
+END_TEST
+
+static const struct {
+	const char *host;
+	bool ours;
+} hosts[] = {
+	{ "", true },
+	{ "192.168.3.183", true },
+	{ "192.168.3.183:5004", true },
+	{ "203.0.113.7:5004", true }, /* what a NAT calls us */
+	{ "0.0.0.0:5004", true },
+	{ "[2001:db8::5]", true },
+	{ "[2001:db8::5]:5004", true },
+	{ "[fe80::1%25eth0]:5004", true },
+	{ "localhost:5004", true },
+	{ "plexbridge", true }, /* a container's name */
+	{ "hdhomerun.local", true },
+	{ "HDHomeRun.LOCAL:80", true },
+	{ "105902DB.local", true },
+	{ "105902db.local:5004", true },
+	{ "105902db.local.:5004", true },
+	{ "tv.example.org", true }, /* in the list */
+	{ "TV.Example.org:8080", true },
+	{ "evil.example", false },
+	{ "evil.example:5004", false },
+	{ "105902DC.local", false },
+	{ "hdhomerun.local.evil.example", false },
+	{ "192.168.3.183.evil.example", false },
+	{ "evil.example.", false },
+	{ "192.168.3.183.", false },
+	{ "1.2.3.4.5", false },
+	{ "[::1", true }, /* an address; the documents don't take it */
+	{ "[evil.example]", false },
+	{ "a;b", false },
+	{ "user@evil.example", false },
+	{ ".", false },
+};
+
+START_TEST(a_host_field_that_is_no_name_of_ours_is_seen)
+{
+	static const char *const names[] = { "hdhomerun.local", "105902DB.local", "tv.example.org" };
+
+	ck_assert_msg(tuner_host_ours(hosts[_i].host, names, NITEMS(names)) == hosts[_i].ours, "%s", hosts[_i].host);
 }
 END_TEST
 
@@ -743,6 +806,8 @@ main(void)
 	tcase_add_test(tc, only_show_found_asks_for_enabled);
 	tcase_add_test(tc, an_error_has_the_devices_code_text_and_status);
 	tcase_add_loop_test(tc, a_client_is_told_the_address_that_it_can_reach, 0, (int)NITEMS(addresses));
+	tcase_add_test(tc, a_tuner_of_several_tells_its_own_port_or_path);
+	tcase_add_loop_test(tc, a_host_field_that_is_no_name_of_ours_is_seen, 0, (int)NITEMS(hosts));
 	suite_add_tcase(suite, tc);
 
 	tc = tcase_create("documents");

@@ -1,0 +1,71 @@
+/*
+ * units.h - the tuners that this process is: one device of the network each
+ *
+ * The first is [tuner], on the ports of [server] listen. Each [tuner NAME]
+ * is another one, with a DeviceID, a name and a part of the lineup of its
+ * own, found on its port, or under its path on the first one's ports, or
+ * both: so a lineup that is too long for one tuner of Plex's is several.
+ *
+ *   fixed     units, their identities and ports, from the start to the end
+ *   reload    all else; a unit whose section is gone answers nobody
+ *   tuners    are numbered by streams without a gap between devices' ranges:
+ *             from `first` on, tuner_count of them
+ */
+#ifndef PLEXBRIDGE_SUPERVISOR_UNITS_H
+#define PLEXBRIDGE_SUPERVISOR_UNITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/request.h"
+#include "config/config.h"
+#include "supervisor/device.h"
+#include "supervisor/tuner.h"
+
+#define UNITS_MAX (1 + CONFIG_TUNERS_MAX)
+#define UNIT_TUNERS 256      /* numbers kept for each; tuner_count is below */
+#define UNIT_LARGE 480       /* channels above which Plex is said to have trouble */
+
+struct unit {
+	const struct config_tuner *config; /* in force; NULL: its section is gone */
+	char label[32];                    /* "" for the first */
+	struct device device;
+	uint16_t port;                     /* that is listened on for it alone; 0: none */
+	int first;                         /* its tuner 0, as streams number them */
+	struct lineup lineup;              /* its part */
+	struct channel *own;               /* where lineup isn't the whole one */
+	struct tuner_cache cache;
+};
+
+struct units {
+	struct unit at[UNITS_MAX];
+	size_t count; /* at least 1 */
+};
+
+/* Make them as the configuration has them: without identity, channels and ports yet. */
+void units_init(struct units *units, const struct config *config);
+
+/* Load their identities from state_dir (device.h; blocks). */
+void units_identify(struct units *units, const struct config *config);
+
+/*
+ * Another configuration or lineup is in force: take it up. Borrows both for
+ * as long as no other one is. Logs how many channels are too many. 0 or
+ * PB_ENOMEM: a unit with a part of the lineup has none of it.
+ */
+int units_update(struct units *units, const struct config *config, const struct lineup *lineup);
+
+/* Let go of all. */
+void units_clear(struct units *units);
+
+/*
+ * Which unit does a request mean that came in on port? A unit's path is
+ * taken off: *path is what is left (within req->path). NULL: none any more.
+ */
+struct unit *units_find(struct units *units, uint16_t port, const struct request *req, const char **path);
+
+/* The unit, and its own number, of a tuner as streams number them. */
+const struct unit *units_of_tuner(const struct units *units, int tuner);
+
+#endif
