@@ -81,20 +81,16 @@ is_literal(const char *host)
 bool
 tuner_host_ours(const char *host, const char *const *names, size_t count)
 {
-	struct authority at;
-	size_t len;
+	size_t len = strcspn(host, ":");
 
-	if (host[0] == '\0' || is_literal(host))
+	if (len == 0 || is_literal(host))
 		return true;
-	if (!parse_host(&at, host))
-		return false;
-	len = strlen(at.host);
-	if (at.host[len - 1] == '.')
-		at.host[--len] = '\0';
-	if (strchr(at.host, '.') == NULL)
+	if (len > 1 && host[len - 1] == '.')
+		len--; /* the root's */
+	if (memchr(host, '.', len) == NULL)
 		return true;
 	for (size_t i = 0; i < count; i++)
-		if (strcasecmp(at.host, names[i]) == 0)
+		if (strlen(names[i]) == len && strncasecmp(host, names[i], len) == 0)
 			return true;
 	return false;
 }

@@ -153,7 +153,7 @@ it "a user that doesn't exist is exit 100, and the line says so"
 if [ "$(id -u)" = 0 ]; then
 	for o in user worker_user; do
 		bridged -f /dev/null -o "server.listen=127.0.0.1:$port" -o "server.control=$T/u.sock" -o "server.state_dir=$T/u" \
-		    -o "server.$o=no-such-user" 2>"$T/said"
+		    -o "server.user=$run_user" -o "server.worker_user=$worker_user" -o "server.$o=no-such-user" 2>"$T/said"
 		equal "exit status, $o" $? 100
 		expect "$o" grep -q 'event=start.failed exit=100 why=".*no-such-user' "$T/said"
 		expect "nothing is bound" test ! -e "$T/u.sock"

@@ -4,6 +4,8 @@
 
 origin_start a b
 bridge config <<'INI'
+[server]
+hosts = tv.local
 [tuner]
 name = Jane's "TV" & <Kitchen> Ä
 tuner_count = 3
@@ -225,6 +227,15 @@ done <<-HOSTS
 HOSTS
 get /discover.json -0 -H 'Host;' >/dev/null
 equal "BaseURL without Host" "$(jq -r .BaseURL "$T/body")" "$base"
+
+it "who calls us by a name that is not ours is refused, whatever he asks for"
+for path in / /discover.json /lineup.json /lineup.post?scan=start /auto/v5.1 /nothing; do
+	equal "status of $path" "$(curl -s -o "$T/body" -w '%{http_code}' -H 'Host: evil.example:5004' "$base$path")" 403
+	equal "body of $path" "$(wc -c <"$T/body")" 0
+done
+equal "by our DeviceID" "$(curl -s -o /dev/null -w '%{http_code}' -H "Host: $(bridge status .supervisor.device_id).local" "$base/discover.json")" 200
+equal "by the family's name" "$(curl -s -o /dev/null -w '%{http_code}' -H 'Host: hdhomerun.local' "$base/discover.json")" 200
+expect "said once" [ "$(bridge log 'event=host.refused host="evil.example' | wc -l)" = 1 ]
 
 it "HTTP/1.0 and lines without CR are understood, other versions are not"
 equal "HTTP/1.0" "$(get /lineup.json -0)" 200

@@ -431,9 +431,11 @@ static const struct {
 	{ "1.2.3.4.5", false },
 	{ "[::1", true }, /* an address; the documents don't take it */
 	{ "[evil.example]", false },
-	{ "a;b", false },
+	{ "0x7f000001:80", true },
+	{ "tv.example.org:0", true }, /* the port is for the documents to be wary of */
 	{ "user@evil.example", false },
 	{ ".", false },
+	{ "..", false },
 };
 
 START_TEST(a_host_field_that_is_no_name_of_ours_is_seen)
