@@ -35,6 +35,8 @@ static struct {
 	int level;
 	bool pipe, socket; /* what standard error is */
 	unsigned long lost;
+	void (*tap)(void *arg, int level, const char *event, const char *pairs);
+	void *tap_arg;
 } to = { .program = "plexbridge", .level = LOG_INFO };
 
 static const char *const level_names[] = {
@@ -74,6 +76,13 @@ bool
 log_wants(int level)
 {
 	return level <= to.level;
+}
+
+void
+log_tap(void (*fn)(void *arg, int level, const char *event, const char *pairs), void *arg)
+{
+	to.tap = fn;
+	to.tap_arg = arg;
 }
 
 int
@@ -335,7 +344,6 @@ emit(int level, const char *event, char *pairs)
 
 	line.len = 0;
 	line.full = false;
-	clean(pairs);
 	put_head(&line, level, event);
 	if (to.lost > 0) {
 		snprintf(lost, sizeof(lost), "lines_lost=%lu", to.lost);
@@ -380,12 +388,16 @@ log_event(int level, const char *event, const char *fmt, ...)
 		level = LOG_ERR;
 	else if (log_level_name(level) == NULL)
 		level = level > LOG_DEBUG ? LOG_DEBUG : LOG_INFO;
-	if (!log_wants(level))
+	if (!log_wants(level) && (to.tap == NULL || level > LOG_INFO))
 		return;
 	va_start(ap, fmt);
 	if (vsnprintf(pairs, sizeof(pairs), fmt, ap) < 0)
 		pairs[0] = '\0';
 	va_end(ap);
-	emit(level, event, pairs);
+	clean(pairs);
+	if (to.tap != NULL && level <= LOG_INFO)
+		to.tap(to.tap_arg, level, event, pairs);
+	if (log_wants(level))
+		emit(level, event, pairs);
 	errno = saved;
 }

@@ -40,6 +40,13 @@ bool log_wants(int level);
  */
 void log_event(int level, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/*
+ * From now on each event of LOG_INFO and worse is given to fn too, whether or
+ * not its line is wanted: pairs as they are logged, cleaned, without the
+ * head. fn must not log, nor keep the pointers. One at a time; NULL ends it.
+ */
+void log_tap(void (*fn)(void *arg, int level, const char *event, const char *pairs), void *arg);
+
 /* "err", "warning", "info", "debug" to a level and back; -1 and NULL when unknown. */
 int log_level_parse(const char *name);
 const char *log_level_name(int level);

@@ -24,6 +24,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ipc/recorder.h"
+
 #define STATE_MAGIC UINT32_C(0x50425331) /* "PBS1" */
 #define STATE_LAYOUT 2
 #define STATE_SLOTS 2048   /* clients of one stream */
@@ -207,6 +209,7 @@ struct state {
 	struct state_client clients[STATE_SLOTS];
 	char reason[STATE_REASON_MAX]; /* what upstream's last trouble was; terminated by the reader */
 	struct state_mark marks[STATE_INDEX];
+	struct recorder recorder;
 };
 
 /* Make an empty state; give descriptor and mapping. 0 or PB_ESYS. */

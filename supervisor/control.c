@@ -3,11 +3,13 @@
  */
 #include "supervisor/control.h"
 
+#include <bsd/stdlib.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/pb.h"
 #include "supervisor/health.h"
+#include "supervisor/history.h"
 #include "supervisor/status.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/text.h"
@@ -101,6 +103,43 @@ on_restart(struct supervisor *sup, const struct request *req, int *status)
 	return text_blob(&text);
 }
 
+/* ?channel=N&since=SECONDS: what was recorded of it. */
+static struct blob *
+on_recorder(struct supervisor *sup, const struct request *req, int *status)
+{
+	char channel[GUIDE_NUMBER_MAX], since[16];
+	const struct channel *known;
+	struct history_running running = { 0 };
+	const struct stream *s;
+	struct text text = { 0 };
+	const char *err = NULL;
+	long long since_s = RECORDER_SECONDS;
+	bool runs = false;
+
+	if (request_param(req, "since", since, sizeof(since)))
+		since_s = strtonum(since, 1, HISTORY_SINCE_MAX_S, &err);
+	if (!request_param(req, "channel", channel, sizeof(channel)) || !guide_number_valid(channel) || err != NULL) {
+		*status = 400;
+		text_addf(&text, "{\"ok\":false,\"errors\":[\"%s\"]}\n", err != NULL ? "since: seconds, up to a day" :
+		    "channel: which one?");
+		return text_blob(&text);
+	}
+	known = lineup_find(&sup->config->lineup, channel);
+	TAILQ_FOREACH (s, &sup->streams.all, link) {
+		if (s->state_now == STREAM_ENDING || strcmp(s->guide_number, channel) != 0)
+			continue;
+		running = (struct history_running){ s->number, s->state, stream_state_name(s) };
+		runs = true;
+	}
+	if (known == NULL && !runs && !history_knows(sup->history, channel)) {
+		*status = 404;
+		text_addf(&text, "{\"ok\":false,\"errors\":[\"there is no channel %s\"]}\n", channel);
+		return text_blob(&text);
+	}
+	return history_json(sup->history, channel, known != NULL && known->name != NULL ? known->name : "",
+	    runs ? &running : NULL, (uint32_t)since_s);
+}
+
 static const struct {
 	const char *path;
 	enum request_method method;
@@ -111,6 +150,7 @@ static const struct {
 	{ "/api/config", REQUEST_GET, on_config },
 	{ "/api/health", REQUEST_GET, on_health },
 	{ "/api/dump", REQUEST_GET, on_dump },
+	{ "/api/recorder", REQUEST_GET, on_recorder },
 	{ "/api/reload", REQUEST_POST, on_reload },
 	{ "/api/restart", REQUEST_POST, on_restart },
 	{ "/api/upgrade", REQUEST_POST, NULL }, /* answered when it is done: upgrade.h */

@@ -34,6 +34,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/crash.h supervisor/crash.c \
 	supervisor/front.h supervisor/front.c \
 	supervisor/health.h supervisor/health.c \
+	supervisor/history.h supervisor/history.c \
 	supervisor/memory.h supervisor/memory.c \
 	supervisor/notify.h supervisor/notify.c \
 	supervisor/privs.h supervisor/privs.c \

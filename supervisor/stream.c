@@ -21,6 +21,7 @@
 #include "ipc/spool.h"
 #include "ipc/tune.h"
 #include "supervisor/choose.h"
+#include "supervisor/history.h"
 #include "supervisor/succession.h"
 #include "supervisor/tuner.h"
 
@@ -249,6 +250,7 @@ stream_watchers(const struct stream *s)
 void
 stream_drop_memory(struct stream *s)
 {
+	history_keep(s->streams->history, s->guide_number, s->number, s->state);
 	state_unmap(&s->state);
 	if (s->held)
 		keep_memory_gone(s->streams->keep, s->number);

@@ -122,8 +122,11 @@ struct stream {
 	ev_tstamp left_at;     /* when a client last left, or closed its side */
 };
 
+struct history;
+
 struct streams {
 	struct ev_loop *loop;
+	struct history *history;     /* where a stream's recorder goes when it is over; NULL: nowhere */
 	struct keep *keep;
 	struct workers *workers;
 	struct http_server *http;    /* where refused connections go back to */

@@ -22,6 +22,7 @@
 #include "base/pb.h"
 #include "supervisor/control.h"
 #include "supervisor/front.h"
+#include "supervisor/history.h"
 #include "supervisor/memory.h"
 #include "supervisor/status.h"
 
@@ -476,6 +477,8 @@ warm_up(struct supervisor *sup)
 
 	worker_settings(&settings, sup->config);
 	streams_init(&sup->streams, sup->loop, &sup->workers, sup->config, &sup->keep);
+	if (history_new(&sup->history) == 0) /* without memory for it, why knows less */
+		sup->streams.history = sup->history;
 	sup->streams.memory_limit = memory_limit(sup->config);
 	testcard_init(&sup->testcard, sup->loop, &sup->privs);
 	testcard_as(sup, sup->config);
@@ -530,6 +533,8 @@ end(struct supervisor *sup)
 	if (sup->control_path[0] != '\0' && !keep_there(&sup->keep))
 		(void)unlink(sup->control_path);
 	keep_close(&sup->keep);
+	sup->streams.history = NULL;
+	history_free(&sup->history);
 	config_free(&sup->config);
 }
 

@@ -48,6 +48,7 @@ struct supervisor {
 	struct units units;
 	struct workers workers;
 	struct streams streams;
+	struct history *history;
 	struct testcard testcard;
 	struct discovery discovery;
 	struct http_server *http, *control;

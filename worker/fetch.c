@@ -59,6 +59,8 @@ struct fetch_pool {
 	enum { SOURCE_UNKNOWN, SOURCE_PUBLIC, SOURCE_PRIVATE } source;
 	uint64_t random;
 	struct fetch_figures figures;
+	struct fetch_phases phases;
+	struct fetch_trouble trouble;
 	struct hosts hosts;
 	ev_tstamp hold;         /* no request before */
 	ev_timer held;
@@ -87,6 +89,7 @@ struct fetch {
 	struct transfer *t;
 	ev_timer timer;
 	ev_tstamp started, began_at, active_at, wake, missing_since;
+	ev_tstamp naming_at;
 
 	unsigned tries, tries_max;
 	unsigned failed;      /* tries that count against tries_max */
@@ -117,6 +120,7 @@ struct fetch {
 
 static void begin(struct fetch *f);
 static void finish(struct fetch *f, int err);
+static void note_phases(struct fetch_phases *p, CURL *e);
 static void redirect(struct fetch *f);
 static void succeeded(struct fetch *f);
 
@@ -249,10 +253,42 @@ again(struct fetch *f, double delay)
 	arm(f);
 }
 
+/* A try failed, in that way; f->why and the response in hand say more. */
+static void
+note_trouble(struct fetch *f, enum trouble what)
+{
+	struct fetch_trouble *t = &f->pool->trouble;
+
+	t->tries++;
+	t->what = what;
+	t->kind = f->o.kind;
+	t->http_status = f->reply.status;
+	snprintf(t->why, sizeof(t->why), "%s", f->why);
+	snprintf(t->host, sizeof(t->host), "%s", f->parts.host);
+}
+
+/* How far curl got on a connection, and what the system said when it got no further. */
+static enum trouble_reach
+reach(const struct fetch *f, long *os_error)
+{
+	curl_off_t connected_us = 0, ready_us = 0;
+
+	*os_error = 0;
+	if (f->t == NULL)
+		return REACH_NOTHING;
+	curl_easy_getinfo(f->t->easy, CURLINFO_OS_ERRNO, os_error);
+	curl_easy_getinfo(f->t->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+	curl_easy_getinfo(f->t->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+	return ready_us > 0 ? REACH_SERVER : connected_us > 0 ? REACH_HOST : REACH_NOTHING;
+}
+
 /* What is known of the try in hand, which ended with code. */
 static struct verdict_try
 known(const struct fetch *f, CURLcode code)
 {
+	long os_error;
+	enum trouble_reach reached = reach(f, &os_error);
+
 	return (struct verdict_try){
 		.kind = f->o.kind,
 		.reused = f->reused,
@@ -275,6 +311,8 @@ known(const struct fetch *f, CURLcode code)
 		.stop_err = f->stop_err,
 		.code = (int)code,
 		.connected = f->connect_ms > 0,
+		.reach = reached,
+		.os_error = os_error,
 	};
 }
 
@@ -304,6 +342,8 @@ obey(struct fetch *f, const struct verdict *v)
 	stop_transfer(f);
 	if (v->why[0] != '\0')
 		because(f, "%s", v->why);
+	if (v->trouble != TROUBLE_NONE && v->what != VERDICT_DONE && v->what != VERDICT_REDIRECT && v->what != VERDICT_STALE)
+		note_trouble(f, v->trouble);
 	f->fresh = v->fresh;
 	f->rotate += v->rotate;
 	f->no_range |= v->whole;
@@ -365,6 +405,8 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	}
 	f->curl_code = CURLE_OPERATION_TIMEDOUT;
+	if (f->t != NULL && f->pool->phases.answer_ms < 0)
+		note_phases(&f->pool->phases, f->t->easy);
 	t = known(f, CURLE_OPERATION_TIMEDOUT);
 	v = verdict_timeout(&t, f->state == NAMING, try_timeout(f));
 	obey(f, &v);
@@ -696,10 +738,13 @@ named(struct fetch *f, int err)
 		obey(f, &v);
 		return;
 	}
+	if (p->phases.dns_ms < 0)
+		p->phases.dns_ms = (int)PB_MAX((ev_now(p->loop) - f->naming_at) * 1e3, 0.);
 	if (f->o.channel_url && f->hops == 0 && p->source == SOURCE_UNKNOWN)
 		p->source = resolve_all_private(&f->addrs) ? SOURCE_PRIVATE : SOURCE_PUBLIC;
 	if (!may_be_private(f) && resolve_all_private(&f->addrs)) {
 		because(f, "a public source led to a private address");
+		note_trouble(f, TROUBLE_REDIRECT);
 		finish(f, PB_NO);
 		return;
 	}
@@ -739,6 +784,7 @@ launch(struct fetch *f)
 		f->tries++;
 	}
 	f->state = NAMING;
+	f->naming_at = ev_now(f->pool->loop);
 	reply_clear(&f->reply);
 	f->head_over = f->discard = f->refused = f->whole = f->replan = false;
 	f->discarded = 0;
@@ -817,6 +863,7 @@ redirect(struct fetch *f)
 
 	if (f->reply.location_too_long) {
 		because(f, "a Location of more than %d bytes", URL_MAX);
+		note_trouble(f, TROUBLE_REDIRECT);
 		finish(f, PB_ELIMIT);
 		return;
 	}
@@ -825,6 +872,7 @@ redirect(struct fetch *f)
 		err = url_parse(&f->parts, next);
 	if (err != 0) {
 		because(f, err == PB_NO ? "redirected to something else than http and https" : "redirected to no URL");
+		note_trouble(f, TROUBLE_REDIRECT);
 		finish(f, err == PB_NO ? PB_ENOSUP : err);
 		return;
 	}
@@ -834,6 +882,7 @@ redirect(struct fetch *f)
 		seen += f->seen[i] == h;
 	if (seen >= 2 || f->hops >= FETCH_REDIRECTS_MAX) {
 		because(f, seen >= 2 ? "redirected in a circle" : "more than %d redirects", FETCH_REDIRECTS_MAX);
+		note_trouble(f, TROUBLE_REDIRECT);
 		finish(f, PB_ELIMIT);
 		return;
 	}
@@ -868,6 +917,24 @@ smooth(uint32_t old, uint32_t new)
 	return old == 0 ? new : (uint32_t)(((uint64_t)old * 7 + new) / 8);
 }
 
+/* The first connection, as far as it got. */
+static void
+note_phases(struct fetch_phases *p, CURL *e)
+{
+	curl_off_t tcp_us = 0, tls_us = 0, ready_us = 0, first_us = 0;
+
+	curl_easy_getinfo(e, CURLINFO_CONNECT_TIME_T, &tcp_us);
+	curl_easy_getinfo(e, CURLINFO_APPCONNECT_TIME_T, &tls_us);
+	curl_easy_getinfo(e, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+	curl_easy_getinfo(e, CURLINFO_STARTTRANSFER_TIME_T, &first_us);
+	if (p->tcp_ms < 0 && tcp_us > 0)
+		p->tcp_ms = (int)PB_MIN(tcp_us / 1000, 86400000);
+	if (p->tls_ms < 0 && ready_us > 0)
+		p->tls_ms = tls_us > tcp_us ? (int)PB_MIN((tls_us - tcp_us) / 1000, 86400000) : 0;
+	if (p->answer_ms < 0 && ready_us > 0 && first_us > ready_us)
+		p->answer_ms = (int)PB_MIN((first_us - ready_us) / 1000, 86400000);
+}
+
 static void
 measure(struct fetch *f)
 {
@@ -883,6 +950,8 @@ measure(struct fetch *f)
 	curl_easy_getinfo(e, CURLINFO_APPCONNECT_TIME_T, &tls_us);
 	curl_easy_getinfo(e, CURLINFO_STARTTRANSFER_TIME_T, &first_us);
 	curl_easy_getinfo(e, CURLINFO_RETRY_AFTER, &retry_s);
+	if (f->pool->phases.answer_ms < 0)
+		note_phases(&f->pool->phases, e);
 	fig->connects += (uint64_t)PB_MAX(connects, 0L);
 	f->reused = connects == 0;
 	f->http2 = version == CURL_HTTP_VERSION_2_0;
@@ -1108,6 +1177,7 @@ fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch
 	p->arg = o->arg;
 	ev_timer_init(&p->held, on_held, 0., 0.);
 	p->held.data = p;
+	p->phases = (struct fetch_phases){ -1, -1, -1, -1 };
 	while (p->random == 0)
 		if (getrandom(&p->random, sizeof(p->random), 0) != (ssize_t)sizeof(p->random))
 			p->random = (uint64_t)getpid();
@@ -1175,6 +1245,30 @@ void
 fetch_pool_settle(struct fetch_pool *p)
 {
 	transfers_keep(p->transfers, (unsigned)p->hosts.count);
+}
+
+struct fetch_phases
+fetch_pool_phases(const struct fetch_pool *p)
+{
+	return p->phases;
+}
+
+bool
+fetch_pool_trouble(struct fetch_pool *p, struct fetch_trouble *out)
+{
+	if (p->trouble.tries == 0)
+		return false;
+	*out = p->trouble;
+	p->trouble.tries = 0;
+	return true;
+}
+
+const char *
+fetch_kind_name(enum fetch_kind kind)
+{
+	static const char *const names[] = { "playlist", "key", "segment", "stream" };
+
+	return (unsigned)kind < NITEMS(names) ? names[kind] : "request";
 }
 
 struct fetch_figures

@@ -38,6 +38,7 @@
 #include <ev.h>
 
 #include "base/url.h"
+#include "worker/trouble.h"
 
 #define FETCH_PLAYLIST_MAX ((size_t)4 << 20)
 #define FETCH_KEY_MAX ((size_t)64)
@@ -127,6 +128,22 @@ struct fetch_figures {
 	uint64_t throughput_bps; /* bits per second while bodies of 64 KiB and more moved, smoothed */
 };
 
+/* How the first connection of a pool came to be; -1: it did not get so far. */
+struct fetch_phases {
+	int dns_ms, tcp_ms, tls_ms; /* each by itself; tls_ms is 0 for plain http */
+	int answer_ms;              /* from the request to the first byte of the answer */
+};
+
+/* Tries that failed, lately. */
+struct fetch_trouble {
+	unsigned tries;
+	enum trouble what;    /* the last one: in which way, */
+	enum fetch_kind kind; /* ... of what, */
+	int http_status;      /* ... with which answer, 0: none, */
+	char why[FETCH_REASON_MAX / 2];
+	char host[URL_HOST_MAX];
+};
+
 struct fetch_pool_options {
 	struct resolve *resolve;             /* borrowed for the pool's life */
 	const struct msg_settings *settings; /* borrowed for the call (ipc/msg.h) */
@@ -172,6 +189,12 @@ void fetch_pool_hold(struct fetch_pool *pool, ev_tstamp until);
 void fetch_pool_settle(struct fetch_pool *pool);
 
 struct fetch_figures fetch_pool_figures(const struct fetch_pool *pool);
+struct fetch_phases fetch_pool_phases(const struct fetch_pool *pool);
+
+/* What went wrong since the last call. false: nothing did. */
+bool fetch_pool_trouble(struct fetch_pool *pool, struct fetch_trouble *out);
+
+const char *fetch_kind_name(enum fetch_kind kind);
 
 /*
  * Begin. Gives *out, which stays valid until on_done or fetch_cancel().

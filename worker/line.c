@@ -65,6 +65,9 @@ struct line {
 	int64_t media_ns;       /* when media last came to the spool */
 	bool again;             /* the segment that `resumed` names comes once more, from its start */
 	struct state_upstream resumed;
+	/* Loop times of a tune's way to its picture; 0: not yet. */
+	ev_tstamp opened_at, playlist_at, segment_at;
+	bool phases_said;
 };
 
 static int64_t
@@ -143,6 +146,41 @@ settle(struct line *l)
 	(void)malloc_trim(0);
 }
 
+/* How far a tune came, and in which time: for plexbridgectl why. why is NULL when it has a picture. */
+static void
+say_phases(struct line *l, const char *why)
+{
+	struct fetch_phases p = fetch_pool_phases(l->pool);
+	ev_tstamp now = ev_now(l->loop);
+	bool answered = p.answer_ms >= 0;
+
+	if (l->phases_said || l->opened_at == 0)
+		return;
+	l->phases_said = true;
+	log_event(LOG_INFO, "tune.phases",
+	    "channel=%s dns_ms=%d tcp_ms=%d tls_ms=%d answer_ms=%d playlist_ms=%.0f segment_ms=%.0f key_ms=%.0f stuck=%s "
+	    "why=\"%s\"",
+	    l->tune.guide_number, p.dns_ms, p.tcp_ms, p.tls_ms, p.answer_ms,
+	    l->playlist_at > 0 ? (l->playlist_at - l->opened_at) * 1e3 : -1,
+	    l->segment_at > 0 ? (l->segment_at - l->opened_at) * 1e3 : -1, why == NULL ? (now - l->opened_at) * 1e3 : -1,
+	    why == NULL ? "-" : p.dns_ms < 0 ? "dns" : p.tcp_ms < 0 ? "tcp" : p.tls_ms < 0 ? "tls" : !answered ?
+	    "answer" : l->playlist_at == 0 ? "playlist" : l->segment_at == 0 ? "segment" : "key", why != NULL ? why : "");
+}
+
+/* What failed in this second, once: a source that is down fails several times in each. */
+static void
+record_trouble(struct line *l)
+{
+	struct fetch_trouble t;
+	char text[RECORDER_TEXT];
+
+	if (!fetch_pool_trouble(l->pool, &t))
+		return;
+	snprintf(text, sizeof(text), "class=%s kind=%s status=%d tries=%u host=%.60s why=\"%.100s\"", trouble_name(t.what),
+	    fetch_kind_name(t.kind), t.http_status, t.tries, t.host, t.why);
+	recorder_event_put(&l->state->recorder, LOG_WARNING, "fetch.failed", text);
+}
+
 static void
 line_second(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -153,6 +191,7 @@ line_second(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop;
 	(void)revents;
 	publish(l);
+	record_trouble(l);
 	if (!l->media)
 		return;
 	if (++l->seconds % SETTLE_S == 0)
@@ -197,6 +236,7 @@ source_starts(void *arg, uint32_t behind_ms, uint32_t reserve_ms)
 	struct line *l = arg;
 	uint32_t burst_ms = l->tune.settings.burst_ms;
 
+	l->playlist_at = ev_now(l->loop);
 	/* A window that is too short shrinks the burst first. */
 	if (behind_ms < burst_ms + reserve_ms)
 		burst_ms = PB_MIN(burst_ms, PB_MAX(behind_ms > reserve_ms ? behind_ms - reserve_ms : 0, BURST_FLOOR_MS));
@@ -241,6 +281,8 @@ all_failed(void *arg, uint32_t code, const char *reason)
 	if (l->failed)
 		return;
 	l->failed = true;
+	record_trouble(l);
+	say_phases(l, reason);
 	ev_timer_stop(l->loop, &l->tick);
 	ev_timer_stop(l->loop, &l->second);
 	l->ops->failed(l->arg, code, reason);
@@ -329,8 +371,11 @@ static int
 feed(struct line *l, const void *buf, size_t len)
 {
 	uint64_t head = atomic_load(&l->state->head), keys = conform_stats(writer_conform(l->writer))->keys;
-	int err = writer_feed(l->writer, buf, len, now_ns());
+	int err;
 
+	if (l->segment_at == 0)
+		l->segment_at = ev_now(l->loop);
+	err = writer_feed(l->writer, buf, len, now_ns());
 	arrived(l, head, keys);
 	return err;
 }
@@ -539,6 +584,7 @@ writer_media(void *arg)
 	struct line *l = arg;
 
 	l->media = true;
+	say_phases(l, NULL);
 	l->useless = 0;
 	source_has_media(l->source);
 	prefetch_tuning(l->prefetch, 0);
@@ -692,6 +738,8 @@ line_open(struct line *l)
 {
 	uint32_t ms = l->tune.settings.tune_timeout_ms;
 
+	if (!l->media)
+		l->opened_at = ev_now(l->loop);
 	if (!l->media)
 		prefetch_tuning(l->prefetch, ev_now(l->loop) + (ms != 0 ? ms : TUNE_TIMEOUT_MS) / 1e3);
 	ev_timer_start(l->loop, &l->tick);

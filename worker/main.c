@@ -26,6 +26,7 @@
 #include "worker/client.h"
 #include "worker/line.h"
 #include "worker/link.h"
+#include "worker/record.h"
 #include "worker/resolve.h"
 #include "worker/sources.h"
 
@@ -52,6 +53,8 @@ struct worker {
 	struct msg_quarantine quarantine;
 	int status;
 };
+
+static struct record record; /* large, and one a process */
 
 static void
 quit(struct worker *w, int status)
@@ -206,6 +209,7 @@ link_tune(void *arg, const struct msg_tune *tune, int spool_fd, int state_fd)
 		return PB_EPEER;
 	if ((err = state_map(state_fd, &w->state)) != 0)
 		return err < 0 ? err : PB_EPEER;
+	record_start(&record, w->loop, w->state);
 	err = clients_new(&w->clients, w->loop, spool_fd, w->state, tune->settings.burst_ms, tune->settings.paused_ms,
 	    client_event, w);
 	if (err != 0)
@@ -230,6 +234,7 @@ link_client(void *arg, const struct msg_client *client, int fd)
 	struct worker *w = arg;
 	struct msg_client_report report = { .client = client->client, .slot = client->slot, .event = CLIENT_GONE };
 
+	record_slot(&record, client->slot);
 	if ((client->resume ? clients_resume(w->clients, client, fd) : clients_add(w->clients, client, fd)) != 0)
 		link_report(w->link, &report);
 }
@@ -296,6 +301,7 @@ serve(int fd)
 	for (size_t i = 0; i < NITEMS(w.sources.at); i++)
 		free(w.sources.at[i].url);
 	clients_free(&w.clients);
+	record_stop(&record);
 	state_unmap(&w.state);
 	link_free(&w.link);
 	resolve_free(&w.resolve);

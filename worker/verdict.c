@@ -44,6 +44,7 @@ judge_status(struct verdict *v, const struct verdict_try *t)
 		return;
 	}
 	because(v, "HTTP %d", status);
+	v->trouble = TROUBLE_STATUS;
 	if (status == 404 && t->kind == FETCH_SEGMENT && t->missing_s < t->missing_ms / 1e3) {
 		set(v, VERDICT_MISSING, PB_NO);
 	} else if (status == 416 && t->ranged && t->pos > 0) {
@@ -93,6 +94,7 @@ judge_transport(struct verdict *v, const struct verdict_try *t)
 	CURLcode code = t->code == CURLE_OK ? CURLE_GOT_NOTHING : (CURLcode)t->code;
 	int err = final_err(code);
 
+	v->trouble = trouble_of_curl((int)code, t->os_error, t->got > 0 ? REACH_BODY : t->reach);
 	if (t->pos > 0)
 		because(v, "%s after %" PRIu64 " bytes", curl_easy_strerror(code), t->pos);
 	else
@@ -123,11 +125,13 @@ verdict_transfer(const struct verdict_try *t)
 
 	if (t->refused && t->code != CURLE_OK) {
 		because(&v, "a public source led to a private address");
+		v.trouble = TROUBLE_REDIRECT;
 		set(&v, VERDICT_END, PB_NO);
 	} else if (t->replan) {
 		v.whole = true;
 		set(&v, VERDICT_NOW, PB_EFORMAT);
 	} else if (t->stop_err != 0) {
+		v.trouble = TROUBLE_BODY;
 		set(&v, VERDICT_END, t->stop_err);
 	} else if (t->whole) {
 		set(&v, VERDICT_DONE, 0);
@@ -146,6 +150,7 @@ verdict_name(const struct verdict_try *t, int err)
 {
 	struct verdict v = { .fresh = t->fresh };
 
+	v.trouble = TROUBLE_NAME;
 	because(&v, err == PB_NO ? "no such host" : "no address for its name: %s", pb_strerror(err));
 	if (err == PB_EFORMAT)
 		set(&v, VERDICT_END, PB_EFORMAT); /* a name that no server could know */
@@ -166,6 +171,8 @@ verdict_timeout(const struct verdict_try *t, bool naming, double timeout_s)
 		v.rotate = true;
 		return v;
 	}
+	v.trouble = naming ? TROUBLE_NAME : trouble_of_curl(CURLE_OPERATION_TIMEDOUT, 0,
+	    t->got > 0 || t->wanted ? REACH_BODY : t->reach);
 	if (naming)
 		because(&v, "no address for its name in %.0f ms", timeout_s * 1e3);
 	else if (t->got > 0)

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "worker/fetch.h"
+#include "worker/trouble.h"
 
 #define VERDICT_MISSING_S 0.3                   /* between two requests for a segment that is not there yet */
 #define VERDICT_MOVED_WELL ((uint64_t)64 << 10) /* a try that brought so much was no failure */
@@ -54,6 +55,8 @@ struct verdict_try {
 	int stop_err;           /* stopped by us for this error, 0 if not */
 	int code;               /* curl's (CURLcode) */
 	bool connected;         /* a new connection was made */
+	enum trouble_reach reach; /* how far it got, kept connection or not */
+	long os_error;          /* errno of what failed, 0: nothing did */
 };
 
 enum verdict_what {
@@ -74,6 +77,7 @@ struct verdict {
 	bool whole;   /* ... and has to do without ranges */
 	bool doubt;   /* the addresses of its name may have changed */
 	bool http2;   /* HTTP/2 is to blame */
+	enum trouble trouble; /* in which way it failed */
 	char why[FETCH_REASON_MAX / 2]; /* for the log; "" when who stopped it said it already */
 };
 

@@ -29,6 +29,16 @@ tests_unit_ipc_SOURCES = tests/unit/ipc.c
 tests_unit_ipc_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_ipc_LDADD = libipc.a libbase.a $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/recorder
+tests_unit_recorder_SOURCES = tests/unit/recorder.c
+tests_unit_recorder_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_recorder_LDADD = libipc.a libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/history
+tests_unit_history_SOURCES = tests/unit/history.c
+tests_unit_history_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_history_LDADD = libsupervisor.a libipc.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/pace
 tests_unit_pace_SOURCES = tests/unit/pace.c
 tests_unit_pace_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -6,6 +6,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -197,6 +198,29 @@ START_TEST(levels_have_their_names)
 }
 END_TEST
 
+static char tapped[4096];
+
+static void
+keep_tapped(void *arg, int level, const char *event, const char *pairs)
+{
+	size_t len = strlen(arg);
+
+	snprintf((char *)arg + len, sizeof(tapped) - len, "%s %s %s;", log_level_name(level), event, pairs);
+}
+
+START_TEST(a_tap_hears_what_is_not_written_too)
+{
+	log_init("test", LOG_TO_STDERR, LOG_AS_LOGFMT, LOG_ERR);
+	log_tap(keep_tapped, tapped);
+	log_event(LOG_INFO, "one", "n=%d why=\"a\nb\"", 1);
+	log_event(LOG_DEBUG, "two", "n=2");
+	log_event(LOG_WARNING, "three", "n=3");
+	log_tap(NULL, NULL);
+	log_event(LOG_WARNING, "four", "n=4");
+	ck_assert_str_eq(tapped, "info one n=1 why=\"a?b\";warning three n=3;");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -212,6 +236,7 @@ main(void)
 	tcase_add_test(tc, a_line_that_is_too_long_is_cut_and_stays_well_formed);
 	tcase_add_test(tc, a_pipe_that_nobody_reads_loses_lines_and_says_so_later);
 	tcase_add_test(tc, levels_have_their_names);
+	tcase_add_test(tc, a_tap_hears_what_is_not_written_too);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
 	srunner_set_tap(sr, "-");
