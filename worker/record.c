@@ -61,6 +61,26 @@ list_client(struct recorder_second *s, const struct recorder_client *c)
 		s->worst[least] = *c;
 }
 
+/* What the kernel says of its connection (worker/client.c asked it); the first look at one tells no second. */
+static void
+connection(struct record *r, uint32_t n, struct recorder_client *c)
+{
+	const struct state_client *f = &r->state->clients[n];
+	struct record_client *before = &r->clients[n];
+	uint32_t retransmits = load32(&f->retransmits), zero_window_ms = load32(&f->zero_window_ms);
+
+	if (load64(&f->client) != c->client)
+		return;
+	c->rtt_ms = load32(&f->rtt_us) / 1000;
+	c->delivery_kbps = load32(&f->delivery_kbps);
+	c->unacked_ms = load32(&f->unacked_ms);
+	if (before->client == c->client) {
+		c->retransmits = retransmits - PB_MIN(before->retransmits, retransmits);
+		c->zero_window_ms = zero_window_ms - PB_MIN(before->zero_window_ms, zero_window_ms);
+	}
+	*before = (struct record_client){ c->client, retransmits, zero_window_ms };
+}
+
 static void
 look_at_clients(struct record *r, struct recorder_second *s, const struct state_view *view)
 {
@@ -75,6 +95,7 @@ look_at_clients(struct record *r, struct recorder_second *s, const struct state_
 		c.behind_ms = (uint32_t)PB_MIN(
 		    state_span_ms(r->state, load64(&slot->offset), view->released), (uint64_t)UINT32_MAX);
 		c.paused = load32(&slot->paused) != 0;
+		connection(r, i, &c);
 		list_client(s, &c);
 	}
 }
