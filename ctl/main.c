@@ -13,10 +13,17 @@
 #include "base/pb.h"
 #include "ctl/ask.h"
 #include "ctl/show.h"
+#include "ctl/why.h"
 
 #define CONTROL_SOCKET "/run/plexbridge/control.sock"
 
 static bool utf8;
+
+/* What stands behind a command's words. */
+static struct {
+	bool json;
+	uint32_t since_s;
+} options = { .since_s = WHY_SINCE_S };
 
 static void
 usage(FILE *out)
@@ -31,6 +38,8 @@ usage(FILE *out)
 	      "  health        would a tune work now? exit 0 or 1\n"
 	      "  dump          the status with all counters and workers, as JSON\n"
 	      "  show config   the settings in force, as JSON\n"
+	      "  why N         what happened to channel N, and which side failed\n"
+	      "                [--since 10m]\n"
 	      "\n"
 	      "  -s SOCKET     the control socket (default " CONTROL_SOCKET ")\n"
 	      "      --json    print the answer as it came\n"
@@ -130,6 +139,25 @@ put_health(const json_t *answer)
 	return PB_EXIT_FAIL;
 }
 
+static int
+put_why(const json_t *answer)
+{
+	const json_t *errors = json_object_get(answer, "errors");
+	json_t *o;
+	int status;
+
+	if (errors != NULL) {
+		put_lines(errors, "");
+		return PB_EXIT_FAIL;
+	}
+	if (!options.json)
+		return put(why_text(answer, utf8));
+	o = why_json(answer);
+	status = o != NULL ? put_json(o) : put(NULL);
+	json_decref(o);
+	return status;
+}
+
 /* A second word that is "" stands for any, which is put behind the path. */
 static const struct {
 	const char *words[2];
@@ -137,15 +165,17 @@ static const struct {
 	bool post;
 	long timeout_ms;
 	int (*put)(const json_t *answer);
+	bool own_json; /* what --json prints is not the answer, but what put() makes of it */
 } commands[] = {
-	{ { "status", NULL }, "/api/status", false, ASK_TIMEOUT_MS, put_status },
-	{ { "channels", NULL }, "/api/channels", false, ASK_TIMEOUT_MS, put_channels },
-	{ { "reload", NULL }, "/api/reload", true, ASK_TIMEOUT_MS, put_reload },
-	{ { "upgrade", NULL }, "/api/upgrade", true, ASK_UPGRADE_MS, put_upgrade },
-	{ { "restart", "" }, "/api/restart?channel=", true, ASK_TIMEOUT_MS, put_restart },
-	{ { "health", NULL }, "/api/health", false, ASK_TIMEOUT_MS, put_health },
-	{ { "dump", NULL }, "/api/dump", false, ASK_TIMEOUT_MS, put_json },
-	{ { "show", "config" }, "/api/config", false, ASK_TIMEOUT_MS, put_json },
+	{ { "status", NULL }, "/api/status", false, ASK_TIMEOUT_MS, put_status, false },
+	{ { "channels", NULL }, "/api/channels", false, ASK_TIMEOUT_MS, put_channels, false },
+	{ { "reload", NULL }, "/api/reload", true, ASK_TIMEOUT_MS, put_reload, false },
+	{ { "upgrade", NULL }, "/api/upgrade", true, ASK_UPGRADE_MS, put_upgrade, false },
+	{ { "restart", "" }, "/api/restart?channel=", true, ASK_TIMEOUT_MS, put_restart, false },
+	{ { "health", NULL }, "/api/health", false, ASK_TIMEOUT_MS, put_health, false },
+	{ { "why", "" }, "/api/recorder?channel=", false, ASK_TIMEOUT_MS, put_why, true },
+	{ { "dump", NULL }, "/api/dump", false, ASK_TIMEOUT_MS, put_json, false },
+	{ { "show", "config" }, "/api/config", false, ASK_TIMEOUT_MS, put_json, false },
 };
 
 /*
@@ -171,6 +201,8 @@ make_path(char *out, size_t size, size_t command, const char *word)
 
 		n += snprintf(out + n, size - (size_t)n, plain ? "%c" : "%%%02X", c);
 	}
+	if (commands[command].put == put_why && n >= 0 && (size_t)n < size)
+		n += snprintf(out + n, size - (size_t)n, "&since=%u", options.since_s);
 	return n >= 0 && (size_t)n < size;
 }
 
@@ -197,7 +229,7 @@ run(const char *socket, bool json, size_t command, const char *word)
 		fprintf(stderr, "plexbridgectl: %s: status %ld, %s\n", socket, answer.status,
 		    value == NULL ? "and the answer is not JSON" : "which this version does not know");
 		status = PB_EXIT_FAIL;
-	} else if (json) {
+	} else if (json && (!commands[command].own_json || answer.status != 200)) {
 		fwrite(answer.body, 1, answer.len, stdout);
 		if (answer.len > 0 && answer.body[answer.len - 1] != '\n')
 			putchar('\n');
@@ -233,6 +265,7 @@ main(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "json", no_argument, NULL, 'j' },
+		{ "since", required_argument, NULL, 'S' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -250,7 +283,14 @@ main(int argc, char **argv)
 			socket = optarg;
 			break;
 		case 'j':
-			json = true;
+			json = options.json = true;
+			break;
+		case 'S':
+			options.since_s = why_since(optarg);
+			if (options.since_s == 0) {
+				fprintf(stderr, "plexbridgectl: --since %s: seconds, or a time like 90s, 10m, 2h\n", optarg);
+				return PB_EXIT_FAIL;
+			}
 			break;
 		case 'V':
 			printf("plexbridgectl %s (%s)\n%s, jansson %s\n", PACKAGE_VERSION, PB_COMMIT, curl_version(),

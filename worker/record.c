@@ -122,6 +122,8 @@ record_second(struct record *r)
 	s.reserve_ms = (uint32_t)PB_MIN(view.reserve_ms, (uint64_t)UINT32_MAX);
 	s.target_ms = load32(&f->target_ms);
 	s.quality = load32(&f->quality);
+	s.rtt_ms = load32(&f->rtt_ms);
+	s.loss_permille = load32(&f->loss_permille);
 	s.source = load32(&f->source);
 	s.http_status = load32(&f->http_status);
 	look_at_clients(r, &s, &view);
