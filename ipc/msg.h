@@ -40,7 +40,7 @@
 
 #include "base/url.h"
 
-#define MSG_VERSION 4
+#define MSG_VERSION 5
 #define MSG_FDS_MAX 4
 #define MSG_DATA_MAX 32768
 #define MSG_HEADERS_MAX 4096
@@ -95,6 +95,7 @@ struct msg_settings {
 	uint64_t spool_max;      /* bytes */
 	uint64_t worker_memory;  /* bytes */
 	uint64_t variant_value;  /* struct variant_limit (config/variant.h) */
+	int64_t first_dts_90k;   /* where a stream's clock begins; 0: as always */
 	uint32_t variant_kind;
 	uint8_t private_targets, append_query, spare[2];
 };

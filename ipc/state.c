@@ -16,6 +16,7 @@
 
 #define STATE_SEALS (F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 #define PCR_PER_MS 27000
+#define PREFIX_SIZE (offsetof(struct state, slots) + sizeof(((struct state *)NULL)->slots))
 
 /* Readers in other processes map the same bytes: the layout is part of the protocol. */
 _Static_assert(offsetof(struct state, slots) == 136, "the prefix never changes between builds");
@@ -74,6 +75,34 @@ state_map(int fd, struct state **out)
 		return PB_ESYS;
 	*out = state;
 	return 0;
+}
+
+int
+state_map_prefix(int fd, struct state **out)
+{
+	uint32_t head[6]; /* magic, layout, size, slot_count, slot_size, slot_at */
+	struct state *state;
+	struct stat st;
+
+	if (fcntl(fd, F_GET_SEALS) != STATE_SEALS || fstat(fd, &st) == -1 ||
+	    pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || head[0] != STATE_MAGIC)
+		return PB_EPEER;
+	if (head[3] != STATE_SLOTS || head[4] != sizeof(struct state_slot) || head[5] != offsetof(struct state, slots) ||
+	    st.st_size < (off_t)PREFIX_SIZE)
+		return PB_EPEER;
+	state = mmap(NULL, PREFIX_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	if (state == MAP_FAILED)
+		return PB_ESYS;
+	*out = state;
+	return 0;
+}
+
+void
+state_unmap_prefix(struct state **state)
+{
+	if (*state != NULL)
+		munmap(*state, PREFIX_SIZE);
+	*state = NULL;
 }
 
 void

@@ -221,6 +221,13 @@ int state_create(int *fd, struct state **out);
  */
 int state_map(int fd, struct state **out);
 
+/*
+ * Map the prefix of a state of any layout, to read what it says of clients:
+ * nothing behind the slots may be touched. 0, PB_EPEER (not ours), PB_ESYS.
+ */
+int state_map_prefix(int fd, struct state **out);
+void state_unmap_prefix(struct state **state);
+
 /* Unmap and set *state to NULL. */
 void state_unmap(struct state **state);
 

@@ -210,7 +210,7 @@ void
 client_look(struct client *c)
 {
 	struct pollfd p = { .fd = c->conn.fd, .events = POLLRDHUP };
-	bool orphan = c->phase == CLIENT_OWED && c->stream->state_now == STREAM_ORPHAN;
+	bool orphan = c->phase == CLIENT_OWED && (c->stream->state_now == STREAM_ORPHAN || c->stream->renewed);
 
 	if (!orphan && (c->phase != CLIENT_WAITING || !c->mute))
 		return;

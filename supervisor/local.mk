@@ -40,6 +40,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/privs.h supervisor/privs.c \
 	supervisor/provider.h supervisor/provider.c \
 	supervisor/quarantine.h supervisor/quarantine.c \
+	supervisor/renew.h supervisor/renew.c \
 	supervisor/restore.c \
 	supervisor/slot.h supervisor/slot.c \
 	supervisor/status.h supervisor/status.c \

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/pb.h"
 #include "ipc/spool.h"
+#include "supervisor/renew.h"
 #include "supervisor/stream.h"
 #include "supervisor/succession.h"
 #include "supervisor/tuner.h"
@@ -21,7 +22,33 @@ restore_memory(struct stream *s)
 		keep_drop(s->streams->keep, LEDGER_FD_SPOOL, s->number);
 	if (!s->held && s->state_fd != -1)
 		keep_drop(s->streams->keep, LEDGER_FD_STATE, s->number);
-	return s->held && spool_valid(s->spool_fd) && state_map(s->state_fd, &s->state) == 0;
+	return s->held && spool_valid(s->spool_fd);
+}
+
+/* Can a worker of ours go on with it? Not when it was written by another build, or has no media yet. */
+static bool
+is_readable(struct stream *s)
+{
+	if (state_map(s->state_fd, &s->state) != 0)
+		return false;
+	return atomic_load(&s->state->released) > atomic_load(&s->state->tail);
+}
+
+/* On a fresh spool, then, under the connections that are there. false: not even that. */
+static bool
+begin_afresh(struct stream *s)
+{
+	struct client *c, *next;
+
+	if (!renew(s))
+		return false;
+	for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		(void)client_carry(c);
+	}
+	s->renewed = true;
+	stream_note(s);
+	return true;
 }
 
 /* An upgrade: its worker lives, and is to be replaced by one of ours in its turn. */
@@ -64,7 +91,11 @@ restore_stream(struct streams *all, const struct ledger_stream *entry)
 		.poisoned = entry->poisoned,
 	};
 	stream_slot_restore(s);
-	if (restore_memory(s) && entry->live) {
+	if (restore_memory(s) && entry->live && !is_readable(s) && workers_claim(all->workers, s->number) == NULL) {
+		s->renewed = true; /* when its clients are there */
+		return;
+	}
+	if (s->state != NULL && entry->live) {
 		/* As if its worker had died this moment. */
 		s->state_now = STREAM_LIVE;
 		stream_note(s);
@@ -111,7 +142,9 @@ streams_restore(struct streams *all)
 		next = TAILQ_NEXT(s, link);
 		log_event(LOG_WARNING, "stream.restored", "channel=%s stream=%" PRIu64 " tuner=%d live=%d clients=%zu",
 		    s->guide_number, s->number, s->tuner, s->state_now == STREAM_LIVE, stream_watchers(s));
-		if (s->state_now == STREAM_LIVE && s->worker == NULL)
+		if (s->renewed && (stream_watchers(s) == 0 || !begin_afresh(s)))
+			stream_end(s, "memory-lost", TUNER_SYSTEM_BUSY);
+		else if (s->state_now == STREAM_LIVE && s->worker == NULL)
 			succession_carry(s, 0);
 		else if (s->state_now == STREAM_LIVE)
 			stream_client_left(s); /* the last one may have, before */

@@ -27,6 +27,7 @@
 
 #define LOOK_S 1.0
 #define SLOTS_FIRST 16
+#define CLOCK_SLACK_S 3.0 /* what the clock began with, and what is ahead of it */
 #define ORIGIN_WAIT_S 1.0 /* until the test card's origin is asked for again */
 
 static const char *const names[STREAM_STATES] = { "waiting", "tuning", "live", "orphan", "ending" };
@@ -46,7 +47,7 @@ stream_note(struct stream *s)
 	struct ledger_stream entry = {
 		.number = s->number,
 		.tuner = s->tuner,
-		.live = s->state_now == STREAM_LIVE || s->state_now == STREAM_ORPHAN,
+		.live = s->state_now == STREAM_LIVE || s->state_now == STREAM_ORPHAN || s->renewed,
 		.restarts = s->restarts,
 		.retunes = s->retunes,
 		.deaths_row = s->crashes.row,
@@ -378,6 +379,7 @@ serve(struct stream *s)
 {
 	struct client *c, *next;
 
+	s->renewed = false;
 	stream_set_state(s, STREAM_LIVE);
 	for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
@@ -385,6 +387,19 @@ serve(struct stream *s)
 			client_media(c);
 	}
 	stream_pay(s);
+}
+
+/*
+ * Where the clock of a renewed stream begins: where it was is not known, but
+ * it can't have been later than this, so that times rise for who watches.
+ */
+static int64_t
+clock_behind(const struct stream *s)
+{
+	double lived_s = PB_MAX(ev_now(s->streams->loop) - s->born, 0.0);
+	double drift_s = lived_s / 400; /* 0.2 % (worker/pace.h), and some */
+
+	return (int64_t)((lived_s + drift_s + s->streams->config->stream.burst_ms / 1e3 + CLOCK_SLACK_S) * 90000);
 }
 
 /* Tell the worker what to play, or to go on with. May free s. */
@@ -410,6 +425,8 @@ send_tune(struct stream *s)
 	tune.skip_serial = s->crashes.skip_serial;
 	if (adopts)
 		succession_pack(s, &tune);
+	if (s->renewed)
+		tune.settings.first_dts_90k = clock_behind(s);
 	err = succession_quarantine(s);
 	if (err == 0)
 		err = upstream_tell_first(s, tune.source_count);
@@ -452,6 +469,13 @@ on_failed(struct worker *w, unsigned code, const char *reason)
 	if (s->state_now == STREAM_ENDING || s->streams->closing)
 		return;
 	s->streams->failed++;
+	if (s->renewed && stream_watchers(s) > 0) {
+		/* They were served before: they wait for as long as it takes. */
+		log_event(LOG_WARNING, "stream.failed", "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"", s->guide_number,
+		    s->number, code, reason);
+		worker_stop(w);
+		return;
+	}
 	log_event(stream_watchers(s) > 0 ? LOG_ERR : LOG_WARNING, "stream.failed", "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"",
 	    s->guide_number, s->number, code, reason);
 	stream_end(s, "source-failed", (int)code);
@@ -526,13 +550,13 @@ begin(struct stream *s, struct worker *w)
 {
 	bool adopts = s->state_now == STREAM_ORPHAN;
 
-	pb_assert(s->worker == NULL && (s->spool_fd != -1) == adopts);
-	if (!adopts && (spool_create(&s->spool_fd) != 0 || state_create(&s->state_fd, &s->state) != 0)) {
+	pb_assert(s->worker == NULL && (s->spool_fd != -1) == (adopts || s->renewed));
+	if (s->spool_fd == -1 && (spool_create(&s->spool_fd) != 0 || state_create(&s->state_fd, &s->state) != 0)) {
 		log_event(LOG_ERR, "stream.memory", "channel=%s why=\"%s\"", s->guide_number, strerror(errno));
 		stream_end(s, "no memory", TUNER_SYSTEM_BUSY);
 		return;
 	}
-	if (!adopts)
+	if (!adopts && !s->renewed)
 		s->held = keep_memory(s->streams->keep, s->number, s->spool_fd, s->state_fd);
 	stream_has_worker(s, w);
 	if (!adopts)

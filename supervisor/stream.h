@@ -84,6 +84,7 @@ struct stream {
 	int spool_fd, state_fd;
 	struct state *state;
 	bool held;             /* the holder has copies of both */
+	bool renewed;          /* they are fresh, under clients who were served from others; until there is media */
 	struct worker *worker; /* NULL: none */
 	bool tune_owed;
 	struct slot slot;      /* of its provider: from its first worker until no worker of it can live */
@@ -110,7 +111,8 @@ struct stream {
 	double hold_s;         /* its next worker is to leave the source alone for so long; 0: it is not */
 	ev_tstamp hold_until;  /* its worker was told so: until then it does no more than carry the viewers */
 	int source_next;       /* the source that its next worker is to go on with; -1: as the state says */
-	int quarantine_fd;     /* for the segment to be left out; its next worker's. -1: none */
+	int quarantine_fd;     /* for the segment to be left out; -1: none */
+	ev_tstamp quarantine_at; /* a worker was first given it; 0: none was */
 	uint64_t moved_released; /* `released`, when it last changed */
 	int64_t moved_ns;      /* CLOCK_MONOTONIC: when it did, or couldn't have */
 

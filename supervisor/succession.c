@@ -16,9 +16,12 @@
 #include "base/pb.h"
 #include "supervisor/memory.h"
 #include "supervisor/quarantine.h"
+#include "supervisor/renew.h"
 #include "supervisor/stream.h"
 #include "supervisor/tuner.h"
 
+#define QUARANTINE_TRY_S 10.0 /* workers that follow so soon are given the file, too */
+#define RENEW_AGAIN_S 1.0  /* before another try at a source that brought nothing */
 #define STUCK_HAND_MS 1000 /* of media in hand: less may lie behind a mark that is not there yet */
 
 void
@@ -92,6 +95,7 @@ open_quarantine(struct stream *s)
 	if (s->quarantine_fd != -1)
 		close(s->quarantine_fd);
 	s->quarantine_fd = -1;
+	s->quarantine_at = 0;
 	err = quarantine_open(dir, s->guide_number, s->crashes.skip_serial, time(NULL), &s->quarantine_fd, name);
 	log_event(err == 0 ? LOG_INFO : LOG_WARNING, "segment.quarantine",
 	    "channel=%s stream=%" PRIu64 " segment=%" PRIu64 " file=\"%s/%s\" why=\"%s\"", s->guide_number, s->number,
@@ -106,11 +110,15 @@ succession_quarantine(struct stream *s)
 
 	if (s->quarantine_fd == -1)
 		return 0;
-	err = worker_send(s->worker, MSG_S_QUARANTINE, &msg, sizeof(msg), &s->quarantine_fd, 1);
-	if (err == 0) {
+	/* One that died so soon after the last may not have had the time. */
+	if (s->quarantine_at != 0 && ev_now(s->streams->loop) - s->quarantine_at > QUARANTINE_TRY_S) {
 		close(s->quarantine_fd);
 		s->quarantine_fd = -1;
+		return 0;
 	}
+	err = worker_send(s->worker, MSG_S_QUARANTINE, &msg, sizeof(msg), &s->quarantine_fd, 1);
+	if (err == 0 && s->quarantine_at == 0)
+		s->quarantine_at = ev_now(s->streams->loop);
 	return err;
 }
 
@@ -176,12 +184,19 @@ static void
 tune_again(struct stream *s, bool retired)
 {
 	succession_log(s, false);
+	if (s->renewed && stream_watchers(s) > 0 && renew(s)) {
+		s->restarts++;
+		stream_set_state(s, STREAM_WAITING);
+		succession_wait(s, jitter(RENEW_AGAIN_S));
+		return;
+	}
 	if (stream_watchers(s) == 0 || (!retired && s->retunes == STREAM_RETUNES) ||
 	    (WIFEXITED(s->handover.status) && WEXITSTATUS(s->handover.status) == PB_EXIT_PERMANENT)) {
 		stream_end(s, "worker-died", TUNER_TUNE_FAILED);
 		return;
 	}
-	stream_drop_memory(s);
+	if (!s->renewed)
+		stream_drop_memory(s);
 	s->retunes += !retired;
 	s->restarts++;
 	stream_look_up_provider(s, false);

@@ -118,6 +118,9 @@ quarantine_take(struct quarantine *q, const struct source_segment *segment)
 	if (q == NULL || q->taken || segment->serial != q->serial)
 		return;
 	q->taken = true;
+	/* Another worker may have begun with it, and died. */
+	if (ftruncate(q->fd, 0) == -1 || lseek(q->fd, 0, SEEK_SET) == -1)
+		return;
 	options.deadline = ev_now(q->loop) + DEADLINE_S;
 	if (segment->has_range) {
 		options.range.offset = segment->offset;

@@ -41,6 +41,7 @@ writer_new(struct writer **out, int spool_fd, struct state *state, const struct 
     const struct writer_ops *ops, void *arg)
 {
 	struct writer *w = calloc(1, sizeof(*w));
+	struct conform_options options = { .first_dts_90k = settings->first_dts_90k };
 	int err;
 
 	if (w == NULL)
@@ -52,7 +53,10 @@ writer_new(struct writer **out, int spool_fd, struct state *state, const struct 
 	w->arg = arg;
 	w->first_pcr_27m = w->head_pcr_27m = TS_NOTIME;
 	pace_init(&w->pace, settings->burst_ms);
-	err = conform_new(&w->conform, NULL);
+	/* A fresh spool may take the place of another one: then it begins where that ended (supervisor/renew.h). */
+	w->head = w->released = w->tail = atomic_load(&state->tail);
+	w->punched = w->tail - w->tail % SPOOL_BLOCK;
+	err = conform_new(&w->conform, &options);
 	if (err != 0) {
 		free(w);
 		return err;

@@ -221,3 +221,9 @@ UNIT_TESTS += tests/unit/ssdp
 tests_unit_ssdp_SOURCES = tests/unit/ssdp.c
 tests_unit_ssdp_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_ssdp_LDADD = libsupervisor.a libconfig.a libbase.a $(JANSSON_LIBS) $(INIH_LIBS) $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/renew
+tests_unit_renew_SOURCES = tests/unit/renew.c
+tests_unit_renew_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_renew_LDADD = libsupervisor.a libipc.a libconfig.a libbase.a $(EV_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) \
+	$(BSD_LIBS) $(CHECK_LIBS)

@@ -1,0 +1,65 @@
+#!/bin/bash
+# A worker that can't stay up: whoever follows it serves what is there and leaves the source alone for a
+# while, then goes on. Viewers stay, other streams never notice, and a restart forgets none of it.
+. "${0%/*}/lib.sh"
+need_media hi
+
+origin start --channel "name=a,file=$(media hi),seg=2,win=10" --channel "name=b,file=$(media hi),seg=2,win=10"
+bridge config <<-INI
+	[channel 1]
+	name = Crashes
+	url = @ORIGIN@/a/master.m3u8
+	[channel 2]
+	name = Beside it
+	url = @ORIGIN@/b/master.m3u8
+INI
+bridge start
+
+viewer start one /auto/v1
+viewer start two /auto/v2
+viewer wait one bytes=250000
+viewer wait two bytes=250000
+[ "$(progress one status)" = 200 ] || give_up "no stream to test with"
+
+# crash: the worker of channel 1 gets a fault signal as soon as it has the stream, and another one follows.
+crash() {
+	local worker
+	worker=$(bridge worker 1)
+	kill -SEGV "$worker"
+	bridge wait ".streams[] | select(.channel == \"1\") | .worker.pid != $worker and .worker.pid != null and .worker.state == \"live\""
+}
+
+it "the first two deaths cost no pause"
+crash
+crash
+equal "pauses" "$(bridge log 'event=stream.backoff' | wc -l)" 0
+
+it "after that the next one has the viewers at once, and asks the source for nothing yet"
+crash
+crash
+crash
+bridge wait-log 'event=stream.backoff channel=1 .*viewers=served'
+bridge wait-log 'event=stream.hold channel=1 hold_ms='
+held=$(bridge log 'event=stream.hold channel=1' | tail -n 1 | sed -n 's/.*hold_ms=\([0-9]*\).*/\1/p')
+at_least "the last pause, ms" "$held" 1000
+# What is in hand is worth more than that: bytes come while the source is left alone.
+asked=$(origin stats .requests)
+viewer wait one bytes=$(($(progress one bytes) + 60000))
+say "requests before and after: $asked $(origin stats .requests)"
+
+it "one that dies even so is waited for, and the viewer stays"
+worker=$(bridge worker 1)
+kill -SEGV "$worker"
+bridge wait-log 'event=stream.backoff channel=1 .*viewers=waiting'
+bridge wait ".streams[] | select(.channel == \"1\") | .worker.pid != $worker and .worker.state == \"live\""
+viewer wait one bytes=$(($(progress one bytes) + 300000))
+
+it "the viewer has one connection and a stream without a fault"
+viewer check one status=200 closed=no continuity_errors=0 pcr_backward=0 dts_backward=0 pmt_changes=0
+
+it "the one beside it never noticed"
+viewer check two status=200 closed=no clean=true continuity_errors=0
+viewer whole two "$(media hi)"
+equal "deaths of its workers" "$(bridge log 'event=worker.death.*channel=2 ' | wc -l)" 0
+
+finish
