@@ -180,6 +180,27 @@ add_connection(struct table *table, const json_t *stream, const json_t *c)
 	    show_bytes(queued, sizeof(queued), number_of(conn, "queued_bytes")) });
 }
 
+/* Only those that count streams: 0 is no limit, and nobody's slot is counted there. */
+static void
+add_provider(struct table *table, const json_t *p)
+{
+	const json_t *list = json_object_get(p, "streams"), *s;
+	char used[CELL], most[CELL], who[256] = "";
+	size_t i, len = 0;
+
+	if (number_of(p, "max_streams") == 0)
+		return;
+	json_array_foreach (list, i, s) {
+		int n = snprintf(who + len, sizeof(who) - len, "%s%s", i > 0 ? ", " : "", text_of(s, "channel"));
+
+		if (n < 0 || (size_t)n >= sizeof(who) - len)
+			break;
+		len += (size_t)n;
+	}
+	table_add(table, (const char *const[]){ text_of(p, "name"), integer(used, p, "in_use"), integer(most, p, "max_streams"),
+	    text_of(p, "breaker"), who });
+}
+
 char *
 show_status(const json_t *status, bool utf8)
 {
@@ -199,7 +220,9 @@ show_status(const json_t *status, bool utf8)
 	static const struct column of_connection[] = { { "CHANNEL", false, 0 }, { "ADDRESS", false, 8 },
 		{ "RTT", true, 0 }, { "RESENT", true, 0 }, { "BIT/S", true, 0 }, { "SILENT", true, 0 }, { "SHUT", true, 0 },
 		{ "QUEUED", true, 0 } };
-	const json_t *streams = json_object_get(status, "streams");
+	static const struct column of_provider[] = { { "PROVIDER", false, 8 }, { "STREAMS", true, 0 }, { "MOST", true, 0 },
+		{ "BREAKER", false, 0 }, { "CHANNELS", false, 8 } };
+	const json_t *streams = json_object_get(status, "streams"), *providers = json_object_get(status, "providers");
 	struct table table, workers, handovers, clients, connections;
 	char *text = NULL;
 	size_t len, n = json_array_size(streams);
@@ -230,6 +253,10 @@ show_status(const json_t *status, bool utf8)
 	put_table(out, &workers, utf8);
 	put_table(out, &handovers, utf8);
 	put_table(out, &clients, utf8);
+	table_init(&table, of_provider, NITEMS(of_provider));
+	for (size_t i = 0; i < json_array_size(providers); i++)
+		add_provider(&table, json_array_get(providers, i));
+	put_table(out, &table, utf8);
 	put_table(out, &connections, utf8);
 	if (fclose(out) != 0) {
 		free(text);

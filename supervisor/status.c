@@ -212,7 +212,32 @@ sources_array(const struct stream *s)
 	return a;
 }
 
-/* What is known of providers that refused, or refuse. */
+/* Who has slots of that provider; a stream may still have one while it ends, until its worker is proven dead. */
+static json_t *
+slot_holders(const struct streams *streams, const char *provider)
+{
+	const struct stream *s;
+	json_t *a = json_array();
+
+	TAILQ_FOREACH (s, &streams->all, link) {
+		bool own = s->slot.fd != -1 && strcmp(s->provider, provider) == 0;
+		bool backup = s->upstream.slot.fd != -1 && strcmp(s->upstream.provider, provider) == 0;
+		json_t *o;
+
+		if (!own && !backup)
+			continue;
+		o = json_object();
+		json_object_set_new(o, "channel", json_string(s->guide_number));
+		json_object_set_new(o, "name", text_value(s->name));
+		json_object_set_new(o, "id", number(s->number));
+		json_object_set_new(o, "state", json_string(stream_state_name(s)));
+		json_object_set_new(o, "clients", number(stream_watchers(s)));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+/* Their slots, and what is known of those that refused, or refuse. */
 static json_t *
 providers_array(const struct supervisor *sup)
 {
@@ -224,9 +249,12 @@ providers_array(const struct supervisor *sup)
 		const struct provider_limit *limit = upstream_limit(&sup->streams, config->providers[i].name);
 		json_t *o = json_object();
 		bool open = limit != NULL && limit->breaker != BREAKER_CLOSED;
+		json_t *who = slot_holders(&sup->streams, config->providers[i].name);
 
 		json_object_set_new(o, "name", text_value(config->providers[i].name));
 		json_object_set_new(o, "max_streams", json_integer(config->providers[i].max_streams));
+		json_object_set_new(o, "in_use", number(json_array_size(who)));
+		json_object_set_new(o, "streams", who);
 		json_object_set_new(o, "breaker", json_string(provider_breaker_name(open ? limit->breaker : BREAKER_CLOSED)));
 		json_object_set_new(o, "retry_in_s", json_real(open && limit->until > now ? tenths(limit->until - now) : 0.0));
 		json_object_set_new(o, "refusals", number(limit != NULL ? limit->refusals : 0));

@@ -104,6 +104,12 @@ for channel in 3 2 3; do
 	viewer wait v2 bytes=40000
 done
 
+it "status says who has them"
+equal "slots of the provider, in use, and by whom" \
+    "$(bridge status '.providers[0] | "\(.name) \(.max_streams) \(.in_use) \([.streams[].channel] | sort | join(","))"')" 'two 2 2 1,3'
+bridge ctl status >"$T/shown"
+expect "the table has it" grep -q -E 'two +2 +2 .*(1, 3|3, 1)' "$T/shown"
+
 it "no more connections than slots were ever made"
 viewer stop v1
 viewer stop v2
