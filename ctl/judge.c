@@ -176,7 +176,7 @@ say_source(struct judgement *j, const struct evidence *e)
 	else if (e->bad_playlists > 0)
 		snprintf(what, sizeof(what), "what it sent could not be used, %u %s (%.120s)", e->bad_playlists,
 		    e->bad_playlists == 1 ? "time" : "times", e->bad_why);
-	else if (e->frozen_all_s > 0 && e->frozen_s >= e->silent_s)
+	else if (e->frozen_all_s > 0 && e->frozen_s > e->silent_s + 1)
 		snprintf(what, sizeof(what), "its playlist stood still: no new segment for %u s, though it answered",
 		    e->frozen_s);
 	else if (e->silent_all_s > 0)

@@ -33,7 +33,9 @@ added(uint64_t *before, uint64_t now)
 static uint32_t
 added32(uint64_t *before, uint64_t now)
 {
-	return (uint32_t)PB_MIN(added(before, now), (uint64_t)UINT32_MAX);
+	uint64_t n = added(before, now);
+
+	return (uint32_t)PB_MIN(n, (uint64_t)UINT32_MAX);
 }
 
 /* How much somebody would want to see this one: trouble counts, then how far it is behind. */

@@ -60,6 +60,7 @@ SYSTEM_TESTS += tests/system/storm.sh
 SYSTEM_TESTS += tests/system/hang.sh
 SYSTEM_TESTS += tests/system/tree.sh
 SYSTEM_TESTS += tests/system/network.sh
+SYSTEM_TESTS += tests/system/why.sh
 TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += $(SYSTEM_TESTS)
 
