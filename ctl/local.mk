@@ -2,7 +2,8 @@
 noinst_LIBRARIES += libctl.a
 libctl_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS)
 libctl_a_SOURCES = ctl/ask.h ctl/ask.c ctl/show.h ctl/show.c ctl/table.h ctl/table.c \
-	ctl/evidence.h ctl/evidence.c ctl/judge.h ctl/judge.c ctl/why.h ctl/why.c
+	ctl/evidence.h ctl/evidence.c ctl/judge.h ctl/judge.c ctl/why.h ctl/why.c \
+	ctl/checks.h ctl/checks.c ctl/doctor.h ctl/doctor.c ctl/drill.h ctl/drill.c
 
 bin_PROGRAMS += plexbridgectl
 plexbridgectl_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS)

@@ -12,6 +12,8 @@
 
 #include "base/pb.h"
 #include "ctl/ask.h"
+#include "ctl/doctor.h"
+#include "ctl/drill.h"
 #include "ctl/show.h"
 #include "ctl/why.h"
 
@@ -23,6 +25,8 @@ static bool utf8;
 static struct {
 	bool json;
 	uint32_t since_s;
+	const char *client;
+	bool watch, full;
 } options = { .since_s = WHY_SINCE_S };
 
 static void
@@ -40,6 +44,10 @@ usage(FILE *out)
 	      "  show config   the settings in force, as JSON\n"
 	      "  why N         what happened to channel N, and which side failed\n"
 	      "                [--since 10m]\n"
+	      "  doctor        this machine and its network, checked\n"
+	      "                [--client ADDRESS] [--watch]\n"
+	      "  drill         ride out made outages with this installation, on loopback\n"
+	      "                [--full]\n"
 	      "\n"
 	      "  -s SOCKET     the control socket (default " CONTROL_SOCKET ")\n"
 	      "      --json    print the answer as it came\n"
@@ -266,6 +274,9 @@ main(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "since", required_argument, NULL, 'S' },
+		{ "client", required_argument, NULL, 'C' },
+		{ "watch", no_argument, NULL, 'W' },
+		{ "full", no_argument, NULL, 'F' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -292,6 +303,15 @@ main(int argc, char **argv)
 				return PB_EXIT_FAIL;
 			}
 			break;
+		case 'C':
+			options.client = optarg;
+			break;
+		case 'W':
+			options.watch = true;
+			break;
+		case 'F':
+			options.full = true;
+			break;
 		case 'V':
 			printf("plexbridgectl %s (%s)\n%s, jansson %s\n", PACKAGE_VERSION, PB_COMMIT, curl_version(),
 			    JANSSON_VERSION);
@@ -303,6 +323,14 @@ main(int argc, char **argv)
 			usage(stderr);
 			return PB_EXIT_FAIL;
 		}
+	}
+	if (argc - optind == 1 && strcmp(argv[optind], "doctor") == 0) {
+		curl_global_init(CURL_GLOBAL_NOTHING);
+		return doctor_run(&(struct doctor_options){ socket, options.client, json, options.watch, utf8 });
+	}
+	if (argc - optind == 1 && strcmp(argv[optind], "drill") == 0) {
+		curl_global_init(CURL_GLOBAL_NOTHING);
+		return drill_run(&(struct drill_options){ json, options.full, utf8 });
 	}
 	command = find_command(argc - optind, argv + optind);
 	if (command == NITEMS(commands)) {

@@ -225,29 +225,29 @@ put_graph(
 }
 
 static void
-put_phase(FILE *out, const char *name, int ms)
-{
-	if (ms >= 0)
-		fprintf(out, " %s %d", name, ms);
-	else
-		fprintf(out, " %s -", name);
-}
-
-static void
 put_phases(FILE *out, const struct evidence_phases *p)
 {
+	const struct {
+		const char *name;
+		int ms;
+	} phases[] = { { "slot", p->slot_ms }, { "DNS", p->dns_ms }, { "TCP", p->tcp_ms }, { "TLS", p->tls_ms },
+		{ "playlist", p->playlist_ms }, { "segment", p->segment_ms }, { "key", p->key_ms },
+		{ "first byte", p->first_ms } };
+	char text[256];
+	size_t len = 0;
+
 	if (!p->known)
 		return;
-	fputs("tune, ms:", out);
-	put_phase(out, "slot", p->slot_ms);
-	put_phase(out, "dns", p->dns_ms);
-	put_phase(out, "tcp", p->tcp_ms);
-	put_phase(out, "tls", p->tls_ms);
-	put_phase(out, "playlist", p->playlist_ms);
-	put_phase(out, "segment", p->segment_ms);
-	put_phase(out, "key", p->key_ms);
-	put_phase(out, "first byte", p->first_ms);
-	fputc('\n', out);
+	for (size_t i = 0; i < NITEMS(phases); i++) {
+		char ms[16] = "-";
+
+		if (phases[i].ms >= 0)
+			snprintf(ms, sizeof(ms), "%d", phases[i].ms);
+		len +=
+		    (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %s", i > 0 ? ", " : "", phases[i].name, ms);
+	}
+	snprintf(text + len, sizeof(text) - len, " ms");
+	wrap(out, "tune     ", text);
 }
 
 char *

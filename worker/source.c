@@ -70,6 +70,8 @@ struct source {
 	ev_tstamp news_at;        /* when something new was last listed, 0: never */
 	bool resuming;            /* the first list is searched for resume_msn */
 	uint64_t resume_msn, resume_serial;
+	uint64_t epoch;           /* of the last segments that were new; each numbers anew */
+	bool epoch_known;
 
 	bool streaming;           /* stream_begin() was called */
 	uint8_t *sniffed;         /* the body of a first request that may be either */
@@ -427,9 +429,13 @@ on_media(struct source *s, struct playlist *pl)
 	}
 	if (s->news.what == TRACK_NEW || s->news.what == TRACK_UNCHANGED)
 		s->open_failures = s->bad_bodies = 0;
-	if (s->news.lost > 0 || s->news.restart)
+	if (s->news.lost > 0 || s->news.restart || (s->epoch_known && s->news.what == TRACK_NEW && s->news.epoch != s->epoch))
 		log_event(LOG_WARNING, "playlist.jump", "channel=%s lost=%llu restart=%d", s->tune->guide_number,
 		    (unsigned long long)s->news.lost, s->news.restart);
+	if (s->news.what == TRACK_NEW) {
+		s->epoch = s->news.epoch;
+		s->epoch_known = true;
+	}
 	if (s->news.resolve) {
 		source_reopen(s, "the playlist is no longer one");
 	} else if (s->news.what == TRACK_NEW) {

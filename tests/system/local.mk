@@ -61,6 +61,7 @@ SYSTEM_TESTS += tests/system/hang.sh
 SYSTEM_TESTS += tests/system/tree.sh
 SYSTEM_TESTS += tests/system/network.sh
 SYSTEM_TESTS += tests/system/why.sh
+SYSTEM_TESTS += tests/system/drill.sh
 TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += $(SYSTEM_TESTS)
 

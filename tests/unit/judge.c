@@ -17,8 +17,8 @@ static json_t *recorder, *seconds, *worker_events, *own_events;
 static void
 setup(void)
 {
-	recorder = json_pack("{s:s,s:s,s:s,s:i,s:[],s:[{s:i,s:s,s:[],s:[]}]}", "channel", "5.1", "name", "Five", "state", "live",
-	    "since_s", 600, "events", "streams", "stream", 1, "state", "live", "seconds", "events");
+	recorder = json_pack("{s:s,s:s,s:s,s:i,s:[],s:[{s:i,s:s,s:[],s:[]}]}", "channel", "5.1", "name", "Five",
+	    "state", "live", "since_s", 600, "events", "streams", "stream", 1, "state", "live", "seconds", "events");
 	ck_assert_ptr_nonnull(recorder);
 	own_events = json_object_get(recorder, "events");
 	seconds = json_object_get(json_array_get(json_object_get(recorder, "streams"), 0), "seconds");
@@ -37,8 +37,9 @@ put_seconds(int count, const char *pairs)
 {
 	for (int i = 0; i < count; i++) {
 		json_t *c = json_pack("{s:i,s:i}", "client", 4, "rtt_ms", 2);
-		json_t *s = json_pack("{s:I,s:i,s:i,s:i,s:i,s:i}", "at_ms", (json_int_t)(1000 * json_array_size(seconds)),
-		    "upstream_bytes", 100000, "requests", 2, "segments", 1, "reserve_ms", 8000, "target_ms", 2000);
+		json_t *s =
+		    json_pack("{s:I,s:i,s:i,s:i,s:i,s:i}", "at_ms", (json_int_t)(1000 * json_array_size(seconds)),
+			"upstream_bytes", 100000, "requests", 2, "segments", 1, "reserve_ms", 8000, "target_ms", 2000);
 		char copy[256], *save = NULL;
 
 		snprintf(copy, sizeof(copy), "%s", pairs);
@@ -48,7 +49,8 @@ put_seconds(int count, const char *pairs)
 
 			*value++ = '\0';
 			v = strcmp(value, "true") == 0 ? json_true() : json_integer(strtol(value, NULL, 10));
-			json_object_set_new(strncmp(pair, "c.", 2) == 0 ? c : s, strncmp(pair, "c.", 2) == 0 ? pair + 2 : pair, v);
+			json_object_set_new(
+			    strncmp(pair, "c.", 2) == 0 ? c : s, strncmp(pair, "c.", 2) == 0 ? pair + 2 : pair, v);
 		}
 		json_object_set_new(s, "worst", json_pack("[o]", c));
 		json_array_append_new(seconds, s);
@@ -59,7 +61,8 @@ static void
 put_events(json_t *list, int count, const char *name, const char *text)
 {
 	for (int i = 0; i < count; i++)
-		json_array_append_new(list, json_pack("{s:i,s:s,s:s,s:s}", "at_ms", 1000, "level", "info", "event", name, "text", text));
+		json_array_append_new(
+		    list, json_pack("{s:i,s:s,s:s,s:s}", "at_ms", 1000, "level", "info", "event", name, "text", text));
 }
 
 static void
@@ -82,41 +85,49 @@ expect(const char *culprit, const char *words)
 static const struct {
 	const char *what, *event, *text; /* an event of the worker, `count` times */
 	int count;
-	const char *pairs;               /* six seconds like this among good ones */
+	const char *pairs; /* six seconds like this among good ones */
 	const char *culprit, *words;
 } rows[] = {
-	{ "refuse", "fetch.failed", "class=refused kind=segment status=0 tries=2 host=cdn.example why=\"Couldn't connect\"", 3,
-	    "segments=0;upstream_bytes=0", "source", "cdn.example refused or reset connections (6 tries failed in 3 s" },
-	{ "connect timeout", "fetch.failed", "class=unreachable tries=1 host=cdn.example why=\"no answer in 5000 ms\"", 2,
-	    "segments=0;upstream_bytes=0;requests=0", "network-to-source", "nobody answered connections to cdn.example" },
+	{ "refuse", "fetch.failed",
+	    "class=refused kind=segment status=0 tries=2 host=cdn.example why=\"Couldn't connect\"", 3,
+	    "segments=0;upstream_bytes=0", "source",
+	    "cdn.example refused or reset connections (6 tries failed in 3 s" },
+	{ "connect timeout", "fetch.failed", "class=unreachable tries=1 host=cdn.example why=\"no answer in 5000 ms\"",
+	    2, "segments=0;upstream_bytes=0;requests=0", "network-to-source",
+	    "nobody answered connections to cdn.example" },
 	{ "stall before headers", "fetch.failed", "class=silent tries=1 host=a why=\"no answer in 5000 ms\"", 1,
 	    "segments=0;upstream_bytes=0;requests=0", "source", "a took connections and did not answer" },
-	{ "stall before headers, shorter than a time-out", NULL, NULL, 0, "segments=0;upstream_bytes=0;requests=0", "source",
-	    "it sent nothing for 6 s" },
-	{ "stall in body", "fetch.failed", "class=stalled tries=1 host=a why=\"stalled after 4 bytes for 5000 ms\"", 1, "",
-	    "source", "stopped sending in the middle" },
-	{ "404", "fetch.failed", "class=status kind=segment status=404 tries=3 host=a why=\"HTTP 404\"", 2, "", "source",
-	    "a answered HTTP 404 (6 tries failed in 2 s" },
-	{ "403", "fetch.failed", "class=status kind=segment status=403 tries=3 host=a why=\"HTTP 403\"", 2, "", "source", "HTTP 403" },
-	{ "429", "fetch.failed", "class=status kind=playlist status=429 tries=1 host=a why=\"HTTP 429\"", 2, "", "source", "HTTP 429" },
-	{ "503", "fetch.failed", "class=status kind=playlist status=503 tries=1 host=a why=\"HTTP 503\"", 2, "filler=true",
-	    "source", "viewers saw 6 s of filler" },
-	{ "truncation", "fetch.failed", "class=cut kind=segment status=200 tries=1 host=a why=\"Transferred a partial file\"", 2,
-	    "", "source", "ended answers before their end" },
+	{ "stall before headers, shorter than a time-out", NULL, NULL, 0, "segments=0;upstream_bytes=0;requests=0",
+	    "source", "it sent nothing for 6 s" },
+	{ "stall in body", "fetch.failed", "class=stalled tries=1 host=a why=\"stalled after 4 bytes for 5000 ms\"", 1,
+	    "", "source", "stopped sending in the middle" },
+	{ "404", "fetch.failed", "class=status kind=segment status=404 tries=3 host=a why=\"HTTP 404\"", 2, "",
+	    "source", "a answered HTTP 404 (6 tries failed in 2 s" },
+	{ "403", "fetch.failed", "class=status kind=segment status=403 tries=3 host=a why=\"HTTP 403\"", 2, "",
+	    "source", "HTTP 403" },
+	{ "429", "fetch.failed", "class=status kind=playlist status=429 tries=1 host=a why=\"HTTP 429\"", 2, "",
+	    "source", "HTTP 429" },
+	{ "503", "fetch.failed", "class=status kind=playlist status=503 tries=1 host=a why=\"HTTP 503\"", 2,
+	    "filler=true", "source", "viewers saw 6 s of filler" },
+	{ "truncation", "fetch.failed",
+	    "class=cut kind=segment status=200 tries=1 host=a why=\"Transferred a partial file\"", 2, "", "source",
+	    "ended answers before their end" },
 	{ "frozen playlist", NULL, NULL, 0, "segments=0;upstream_bytes=500", "source",
 	    "its playlist stood still: no new segment for 6 s" },
 	{ "sequence reset", "playlist.jump", "channel=5.1 lost=3 restart=1", 1, "", "source", "began to count anew" },
-	{ "HTML", "playlist.bad", "channel=5.1 why=\"not a playlist: <html>\"", 2, "", "source", "not a playlist: <html>" },
-	{ "redirect loop", "fetch.failed", "class=redirect tries=2 host=a why=\"redirected in a circle\"", 2, "", "source",
-	    "redirected in a circle" },
+	{ "HTML", "playlist.bad", "channel=5.1 why=\"not a playlist: <html>\"", 2, "", "source",
+	    "not a playlist: <html>" },
+	{ "redirect loop", "fetch.failed", "class=redirect tries=2 host=a why=\"redirected in a circle\"", 2, "",
+	    "source", "redirected in a circle" },
 	{ "dead resolver", "fetch.failed", "class=name tries=1 host=cdn.example why=\"no address for its name\"", 2, "",
 	    "network-to-source", "the resolver had no address for cdn.example" },
 	{ "10 % loss and 300 ms", NULL, NULL, 0, "rtt_ms=310;loss_permille=95", "network-to-source",
 	    "round trips of up to 310 ms and a loss of up to 9.5 %" },
 	{ "10 % loss and stalls", "fetch.failed", "class=stalled tries=1 host=a why=\"stalled\"", 1,
 	    "rtt_ms=310;loss_permille=95", "network-to-source", "round trips" },
-	{ "a client that stops reading", NULL, NULL, 0, "c.zero_window_ms=900;c.paused=true;c.behind_ms=5000;c.unacked_ms=3000",
-	    "client", "its window was shut for 5.4 s in all, it was paused for 6 s" },
+	{ "a client that stops reading", NULL, NULL, 0,
+	    "c.zero_window_ms=900;c.paused=true;c.behind_ms=5000;c.unacked_ms=3000", "client",
+	    "its window was shut for 5.4 s in all, it was paused for 6 s" },
 	{ "a client behind 5 % loss", NULL, NULL, 0, "c.retransmits=9;c.rtt_ms=80", "network-to-client",
 	    "54 segments were sent again in 6 s, round trips took up to 80 ms" },
 	{ "nothing", NULL, NULL, 0, "", "none", "Nothing is wrong: 26 s were recorded" },
@@ -144,7 +155,8 @@ START_TEST(a_worker_that_was_killed_is_the_bridge)
 {
 	put_seconds(20, "");
 	put_events(own_events, 1, "worker.death",
-	    "pid=7 signal=9 channel=5.1 stream=3 segment=4 clients=1 lived_ms=900 handed=yes ms=5.4 why=\"killed by SIGKILL\"");
+	    "pid=7 signal=9 channel=5.1 stream=3 segment=4 clients=1 lived_ms=900 handed=yes ms=5.4 why=\"killed by "
+	    "SIGKILL\"");
 	expect("bridge", "1 worker died (killed by SIGKILL); another went on 5.4 ms later");
 }
 END_TEST
@@ -159,20 +171,25 @@ END_TEST
 
 START_TEST(a_tune_that_failed_says_where_it_stuck)
 {
-	put_events(worker_events, 1, "fetch.failed", "class=status kind=playlist status=404 tries=1 host=a why=\"HTTP 404\"");
+	put_events(
+	    worker_events, 1, "fetch.failed", "class=status kind=playlist status=404 tries=1 host=a why=\"HTTP 404\"");
 	put_events(worker_events, 1, "tune.phases",
 	    "channel=5.1 dns_ms=3 tcp_ms=41 tls_ms=0 answer_ms=3 playlist_ms=-1 segment_ms=-1 key_ms=-1 stuck=playlist "
 	    "why=\"HTTP 404 (1 try): http://a/x\"");
-	put_events(own_events, 1, "stream.failed", "channel=5.1 stream=5 code=806 why=\"HTTP 404 (1 try): http://a/x\"");
-	put_events(own_events, 1, "client.refused", "channel=5.1 client=6 peer=127.0.0.1 code=806 after_ms=73 why=\"source-failed\"");
+	put_events(
+	    own_events, 1, "stream.failed", "channel=5.1 stream=5 code=806 why=\"HTTP 404 (1 try): http://a/x\"");
+	put_events(own_events, 1, "client.refused",
+	    "channel=5.1 client=6 peer=127.0.0.1 code=806 after_ms=73 why=\"source-failed\"");
 	expect("source", "The tune failed (806: the source could not be tuned), stuck at playlist: HTTP 404");
 }
 END_TEST
 
 START_TEST(a_tune_without_an_address_is_the_networks_fault)
 {
-	put_events(worker_events, 2, "fetch.failed", "class=name kind=playlist status=0 tries=1 host=a why=\"no such host\"");
-	put_events(own_events, 1, "stream.failed", "channel=5.1 stream=5 code=806 why=\"no such host (5 tries): http://a/x\"");
+	put_events(
+	    worker_events, 2, "fetch.failed", "class=name kind=playlist status=0 tries=1 host=a why=\"no such host\"");
+	put_events(
+	    own_events, 1, "stream.failed", "channel=5.1 stream=5 code=806 why=\"no such host (5 tries): http://a/x\"");
 	expect("network-to-source", "no such host");
 }
 END_TEST
@@ -195,8 +212,8 @@ END_TEST
 
 START_TEST(nonsense_is_no_evidence)
 {
-	json_t *o = json_pack("{s:i,s:[i,{s:s},n],s:[{s:i,s:[i]},s]}", "channel", 3, "events", 1, "event", "fetch.failed", "streams",
-	    "seconds", 5, "events", 1, "x");
+	json_t *o = json_pack("{s:i,s:[i,{s:s},n],s:[{s:i,s:[i]},s]}", "channel", 3, "events", 1, "event",
+	    "fetch.failed", "streams", "seconds", 5, "events", 1, "x");
 	char *text;
 
 	ck_assert_ptr_nonnull(o);

@@ -151,6 +151,11 @@ tests_unit_judge_SOURCES = tests/unit/judge.c
 tests_unit_judge_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_judge_LDADD = libctl.a libbase.a $(CURL_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS) -lm
 
+UNIT_TESTS += tests/unit/checks
+tests_unit_checks_SOURCES = tests/unit/checks.c
+tests_unit_checks_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_checks_LDADD = libctl.a libbase.a $(CURL_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS) -lm
+
 UNIT_TESTS += tests/unit/ctl
 tests_unit_ctl_SOURCES = tests/unit/ctl.c
 tests_unit_ctl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
