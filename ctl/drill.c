@@ -34,24 +34,25 @@
 struct outage {
 	const char *name, *fault; /* NULL: none at the origin */
 	bool kill; /* its worker is killed */
+	bool cut; /* ... or the connections that are there are: a fault of new ones is met then */
 };
 
 static const struct outage outages[] = {
-	{ "undisturbed", NULL, false },
-	{ "refuse", "kind=connection&fault=refuse&for=%d", false },
-	{ "connect timeout", "kind=connection&fault=connect-latency&value=60000&for=%d", false },
-	{ "stall before headers", "kind=any&fault=stall-head&hold=%d000&for=%d", false },
-	{ "stall in body", "kind=segment&fault=stall-body&value=40000&hold=%d000&for=%d", false },
-	{ "404", "kind=any&fault=status&value=404&for=%d", false },
-	{ "403", "kind=any&fault=status&value=403&for=%d", false },
-	{ "429", "kind=any&fault=status&value=429&for=%d", false },
-	{ "503", "kind=any&fault=status&value=503&for=%d", false },
-	{ "truncation", "kind=segment&fault=truncate&value=50000&for=%d", false },
-	{ "frozen playlist", "kind=media&fault=frozen&for=%d", false },
-	{ "sequence reset", "kind=media&fault=reset&value=5", false },
-	{ "HTML", "kind=playlist&fault=html&for=%d", false },
-	{ "redirect loop", "kind=any&fault=redirect-loop&for=%d", false },
-	{ "worker killed", NULL, true },
+	{ "undisturbed", NULL, false, false },
+	{ "refuse", "kind=connection&fault=refuse&for=%d", false, true },
+	{ "connect timeout", "kind=connection&fault=connect-latency&value=60000&for=%d", false, true },
+	{ "stall before headers", "kind=any&fault=stall-head&hold=%d000&for=%d", false, false },
+	{ "stall in body", "kind=segment&fault=stall-body&value=40000&hold=%d000&for=%d", false, false },
+	{ "404", "kind=any&fault=status&value=404&for=%d", false, false },
+	{ "403", "kind=any&fault=status&value=403&for=%d", false, false },
+	{ "429", "kind=any&fault=status&value=429&for=%d", false, false },
+	{ "503", "kind=any&fault=status&value=503&for=%d", false, false },
+	{ "truncation", "kind=segment&fault=truncate&value=50000&for=%d", false, false },
+	{ "frozen playlist", "kind=media&fault=frozen&for=%d", false, false },
+	{ "sequence reset", "kind=media&fault=reset&value=5", false, false },
+	{ "HTML", "kind=playlist&fault=html&for=%d", false, false },
+	{ "redirect loop", "kind=any&fault=redirect-loop&for=%d", false, false },
+	{ "worker killed", NULL, true, false },
 };
 #define OUTAGES NITEMS(outages)
 
@@ -304,12 +305,11 @@ nothing(char *data, size_t size, size_t count, void *user)
 
 /* Put a fault in force at an origin. */
 static bool
-make_fault(size_t i, int for_s)
+make_fault(size_t i, const char *from, int for_s)
 {
 	char fault[160], url[320];
 	CURL *curl = curl_easy_init();
 	CURLcode err;
-	const char *from = outages[i].fault;
 	size_t len = 0;
 
 	if (curl == NULL)
@@ -358,7 +358,9 @@ break_all(const struct round *r)
 	json_t *status = get("/api/status");
 
 	for (size_t i = 0; i < OUTAGES; i++) {
-		if (outages[i].fault != NULL && !make_fault(i, r->for_s)) {
+		/* What cuts goes first: the other would have its request refused, too. */
+		if ((outages[i].cut && !make_fault(i, "kind=any&fault=truncate&value=0&count=2", r->for_s)) ||
+		    (outages[i].fault != NULL && !make_fault(i, outages[i].fault, r->for_s))) {
 			json_decref(status);
 			return false;
 		}
