@@ -34,6 +34,15 @@ check_PROGRAMS += tests/system/hostile
 tests_system_hostile_SOURCES = tests/system/hostile.c
 tests_system_hostile_LDADD = libbase.a $(EV_LIBS) $(BSD_LIBS)
 
+# Who looks for tuners: with raw packets, and with HDHomeRun's own library where there is one.
+check_PROGRAMS += tests/system/finder
+tests_system_finder_SOURCES = tests/system/finder.c
+if HAVE_LIBHDHOMERUN
+check_PROGRAMS += tests/system/hdfind
+endif
+tests_system_hdfind_SOURCES = tests/system/hdfind.c
+tests_system_hdfind_LDADD = -lhdhomerun
+
 # The words that system tests are written in, and their media (made in the build folder).
 EXTRA_DIST += tests/system/lib.sh tests/system/ask.sh tests/system/media.sh
 
@@ -41,6 +50,8 @@ EXTRA_DIST += tests/system/lib.sh tests/system/ask.sh tests/system/media.sh
 SYSTEM_TESTS =
 SYSTEM_TESTS += tests/system/testcard.sh
 SYSTEM_TESTS += tests/system/http.sh
+SYSTEM_TESTS += tests/system/discovery.sh
+SYSTEM_TESTS += tests/system/servers.sh
 SYSTEM_TESTS += tests/system/share.sh
 SYSTEM_TESTS += tests/system/slots.sh
 SYSTEM_TESTS += tests/system/config.sh
