@@ -50,7 +50,7 @@ bench_begin() {
 	trap 'exit 130' INT TERM
 	chmod 755 "$T"
 	mkdir "$T/bin" "$T/state"
-	for p in plexbridged plexbridge-keeper plexbridge-worker plexbridge-origin plexbridgectl; do
+	for p in plexbridged plexbridge-keeper plexbridge-worker plexbridge-guide plexbridge-origin plexbridgectl; do
 		install -m 755 "$PB_BINDIR/$p" "$T/bin/$p"
 	done
 	# Users that every system has; not used when we are not root.

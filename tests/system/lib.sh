@@ -203,7 +203,7 @@ prepare() {
 	mkdir "$T/state" "$T/files"
 	server_options=(-o "server.control=$T/control.sock" -o "server.state_dir=$T/state"
 		-o discovery.hdhomerun=no -o discovery.ssdp=no)
-	for p in plexbridged plexbridge-worker plexbridge-origin plexbridgectl; do
+	for p in plexbridged plexbridge-worker plexbridge-guide plexbridge-origin plexbridgectl; do
 		[ -x "$PROGRAMS/$p" ] || give_up "$PROGRAMS/$p is not there: make all"
 	done
 	[ "$(id -u)" = 0 ] || return 0
@@ -214,7 +214,7 @@ prepare() {
 	# Root is given up before workers are started: what only root may reach, they may not.
 	if ! setpriv --reuid="$run_user" --clear-groups test -x "$PROGRAMS/plexbridge-worker" 2>/dev/null; then
 		mkdir "$T/bin"
-		for p in plexbridged plexbridge-worker plexbridge-origin plexbridgectl; do
+		for p in plexbridged plexbridge-worker plexbridge-guide plexbridge-origin plexbridgectl; do
 			cp "$PROGRAMS/$p" "$T/bin/$p"
 		done
 		PROGRAMS=$T/bin

@@ -1,0 +1,44 @@
+/*
+ * offer.h - entries of a source to a list (ipc/list.h)
+ *
+ * Pure but for the list's own memory. Chooses, renames, cleans names, ranks
+ * pictures, drops radio and films, puts in order; what is left out is told
+ * or counted.
+ */
+#ifndef PLEXBRIDGE_GUIDE_OFFER_H
+#define PLEXBRIDGE_GUIDE_OFFER_H
+
+#include <stdbool.h>
+
+#include "guide/entry.h"
+#include "guide/pick.h"
+#include "ipc/list.h"
+
+enum offer_order { OFFER_AS_IS, OFFER_BY_NAME, OFFER_BY_GROUP };
+
+struct offer {
+	struct list_writer *list;
+	const struct pick *pick;
+	const char *base; /* the source's own URL, for entries that are relative to it; NULL: none */
+	const char *secrets[2]; /* the account's user and password; NULL: none */
+	uint8_t rank[LIST_QUALITIES]; /* 0 is preferred */
+	unsigned long limit; /* 0: none but the list's */
+	bool vod, radio; /* taken, too */
+	bool full; /* the limit was reached */
+	void *user;
+	void (*wrong)(void *user, unsigned line, const char *why);
+};
+
+/* Take one. Fits struct entry_events, with the offer as its user. 0, PB_ENOMEM, or PB_ELIMIT: too many. */
+int offer_entry(void *offer, const struct entry *entry);
+
+/* Where the guide is, when the source says so. */
+void offer_guide(void *offer, const char *url);
+
+/* What was not understood. */
+void offer_wrong(void *offer, unsigned line, const char *why);
+
+/* Put what was taken in order; stable. */
+void offer_sort(struct offer *offer, enum offer_order order);
+
+#endif

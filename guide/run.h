@@ -1,0 +1,34 @@
+/*
+ * run.h - a job of plexbridge-guide, done
+ *
+ * Blocking: fetches, reads, and says how it went. What it writes is told
+ * through struct run_events, whoever listens: the supervisor (main.c) or
+ * a terminal.
+ */
+#ifndef PLEXBRIDGE_GUIDE_RUN_H
+#define PLEXBRIDGE_GUIDE_RUN_H
+
+#include "guide/job.h"
+#include "ipc/import.h"
+
+#define RUN_FILES_MAX 64
+
+struct run {
+	const struct job *job;
+	int files[RUN_FILES_MAX]; /* local sources; -1: none */
+	int out[2]; /* what is written to; -1: none */
+	void *user;
+	void (*at)(void *user, const struct import_at *at);
+	void (*wrong)(void *user, unsigned line, const char *why);
+
+	struct import_done done; /* how it went */
+	int result; /* a list's descriptor, the caller's; -1: none */
+};
+
+/* A provider's channels. Fills done and result. */
+void run_list(struct run *run);
+
+/* A guide, into out[0], as it comes. */
+void run_fetch(struct run *run);
+
+#endif

@@ -1,0 +1,429 @@
+/*
+ * list.c - how the promise in list.h is kept
+ *
+ * The texts are written where they will be read, in the file; the entries
+ * are kept beside and put behind the texts at the end, because the texts
+ * are the larger part by far and must not be moved or doubled.
+ */
+#include "ipc/list.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/pb.h"
+#include "base/url.h"
+#include "base/utf8.h"
+
+static const char magic[8] = "PBLIST\n";
+
+#define STEP ((size_t)4 << 20) /* the file grows by so much */
+#define WORDS 1024 /* a power of 2 */
+#define SEALS (F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_WRITE)
+
+struct list_writer {
+	int fd;
+	char *base; /* the file: head and texts */
+	size_t room, used;
+	struct list_entry *entries;
+	size_t count, entries_room;
+	bool failed;
+	struct list_head head;
+	uint32_t words[WORDS];
+};
+
+int
+list_writer_new(struct list_writer **out)
+{
+	struct list_writer *w = calloc(1, sizeof(*w));
+	int err = PB_ENOMEM;
+
+	if (w == NULL)
+		return err;
+	w->fd = memfd_create("plexbridge-list", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	err = PB_ESYS;
+	if (w->fd == -1 || ftruncate(w->fd, (off_t)STEP) == -1)
+		goto fail;
+	w->base = mmap(NULL, STEP, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
+	if (w->base == MAP_FAILED) {
+		w->base = NULL;
+		goto fail;
+	}
+	w->room = STEP;
+	w->used = sizeof(struct list_head) + 1; /* the text of reference 0 is empty */
+	*out = w;
+	return 0;
+fail:
+	list_writer_free(&w);
+	return err;
+}
+
+void
+list_writer_free(struct list_writer **writer)
+{
+	struct list_writer *w = *writer;
+	int saved = errno;
+
+	*writer = NULL;
+	if (w == NULL)
+		return;
+	if (w->base != NULL)
+		(void)munmap(w->base, w->room);
+	if (w->fd != -1)
+		(void)close(w->fd);
+	free(w->entries);
+	free(w);
+	errno = saved;
+}
+
+static bool
+more_room(struct list_writer *w, size_t len)
+{
+	size_t room = w->room;
+	void *base;
+
+	if (len <= w->room - w->used)
+		return true;
+	while (len > room - w->used)
+		room += STEP;
+	if (room > LIST_BYTES_MAX || ftruncate(w->fd, (off_t)room) == -1)
+		return false;
+	base = mremap(w->base, w->room, room, MREMAP_MAYMOVE);
+	if (base == MAP_FAILED)
+		return false;
+	w->base = base;
+	w->room = room;
+	return true;
+}
+
+/* Not through the middle of a character. */
+static size_t
+cut(const char *text, size_t len, size_t max)
+{
+	if (len < max)
+		return len;
+	len = max - 1;
+	while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+		len--;
+	return len;
+}
+
+uint32_t
+list_text(struct list_writer *w, const char *text, size_t len, size_t max)
+{
+	uint32_t ref;
+
+	len = cut(text, len, max);
+	if (len == 0)
+		return 0;
+	if (!more_room(w, len + 1)) {
+		w->failed = true;
+		return 0;
+	}
+	ref = (uint32_t)(w->used - sizeof(struct list_head));
+	memcpy(w->base + w->used, text, len);
+	w->base[w->used + len] = '\0';
+	w->used += len + 1;
+	return ref;
+}
+
+uint32_t
+list_word(struct list_writer *w, const char *text, size_t len, size_t max)
+{
+	uint32_t hash = 2166136261u;
+	uint32_t *at;
+	const char *had;
+
+	len = cut(text, len, max);
+	if (len == 0)
+		return 0;
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (unsigned char)text[i]) * 16777619u;
+	at = &w->words[(hash ^ hash >> 16) % WORDS];
+	had = list_writer_text(w, *at);
+	if (*at != 0 && strncmp(had, text, len) == 0 && had[len] == '\0')
+		return *at;
+	return *at = list_text(w, text, len, max);
+}
+
+int
+list_add(struct list_writer *w, const struct list_entry *entry)
+{
+	if (w->failed)
+		return PB_ENOMEM;
+	if (w->count == LIST_ENTRIES_MAX)
+		return PB_ELIMIT;
+	if (w->count == w->entries_room) {
+		size_t room = w->entries_room == 0 ? 1024 : w->entries_room + w->entries_room / 2;
+		struct list_entry *more = reallocarray(w->entries, room, sizeof(*more));
+
+		if (more == NULL)
+			return PB_ENOMEM;
+		w->entries = more;
+		w->entries_room = room;
+	}
+	w->entries[w->count++] = *entry;
+	return 0;
+}
+
+size_t
+list_writer_count(const struct list_writer *w)
+{
+	return w->count;
+}
+
+struct list_head *
+list_writer_head(struct list_writer *w)
+{
+	return &w->head;
+}
+
+struct list_entry *
+list_writer_entries(struct list_writer *w)
+{
+	return w->entries;
+}
+
+const char *
+list_writer_text(const struct list_writer *w, uint32_t ref)
+{
+	return w->base + sizeof(struct list_head) + ref;
+}
+
+int
+list_writer_seal(struct list_writer *w, int *fd)
+{
+	size_t bytes = w->count * sizeof(*w->entries);
+	size_t at = (w->used + _Alignof(struct list_entry) - 1) & ~(_Alignof(struct list_entry) - 1);
+
+	if (w->failed)
+		return PB_ENOMEM;
+	memcpy(w->head.magic, magic, sizeof(magic));
+	w->head.version = LIST_VERSION;
+	w->head.count = (uint32_t)w->count;
+	w->head.texts_len = w->used - sizeof(struct list_head);
+	w->head.entries_at = at;
+	memcpy(w->base, &w->head, sizeof(w->head));
+	/* A file that can still be written to through a mapping can't be sealed. */
+	(void)munmap(w->base, w->room);
+	w->base = NULL;
+	if (ftruncate(w->fd, (off_t)(at + bytes)) == -1)
+		return PB_ESYS;
+	for (size_t done = 0; done < bytes;) {
+		ssize_t n = pwrite(w->fd, (char *)w->entries + done, bytes - done, (off_t)(at + done));
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return PB_ESYS;
+		done += (size_t)n;
+	}
+	if (fcntl(w->fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) == -1)
+		return PB_ESYS;
+	*fd = w->fd;
+	w->fd = -1;
+	return 0;
+}
+
+static int
+refuse(const char **why, const char *text)
+{
+	*why = text;
+	return PB_EFORMAT;
+}
+
+/* A file on disk can be changed by who owns it, under our eyes: have a copy. */
+static int
+read_copy(char **out, int fd, size_t size)
+{
+	char *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (copy == MAP_FAILED)
+		return PB_ENOMEM;
+	for (size_t done = 0; done < size;) {
+		ssize_t n = pread(fd, copy + done, size - done, (off_t)done);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			(void)munmap(copy, size);
+			return PB_ESYS;
+		}
+		done += (size_t)n;
+	}
+	*out = copy;
+	return 0;
+}
+
+/* A reference to a text of less than max bytes; 0 only where may_be_none. */
+static bool
+good(const struct list *list, uint32_t ref, bool may_be_none, size_t max)
+{
+	const char *texts = list->base + sizeof(struct list_head);
+	size_t len;
+
+	if (ref == 0)
+		return may_be_none;
+	if (ref >= list->head->texts_len)
+		return false;
+	len = strnlen(texts + ref, PB_MIN(max, list->head->texts_len - ref));
+	return len > 0 && len < max && ref + len < list->head->texts_len && utf8_plain(texts + ref, len);
+}
+
+int
+list_open(struct list **out, int fd, bool sealed, const char **why)
+{
+	struct stat st;
+	struct list *list;
+	char *base;
+	int err, seals;
+
+	if (fstat(fd, &st) == -1)
+		return PB_ESYS;
+	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(struct list_head) + 1 ||
+	    (uint64_t)st.st_size > LIST_BYTES_MAX + (uint64_t)LIST_ENTRIES_MAX * sizeof(struct list_entry))
+		return refuse(why, "its size is none that a list can have");
+	if (sealed) {
+		seals = fcntl(fd, F_GET_SEALS);
+		if (seals == -1 || (seals & SEALS) != SEALS)
+			return refuse(why, "it is not sealed");
+		base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (base == MAP_FAILED)
+			return PB_ESYS;
+	} else {
+		err = read_copy(&base, fd, (size_t)st.st_size);
+		if (err != 0)
+			return err;
+	}
+	list = calloc(1, sizeof(*list));
+	if (list == NULL) {
+		(void)munmap(base, (size_t)st.st_size);
+		return PB_ENOMEM;
+	}
+	list->refs = 1;
+	list->base = base;
+	list->size = (size_t)st.st_size;
+	list->head = (const struct list_head *)base;
+	err = 0;
+	if (memcmp(list->head->magic, magic, sizeof(magic)) != 0 || list->head->version != LIST_VERSION)
+		err = refuse(why, "it is of another version");
+	else if (list->head->count > LIST_ENTRIES_MAX)
+		err = refuse(why, "there are too many entries");
+	else if (list->head->texts_len < 1 || list->head->texts_len > list->size - sizeof(struct list_head) ||
+	    list->head->entries_at < sizeof(struct list_head) + list->head->texts_len ||
+	    list->head->entries_at % _Alignof(struct list_entry) != 0 || list->head->entries_at > list->size ||
+	    list->size - list->head->entries_at != (size_t)list->head->count * sizeof(struct list_entry))
+		err = refuse(why, "its parts don't fit");
+	else if (base[sizeof(struct list_head)] != '\0' ||
+	    base[sizeof(struct list_head) + list->head->texts_len - 1] != '\0')
+		err = refuse(why, "its texts have no end");
+	else if (!good(list, list->head->guide_url, true, URL_MAX) || !good(list, list->head->etag, true, LIST_WORD_MAX) ||
+	    !good(list, list->head->modified, true, LIST_WORD_MAX))
+		err = refuse(why, "its head's texts are none");
+	if (err != 0) {
+		list_drop(&list);
+		return err;
+	}
+	list->entries = (const struct list_entry *)(base + list->head->entries_at);
+	*out = list;
+	return 0;
+}
+
+/* An http or https URL, or none. */
+static bool
+good_url(const struct list *list, uint32_t ref, bool may_be_none)
+{
+	struct url_parts parts;
+
+	if (ref == 0 || !good(list, ref, false, URL_MAX))
+		return ref == 0 && may_be_none;
+	return url_parse(&parts, list_string(list, ref)) == 0;
+}
+
+static bool
+good_number(const struct list *list, uint32_t ref)
+{
+	const char *s;
+	size_t len, major;
+
+	if (ref == 0)
+		return true;
+	if (!good(list, ref, false, 16))
+		return false;
+	s = list_string(list, ref);
+	len = strlen(s);
+	major = strspn(s, "0123456789");
+	if (major == 0 || (s[major] != '\0' && s[major] != '.'))
+		return false;
+	return s[major] == '\0' || strspn(s + major + 1, "0123456789") == len - major - 1;
+}
+
+static bool
+good_headers(const struct list *list, const struct list_entry *e)
+{
+	size_t at = e->headers;
+
+	if (e->header_count > LIST_HEADERS_MAX || (e->header_count > 0) != (e->headers != 0))
+		return false;
+	for (unsigned i = 0; i < e->header_count; i++) {
+		const char *s;
+
+		if (at > UINT32_MAX || !good(list, (uint32_t)at, false, URL_MAX))
+			return false;
+		s = list_string(list, (uint32_t)at);
+		if (s[0] == ':' || strchr(s, ':') == NULL)
+			return false;
+		at += strlen(s) + 1;
+	}
+	return true;
+}
+
+int
+list_check(struct list *list, size_t count, const char **why)
+{
+	for (; count > 0 && list->checked < list->head->count; count--, list->checked++) {
+		const struct list_entry *e = &list->entries[list->checked];
+
+		if (!good(list, e->name, false, LIST_NAME_MAX) || !good(list, e->clean, false, LIST_NAME_MAX))
+			return refuse(why, "an entry's name is none");
+		if (!good_url(list, e->url, false) || !good_url(list, e->logo, true))
+			return refuse(why, "an entry's URL is none");
+		if (!good(list, e->tvg_id, true, LIST_WORD_MAX) || !good(list, e->group, true, LIST_WORD_MAX) ||
+		    !good(list, e->user_agent, true, LIST_WORD_MAX) || !good_number(list, e->number))
+			return refuse(why, "an entry's words are none");
+		if (!good_headers(list, e))
+			return refuse(why, "an entry's headers are none");
+		if (e->quality >= LIST_QUALITIES || e->rank >= LIST_QUALITIES || e->shift_min < -1440 || e->shift_min > 1440)
+			return refuse(why, "an entry's numbers are out of range");
+	}
+	return list->checked < list->head->count ? PB_AGAIN : 0;
+}
+
+const char *
+list_string(const struct list *list, uint32_t ref)
+{
+	return ref == 0 ? NULL : list->base + sizeof(struct list_head) + ref;
+}
+
+struct list *
+list_ref(struct list *list)
+{
+	list->refs++;
+	return list;
+}
+
+void
+list_drop(struct list **out)
+{
+	struct list *list = *out;
+
+	*out = NULL;
+	if (list == NULL || --list->refs > 0)
+		return;
+	(void)munmap((void *)(uintptr_t)list->base, list->size);
+	free(list);
+}

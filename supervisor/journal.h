@@ -1,0 +1,89 @@
+/*
+ * journal.h - which channel has which number, for ever
+ *
+ * Providers rename, reorder and renumber at will; a viewer's "5.1" and the
+ * media server's mapping must not move with them. So a channel that was
+ * seen once is written down with its number and its id in the guide, and
+ * is found again by what is known of it: its tvg-id, its cleaned name.
+ *
+ *   file       state_dir/lineup.journal, lines that are only ever added:
+ *                CRC + INDEX NUMBER GUIDE-ID NAME KEY...   a channel, new
+ *                CRC = INDEX KEY                           is also known as
+ *                CRC # INDEX NUMBER                        by the operator's word
+ *              separated by tabs; CRC is that of the rest of the line
+ *   crash      a line that was not written to its end is cut off at the next
+ *              start; every line before it counts. One that is damaged in
+ *              the middle is passed over, and told
+ *   writer     the supervisor alone: a provider's bytes, and who reads them,
+ *              never get near it
+ *   blocking   reading, at a start; writing goes to the page cache, and
+ *              another process waits for the disk (supervisor/imports.c)
+ *   keys       one letter for the kind, then the text: 'i' a tvg-id, 'n' a
+ *              cleaned name, 'x' an entry of a provider that does not merge
+ */
+#ifndef PLEXBRIDGE_SUPERVISOR_JOURNAL_H
+#define PLEXBRIDGE_SUPERVISOR_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/lineup.h"
+
+#define JOURNAL_NONE UINT32_MAX
+#define JOURNAL_CHANNELS_MAX 1000000
+#define JOURNAL_KEY_MAX 600
+
+struct journal;
+
+/*
+ * Read the journal of a state directory; one that is not there is empty. dir
+ * is borrowed for the call (-1: keep it in memory only); device is part of
+ * new guide ids. Gives *out; journal_free() ends it. Logs what is damaged.
+ * 0, PB_ENOMEM, PB_ESYS, or PB_EFORMAT: it is of another version.
+ */
+int journal_open(struct journal **out, int dir, const char *device);
+void journal_free(struct journal **journal);
+
+/* How many channels there are; their indices are 0 to that. */
+uint32_t journal_count(const struct journal *j);
+
+/* The channel that is known by this; JOURNAL_NONE. */
+uint32_t journal_find(const struct journal *j, char kind, const char *key);
+
+/* The channel that has this number; JOURNAL_NONE. */
+uint32_t journal_owner(const struct journal *j, const char *number);
+
+/* Borrowed until the next call that adds. number is "" for one that has none yet. */
+const char *journal_number(const struct journal *j, uint32_t index);
+const char *journal_guide_id(const struct journal *j, uint32_t index);
+const char *journal_name(const struct journal *j, uint32_t index);
+
+/*
+ * A new channel, known by up to two keys (kind and text in one; NULL: none),
+ * for now without a number. JOURNAL_NONE: no memory, or too many.
+ */
+uint32_t journal_add(struct journal *j, const char *name, const char *key, const char *other);
+
+/* Is also known as. 0 or PB_ENOMEM. */
+int journal_alias(struct journal *j, uint32_t index, const char *key);
+
+/* Give a new channel its number, which nobody has: its line is complete. 0 or PB_ENOMEM. */
+int journal_give(struct journal *j, uint32_t index, const char *number);
+
+/* The operator's word: another number, which nobody has. 0 or PB_ENOMEM. */
+int journal_renumber(struct journal *j, uint32_t index, const char *number);
+
+/* Bytes that wait to be written. */
+size_t journal_pending(const struct journal *j);
+
+/*
+ * Write what is new. 0, or PB_ESYS: nothing of it was written, and the
+ * journal is to be opened anew: it knows more than its file.
+ */
+int journal_write(struct journal *j);
+
+/* Its file, to be waited for; -1: in memory only. Borrowed. */
+int journal_fd(const struct journal *j);
+
+#endif
