@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static unsigned
 line_of(const struct loading *l, const char *section, const char *key)
@@ -82,6 +83,21 @@ provider_known(const struct config *c, const char *name)
 	return false;
 }
 
+bool
+provider_imports(const struct provider *provider)
+{
+	return provider->playlist != NULL || provider->xtream != NULL;
+}
+
+static bool
+imports(const struct config *c)
+{
+	for (size_t i = 0; i < c->provider_count; i++)
+		if (provider_imports(&c->providers[i]))
+			return true;
+	return false;
+}
+
 static void
 check_channel(struct loading *l, const struct channel *channel, const struct channel *before)
 {
@@ -98,6 +114,10 @@ check_channel(struct loading *l, const struct channel *channel, const struct cha
 	}
 	if (channel->testcard)
 		return;
+	if (channel->name == NULL && !imports(c))
+		loading_wrong(l, channel->line, "channel %s: it has no name", channel->guide_number);
+	if (channel->url == NULL && !imports(c))
+		loading_wrong(l, channel->line, "channel %s: it has no url", channel->guide_number);
 	if (channel->provider != NULL && !provider_known(c, channel->provider))
 		loading_wrong(l, channel->line, "channel %s: provider: there is no [provider %.64s]",
 		    channel->guide_number, channel->provider);
@@ -114,6 +134,16 @@ check_provider(struct loading *l, const struct provider *p)
 		loading_wrong(l, p->line, "provider %s: playlist, xtream: one of them, not both", p->name);
 	if (p->xtream != NULL && (p->username == NULL || p->password == NULL))
 		loading_wrong(l, p->line, "provider %s: xtream: username and password are needed with it", p->name);
+	for (size_t i = 0; i < p->quality.count; i++) {
+		const char *q = p->quality.items[i];
+
+		if (strcasecmp(q, "4K") != 0 && strcasecmp(q, "FHD") != 0 && strcasecmp(q, "HD") != 0 &&
+		    strcasecmp(q, "SD") != 0)
+			loading_wrong(l, p->line, "provider %s: quality: %.32s is none of 4K, FHD, HD, SD", p->name, q);
+	}
+	for (size_t i = 0; i < PROVIDER_GUIDES; i++)
+		if (p->guide[i] == NULL && p->guide_shift_min[i] != 0)
+			loading_wrong(l, p->line, "provider %s: a guide's shift is given, and there is no such guide", p->name);
 }
 
 /* Two devices in one place, or with one identity, would be one. */

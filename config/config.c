@@ -84,13 +84,28 @@ config_free(struct config **config)
 
 	if (*config != NULL) {
 		arena_clear(&(*config)->arena);
-		free((*config)->lineup.channels);
+		if ((*config)->written.channels != NULL)
+			free((*config)->written.channels);
+		else /* it was not read to the end */
+			free((*config)->lineup.channels);
+		imported_clear(&(*config)->imported);
 		free((*config)->providers);
 		free((*config)->tuners);
 		free(*config);
 		*config = NULL;
 	}
 	errno = saved;
+}
+
+const struct channel *
+config_find_playing(const struct config *config, const char *guide_number)
+{
+	const struct channel *channel = lineup_find(&config->lineup, guide_number);
+
+	for (size_t i = 0; channel == NULL && i < config->imported.leaving_count; i++)
+		if (strcmp(config->imported.leaving[i].guide_number, guide_number) == 0)
+			channel = &config->imported.leaving[i];
+	return channel;
 }
 
 /* How many letters differ, with a bound: 3 is "something else". */
@@ -225,10 +240,11 @@ end_channel(struct place *p)
 	struct channel *channel = &p->channel.channel;
 	struct channel *channels;
 
-	if (channel->name == NULL && p->seen[setting_find("channel", "name") - settings] == 0)
-		loading_wrong(&p->loading, p->line, "channel %s: it has no name", channel->guide_number);
-	if (channel->url == NULL && p->seen[setting_find("channel", "url") - settings] == 0)
-		loading_wrong(&p->loading, p->line, "channel %s: it has no url", channel->guide_number);
+	/* One that is not given may be imported; check.c asks when no provider offers any. Given wrong, it was told. */
+	if (channel->name == NULL && p->seen[setting_find("channel", "name") - settings] != 0)
+		channel->name = "";
+	if (channel->url == NULL && p->seen[setting_find("channel", "url") - settings] != 0)
+		channel->url = "";
 	if (!end_backups(p, channel)) {
 		p->loading.nomem = true;
 		return;
@@ -456,7 +472,7 @@ on_setting(void *user, unsigned line, const char *key, const char *value)
 	}
 	/* A [server] may be there twice, its settings may not. */
 	seen = base == l->config ? &l->lines[setting - settings] : &p->seen[setting - settings];
-	if (*seen != 0 && setting->type != OPT_HEADERS) {
+	if (*seen != 0 && setting->type != OPT_HEADERS && setting->type != OPT_RENAMES) {
 		loading_wrong(l, line, "%s: is given in line %u already", key, *seen);
 		return;
 	}
@@ -559,6 +575,7 @@ config_read(struct config **out, FILE *file, const char *name, const char *const
 	for (size_t i = 0; i < override_count; i++)
 		override(&p->loading, overrides[i]);
 	loading_check(&p->loading);
+	config->written = config->lineup;
 	if (p->loading.nomem || errs->nomem)
 		goto done;
 	err = errs->total > 0 ? PB_EFORMAT : 0;

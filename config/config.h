@@ -35,6 +35,7 @@
 #define CONFIG_LIST_MAX 16 /* items of a list of names */
 #define CONFIG_PROVIDERS_MAX 64
 #define CONFIG_TUNERS_MAX 8 /* [tuner NAME], beside [tuner] */
+#define PROVIDER_GUIDES 4
 #define CONFIG_ERRORS_MAX 100 /* kept; further ones are only counted */
 
 /* One address to listen on. */
@@ -151,15 +152,24 @@ struct config_testcard {
 	const char *number;
 };
 
+enum provider_order { ORDER_SOURCE, ORDER_NAME, ORDER_GROUP };
+
 struct provider {
 	const char *name;
-	const char *playlist; /* URL of an M3U */
+	const char *playlist; /* of an M3U or a lineup.json: a URL, or the path of a file */
 	const char *xtream; /* URL of a server with Xtream's interface */
 	const char *username, *password;
-	const char *guide; /* URL of an XMLTV file */
+	const char *guide[PROVIDER_GUIDES]; /* of XMLTV files: URLs, or paths; the first has the say */
+	int guide_shift_min[PROVIDER_GUIDES]; /* minutes to add to its times */
 	int max_streams; /* 0: no limit */
 	uint32_t refresh_ms;
-	struct config_list include_group, exclude_name; /* globs, or regexes behind '~' */
+	struct config_list include_group, include_name, include_id; /* globs, or regexes behind '~' */
+	struct config_list exclude_group, exclude_name, exclude_id;
+	struct config_list rename; /* "PATTERN => TEXT" */
+	struct config_list quality; /* 4K, FHD, HD, SD: preferred first */
+	int limit; /* channels; 0: none */
+	int order; /* enum provider_order */
+	bool vod, radio; /* are taken too */
 	bool merge;
 	int shrink_guard; /* percent */
 	bool fold_subtitle;
@@ -176,7 +186,9 @@ struct config {
 	struct config_stream stream;
 	struct config_fetch fetch;
 	struct config_testcard testcard;
-	struct lineup lineup; /* with the test card, when it is to be shown */
+	struct lineup written; /* of the file alone, with the test card, when it is to be shown */
+	struct lineup lineup; /* in force: the same, or that of imported */
+	struct imported imported; /* what providers make of it; empty: nothing */
 	struct provider *providers;
 	size_t provider_count;
 	const char *path; /* of the file; NULL: the embedded default */
@@ -230,6 +242,12 @@ char *config_dump(const struct config *config);
  * many there are.
  */
 size_t config_needs_restart(const struct config *old, const struct config *new, const char **out, size_t max);
+
+/* The channel with this GuideNumber, or one that is leaving: for who plays it already. */
+const struct channel *config_find_playing(const struct config *config, const char *guide_number);
+
+/* Does this provider offer channels? */
+bool provider_imports(const struct provider *provider);
 
 /* May this address talk to us? IPv4-mapped IPv6 addresses are taken as IPv4. */
 bool config_allows(const struct config_allow *allow, const struct sockaddr *from);

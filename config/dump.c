@@ -104,8 +104,8 @@ dump_channels(const struct config *config)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; array != NULL && i < config->lineup.count; i++) {
-		json_t *object = dump_channel(&config->lineup.channels[i]);
+	for (size_t i = 0; array != NULL && i < config->written.count; i++) {
+		json_t *object = dump_channel(&config->written.channels[i]);
 
 		if (object == NULL || json_array_append(array, object) != 0) {
 			json_decref(array);

@@ -6,6 +6,7 @@
  */
 #include "config/lineup.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *
@@ -89,6 +90,17 @@ lineup_find(const struct lineup *lineup, const char *guide_number)
 			low = middle + 1;
 	}
 	return NULL;
+}
+
+void
+imported_clear(struct imported *imported)
+{
+	arena_clear(&imported->arena);
+	free(imported->lineup.channels);
+	free(imported->leaving);
+	if (imported->release != NULL)
+		imported->release(imported->owner);
+	memset(imported, 0, sizeof(*imported));
 }
 
 long

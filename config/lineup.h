@@ -18,11 +18,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "config/arena.h"
+
 #define GUIDE_NUMBER_MAX 16 /* with its NUL */
 #define CHANNEL_NAME_MAX 128
 #define CHANNEL_BACKUPS 8
 #define CHANNEL_HEADERS 16
-#define LINEUP_MAX 20000 /* channels */
+#define LINEUP_MAX 200000 /* channels */
 
 struct channel {
 	char guide_number[GUIDE_NUMBER_MAX];
@@ -33,7 +35,10 @@ struct channel {
 	const char **headers; /* "Name: value", sent with every request to the source */
 	const char *user_agent; /* NULL: [fetch] user_agent */
 	const char *logo; /* a URL */
-	const char *guide_id; /* the channel's id in the XMLTV guide */
+	const char *guide_id; /* the channel's id in the provider's guide, when the file says so */
+	const char *epg_id; /* its id in the guide that we make; NULL: it is in none */
+	const char *tvg_id; /* what its provider calls it */
+	int shift_min; /* minutes to add to its guide's times */
 	const char *group;
 	const char *provider; /* name of the [provider] whose slots it takes */
 	unsigned char backup_count, header_count;
@@ -45,6 +50,19 @@ struct lineup {
 	struct channel *channels; /* sorted by guide_number_compare() */
 	size_t count;
 };
+
+/* A lineup that was made of what providers offer (supervisor/merge.h), and what it owns. */
+struct imported {
+	struct lineup lineup;
+	struct channel *leaving; /* are in it no more, and are being watched; in any order */
+	size_t leaving_count;
+	struct arena arena;
+	void (*release)(void *owner); /* whose strings are in it; NULL: nobody's */
+	void *owner;
+};
+
+/* End it, and leave an empty one. */
+void imported_clear(struct imported *imported);
 
 /* Whose slots and limits source n of a channel comes under (0: url, else backup n); NULL: nobody's. */
 const char *channel_provider(const struct channel *channel, unsigned n);

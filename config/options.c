@@ -37,6 +37,12 @@ static const struct option_word level_words[] = {
 	{ 0 },
 };
 static const struct option_word format_words[] = { { "logfmt", LOG_AS_LOGFMT }, { "json", LOG_AS_JSON }, { 0 } };
+static const struct option_word order_words[] = {
+	{ "source", ORDER_SOURCE },
+	{ "name", ORDER_NAME },
+	{ "group", ORDER_GROUP },
+	{ 0 },
+};
 static const struct option_word testcard_words[] = {
 	{ "auto", TESTCARD_AUTO },
 	{ "yes", TESTCARD_YES },
@@ -137,12 +143,27 @@ const struct setting settings[] = {
 	{ "fetch", "private_targets", OPT_BOOL, "no", 0, 0, FIELD(bool, fetch.private_targets), ON_TUNE, NULL, false },
 	{ "fetch", "append_query", OPT_BOOL, "no", 0, 0, FIELD(bool, fetch.append_query), ON_TUNE, NULL, false },
 
-	{ "provider", "playlist", OPT_URL, NULL, 1, URL_MAX - 1, PROVIDER(const char *, playlist), ON_RELOAD, NULL,
+	{ "provider", "playlist", OPT_SOURCE, NULL, 1, URL_MAX - 1, PROVIDER(const char *, playlist), ON_RELOAD, NULL,
 	    true },
 	{ "provider", "xtream", OPT_URL, NULL, 1, URL_MAX - 1, PROVIDER(const char *, xtream), ON_RELOAD, NULL, true },
 	{ "provider", "username", OPT_TEXT, NULL, 1, 255, PROVIDER(const char *, username), ON_RELOAD, NULL, true },
 	{ "provider", "password", OPT_TEXT, NULL, 1, 255, PROVIDER(const char *, password), ON_RELOAD, NULL, true },
-	{ "provider", "guide", OPT_URL, NULL, 1, URL_MAX - 1, PROVIDER(const char *, guide), ON_RELOAD, NULL, true },
+	{ "provider", "guide", OPT_SOURCE, NULL, 1, URL_MAX - 1, PROVIDER(const char *, guide[0]), ON_RELOAD, NULL,
+	    true },
+	{ "provider", "guide_shift", OPT_SHIFT, NULL, -1440, 1440, PROVIDER(int, guide_shift_min[0]), ON_RELOAD, NULL,
+	    false },
+	{ "provider", "guide2", OPT_SOURCE, NULL, 1, URL_MAX - 1, PROVIDER(const char *, guide[1]), ON_RELOAD, NULL,
+	    true },
+	{ "provider", "guide2_shift", OPT_SHIFT, NULL, -1440, 1440, PROVIDER(int, guide_shift_min[1]), ON_RELOAD, NULL,
+	    false },
+	{ "provider", "guide3", OPT_SOURCE, NULL, 1, URL_MAX - 1, PROVIDER(const char *, guide[2]), ON_RELOAD, NULL,
+	    true },
+	{ "provider", "guide3_shift", OPT_SHIFT, NULL, -1440, 1440, PROVIDER(int, guide_shift_min[2]), ON_RELOAD, NULL,
+	    false },
+	{ "provider", "guide4", OPT_SOURCE, NULL, 1, URL_MAX - 1, PROVIDER(const char *, guide[3]), ON_RELOAD, NULL,
+	    true },
+	{ "provider", "guide4_shift", OPT_SHIFT, NULL, -1440, 1440, PROVIDER(int, guide_shift_min[3]), ON_RELOAD, NULL,
+	    false },
 	{ "provider", "max_streams", OPT_INT, "0", 0, 1000, PROVIDER(int, max_streams), ON_RELOAD, NULL, false },
 	{ "provider", "refresh", OPT_MSEC, "12h", 1 * MINUTE, 30 * 24 * (int64_t)HOUR, PROVIDER(uint32_t, refresh_ms),
 	    ON_RELOAD, NULL, false },
@@ -150,6 +171,22 @@ const struct setting settings[] = {
 	    PROVIDER(struct config_list, include_group), ON_RELOAD, NULL, false },
 	{ "provider", "exclude_name", OPT_PATTERNS, NULL, 1, CONFIG_LIST_MAX,
 	    PROVIDER(struct config_list, exclude_name), ON_RELOAD, NULL, false },
+	{ "provider", "include_name", OPT_PATTERNS, NULL, 1, CONFIG_LIST_MAX, PROVIDER(struct config_list, include_name),
+	    ON_RELOAD, NULL, false },
+	{ "provider", "include_id", OPT_PATTERNS, NULL, 1, CONFIG_LIST_MAX, PROVIDER(struct config_list, include_id),
+	    ON_RELOAD, NULL, false },
+	{ "provider", "exclude_group", OPT_PATTERNS, NULL, 1, CONFIG_LIST_MAX, PROVIDER(struct config_list, exclude_group),
+	    ON_RELOAD, NULL, false },
+	{ "provider", "exclude_id", OPT_PATTERNS, NULL, 1, CONFIG_LIST_MAX, PROVIDER(struct config_list, exclude_id),
+	    ON_RELOAD, NULL, false },
+	{ "provider", "rename", OPT_RENAMES, NULL, 1, CONFIG_LIST_MAX, PROVIDER(struct config_list, rename), ON_RELOAD,
+	    NULL, false },
+	{ "provider", "limit", OPT_INT, "0", 0, LINEUP_MAX, PROVIDER(int, limit), ON_RELOAD, NULL, false },
+	{ "provider", "quality", OPT_PATTERNS, NULL, 1, 4, PROVIDER(struct config_list, quality), ON_RELOAD,
+	    NULL, false },
+	{ "provider", "order", OPT_WORD, "source", 0, 0, PROVIDER(int, order), ON_RELOAD, order_words, false },
+	{ "provider", "vod", OPT_BOOL, "no", 0, 0, PROVIDER(bool, vod), ON_RELOAD, NULL, false },
+	{ "provider", "radio", OPT_BOOL, "no", 0, 0, PROVIDER(bool, radio), ON_RELOAD, NULL, false },
 	{ "provider", "merge", OPT_BOOL, "yes", 0, 0, PROVIDER(bool, merge), ON_RELOAD, NULL, false },
 	{ "provider", "shrink_guard", OPT_PERCENT, "50%", 0, 100, PROVIDER(int, shrink_guard), ON_RELOAD, NULL, false },
 	{ "provider", "fold_subtitle", OPT_BOOL, "no", 0, 0, PROVIDER(bool, fold_subtitle), ON_RELOAD, NULL, false },
@@ -229,8 +266,10 @@ setting_find(const char *section, const char *key)
 static const char *
 shown(const struct setting *setting, const char *text, char *out, size_t size)
 {
-	if (setting->type == OPT_URL)
+	if (setting->type == OPT_URL || (setting->type == OPT_SOURCE && text[0] != '/'))
 		return url_redact(out, size, text);
+	if (setting->type == OPT_SOURCE)
+		return snprintf(out, size, "%s", text) < (int)size ? out : "the path";
 	if (setting->secret)
 		return "***";
 	if (snprintf(out, size, "%s", text) >= (int)size)
@@ -446,10 +485,57 @@ set_header(
 }
 
 static int
+set_rename(
+    const struct setting *setting, struct config_list *out, struct arena *arena, const char *text, const char **right)
+{
+	const char *arrow = strstr(text, "=>");
+	char pattern[512];
+	size_t len = arrow != NULL ? (size_t)(arrow - text) : 0;
+	int err;
+
+	while (len > 0 && text[len - 1] == ' ')
+		len--;
+	*right = "a rule is PATTERN => TEXT";
+	if (len == 0 || len >= sizeof(pattern))
+		return PB_EFORMAT;
+	snprintf(pattern, sizeof(pattern), "%.*s", (int)len, text);
+	err = value_pattern(pattern, right);
+	if (err != 0)
+		return err;
+	if ((int64_t)out->count == setting->max) {
+		*right = "there are more than 16 rules";
+		return PB_EFORMAT;
+	}
+	return list_add(out, arena, text);
+}
+
+/* A duration with a sign, in minutes. */
+static int
+set_shift(const struct setting *setting, int *out, const char *text, const char **right)
+{
+	bool minus = text[0] == '-';
+	uint64_t ms = 0;
+	int err = config_parse_ms(&ms, text + (minus || text[0] == '+'), right);
+
+	if (err != 0)
+		return err;
+	if ((int64_t)(ms / MINUTE) > setting->max || ms % MINUTE != 0) {
+		*right = "whole minutes, up to 24h in each direction, would be right";
+		return PB_EFORMAT;
+	}
+	*out = minus ? -(int)(ms / MINUTE) : (int)(ms / MINUTE);
+	return 0;
+}
+
+static int
 check_text(const struct setting *setting, const char *text, const char **right)
 {
 	switch (setting->type) {
 	case OPT_URL:
+		return config_parse_url(text, right);
+	case OPT_SOURCE:
+		if (text[0] == '/')
+			return 0;
 		return config_parse_url(text, right);
 	case OPT_HOSTPORT:
 		return value_hostport(text, right);
@@ -544,12 +630,19 @@ setting_set(const struct setting *setting, void *base, struct arena *arena, cons
 	case OPT_RANGES:
 		err = set_list(setting, field, arena, text, &right);
 		break;
+	case OPT_SHIFT:
+		err = set_shift(setting, field, text, &right);
+		break;
+	case OPT_RENAMES:
+		err = set_rename(setting, field, arena, text, &right);
+		break;
 	case OPT_HEADERS:
 		err = set_header(setting, field, arena, text, &right);
 		break;
 	case OPT_TEXT:
 	case OPT_PATH:
 	case OPT_URL:
+	case OPT_SOURCE:
 	case OPT_HOSTPORT:
 	case OPT_USER:
 	case OPT_NUMBER:
@@ -636,9 +729,9 @@ print_text(FILE *out, const struct setting *setting, const char *text, bool show
 
 	if (text == NULL)
 		return;
-	if (show && setting->type == OPT_URL)
+	if (show && (setting->type == OPT_URL || (setting->type == OPT_SOURCE && text[0] != '/')))
 		text = url_redact(redacted, sizeof(redacted), text);
-	else if (show && setting->secret)
+	else if (show && setting->secret && setting->type != OPT_SOURCE)
 		text = "***";
 	fputs(text, out);
 }
@@ -679,6 +772,10 @@ print_value(FILE *out, const struct setting *setting, const void *field, bool sh
 	case OPT_BOOL:
 		fputs(*(const bool *)field ? "yes" : "no", out);
 		break;
+	case OPT_SHIFT:
+		fputs(*(const int *)field < 0 ? "-" : "", out);
+		fputs(config_format_ms(text, sizeof(text), (uint64_t)abs(*(const int *)field) * MINUTE), out);
+		break;
 	case OPT_WORD:
 		for (const struct option_word *w = setting->words; w->word != NULL; w++) {
 			if (w->value == *(const int *)field)
@@ -706,11 +803,13 @@ print_value(FILE *out, const struct setting *setting, const void *field, bool sh
 	case OPT_NAMES:
 	case OPT_RANGES:
 	case OPT_HEADERS:
+	case OPT_RENAMES:
 		print_list(out, setting, field, show);
 		break;
 	case OPT_TEXT:
 	case OPT_PATH:
 	case OPT_URL:
+	case OPT_SOURCE:
 	case OPT_HOSTPORT:
 	case OPT_USER:
 	case OPT_NUMBER:

@@ -16,6 +16,7 @@ enum option_type {
 	OPT_INT, /* int */
 	OPT_PERCENT, /* int */
 	OPT_BOOL, /* bool: yes, no */
+	OPT_SHIFT, /* int; minutes, "-1h" */
 	OPT_WORD, /* int: one of words */
 	OPT_DEVICE_ID, /* uint32_t */
 	OPT_VARIANT, /* struct variant_limit */
@@ -26,6 +27,7 @@ enum option_type {
 	OPT_TEXT,
 	OPT_PATH, /* absolute */
 	OPT_URL,
+	OPT_SOURCE, /* a URL, or an absolute path */
 	OPT_HOSTPORT,
 	OPT_USER,
 	OPT_NUMBER, /* a GuideNumber */
@@ -38,6 +40,7 @@ enum option_type {
 	OPT_NAMES, /* of providers */
 	OPT_RANGES, /* of GuideNumbers */
 	OPT_HEADERS, /* the key may be repeated, each adds one */
+	OPT_RENAMES, /* likewise; "PATTERN => TEXT" */
 };
 
 enum option_effect {

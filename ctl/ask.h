@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #define ASK_TIMEOUT_MS 5000L
+#define ASK_REFRESH_MS 900000L /* all providers, one after the other */
 #define ASK_UPGRADE_MS 30000L /* longer than plexbridged ever takes for one */
 #define ASK_BODY_MAX ((size_t)64 << 20)
 

@@ -20,6 +20,7 @@
 #define CONTROL_SOCKET "/run/plexbridge/control.sock"
 
 static bool utf8;
+static enum show_lineup which = SHOW_PRESENT;
 
 /* What stands behind a command's words. */
 static struct {
@@ -36,6 +37,10 @@ usage(FILE *out)
 	      "\n"
 	      "  status        the bridge, its streams, workers and clients\n"
 	      "  channels      the lineup\n"
+	      "  lineup        what providers and the configuration make of it; --absent: what is kept a number for;\n"
+	      "                --unmatched: what has no guide\n"
+	      "  refresh [P]   fetch all providers' lists, or that of one, now; exit 0 when all are good\n"
+	      "  renumber N M  give imported channel N the number M\n"
 	      "  reload        read the configuration again\n"
 	      "  restart N     give channel N another worker; its viewers stay\n"
 	      "  upgrade       have the program as it is on disk take over; viewers stay\n"
@@ -125,6 +130,35 @@ put_restart(const json_t *answer)
 }
 
 static int
+put_lineup(const json_t *answer)
+{
+	return put(show_lineup(answer, which, utf8));
+}
+
+static int
+put_refresh(const json_t *answer)
+{
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		put_lines(json_object_get(answer, "errors"), "");
+		puts("what was in force stays in force");
+		return PB_EXIT_FAIL;
+	}
+	printf("%" JSON_INTEGER_FORMAT " channels\n", json_integer_value(json_object_get(answer, "channels")));
+	return PB_EXIT_OK;
+}
+
+static int
+put_renumber(const json_t *answer)
+{
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		put_lines(json_object_get(answer, "errors"), "");
+		return PB_EXIT_FAIL;
+	}
+	puts("the channel has another number; media servers have to be told");
+	return PB_EXIT_OK;
+}
+
+static int
 put_upgrade(const json_t *answer)
 {
 	if (!json_is_true(json_object_get(answer, "ok"))) {
@@ -166,9 +200,9 @@ put_why(const json_t *answer)
 	return status;
 }
 
-/* A second word that is "" stands for any, which is put behind the path. */
+/* A word that is "" stands for any, which is put behind the path; a third one behind that. */
 static const struct {
-	const char *words[2];
+	const char *words[3];
 	const char *path;
 	bool post;
 	long timeout_ms;
@@ -177,6 +211,10 @@ static const struct {
 } commands[] = {
 	{ { "status", NULL }, "/api/status", false, ASK_TIMEOUT_MS, put_status, false },
 	{ { "channels", NULL }, "/api/channels", false, ASK_TIMEOUT_MS, put_channels, false },
+	{ { "lineup", NULL }, "/api/lineup", false, ASK_TIMEOUT_MS, put_lineup, false },
+	{ { "refresh", NULL }, "/api/refresh", true, ASK_REFRESH_MS, put_refresh, false },
+	{ { "refresh", "" }, "/api/refresh?provider=", true, ASK_REFRESH_MS, put_refresh, false },
+	{ { "renumber", "", "&to=" }, "/api/renumber?from=", true, ASK_TIMEOUT_MS, put_renumber, false },
 	{ { "reload", NULL }, "/api/reload", true, ASK_TIMEOUT_MS, put_reload, false },
 	{ { "upgrade", NULL }, "/api/upgrade", true, ASK_UPGRADE_MS, put_upgrade, false },
 	{ { "restart", "" }, "/api/restart?channel=", true, ASK_TIMEOUT_MS, put_restart, false },
@@ -197,25 +235,41 @@ answered(long status)
 	return status == 200 || status == 400 || status == 404 || status == 409 || status == 503;
 }
 
-/* The path with the second word behind it, when it takes one, as RFC 3986 wants it. false: too long. */
+/* Behind what is there, as RFC 3986 wants it. false: too long. */
 static bool
-make_path(char *out, size_t size, size_t command, const char *word)
+add_word(char *out, size_t size, const char *word)
 {
-	int n = snprintf(out, size, "%s", commands[command].path);
+	int n = (int)strlen(out);
 
-	for (; word != NULL && *word != '\0' && n >= 0 && (size_t)n < size; word++) {
+	for (; *word != '\0' && n >= 0 && (size_t)n < size; word++) {
 		unsigned char c = (unsigned char)*word;
 		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.';
 
 		n += snprintf(out + n, size - (size_t)n, plain ? "%c" : "%%%02X", c);
 	}
-	if (commands[command].put == put_why && n >= 0 && (size_t)n < size)
-		n += snprintf(out + n, size - (size_t)n, "&since=%u", options.since_s);
 	return n >= 0 && (size_t)n < size;
 }
 
+/* The path with the words behind it that it takes. */
+static bool
+make_path(char *out, size_t size, size_t command, char **words)
+{
+	const char *const *takes = commands[command].words;
+	size_t len;
+
+	snprintf(out, size, "%s", commands[command].path);
+	if (takes[1] != NULL && takes[1][0] == '\0' && !add_word(out, size, words[1]))
+		return false;
+	len = strlen(out);
+	if (commands[command].put == put_why)
+		return (size_t)snprintf(out + len, size - len, "&since=%u", options.since_s) < size - len;
+	if (takes[2] == NULL)
+		return true;
+	return (size_t)snprintf(out + len, size - len, "%s", takes[2]) < size - len && add_word(out, size, words[2]);
+}
+
 static int
-run(const char *socket, bool json, size_t command, const char *word)
+run(const char *socket, bool json, size_t command, char **words)
 {
 	char path[256];
 	char why[512];
@@ -224,7 +278,7 @@ run(const char *socket, bool json, size_t command, const char *word)
 	json_t *value;
 	int status;
 
-	if (!make_path(path, sizeof(path), command, word)) {
+	if (!make_path(path, sizeof(path), command, words)) {
 		fputs("plexbridgectl: the word is too long\n", stderr);
 		return PB_EXIT_FAIL;
 	}
@@ -259,7 +313,7 @@ static size_t
 find_command(int count, char **words)
 {
 	for (size_t i = 0; i < NITEMS(commands); i++) {
-		int need = commands[i].words[1] != NULL ? 2 : 1;
+		int need = commands[i].words[1] == NULL ? 1 : commands[i].words[2] == NULL ? 2 : 3;
 
 		if (count == need && strcmp(words[0], commands[i].words[0]) == 0 &&
 		    (need == 1 || takes_word(i) || strcmp(words[1], commands[i].words[1]) == 0))
@@ -277,6 +331,8 @@ main(int argc, char **argv)
 		{ "client", required_argument, NULL, 'C' },
 		{ "watch", no_argument, NULL, 'W' },
 		{ "full", no_argument, NULL, 'F' },
+		{ "absent", no_argument, NULL, 'a' },
+		{ "unmatched", no_argument, NULL, 'u' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -312,6 +368,12 @@ main(int argc, char **argv)
 		case 'F':
 			options.full = true;
 			break;
+		case 'a':
+			which = SHOW_ABSENT;
+			break;
+		case 'u':
+			which = SHOW_UNMATCHED;
+			break;
 		case 'V':
 			printf("plexbridgectl %s (%s)\n%s, jansson %s\n", PACKAGE_VERSION, PB_COMMIT, curl_version(),
 			    JANSSON_VERSION);
@@ -338,7 +400,7 @@ main(int argc, char **argv)
 		return PB_EXIT_FAIL;
 	}
 	curl_global_init(CURL_GLOBAL_NOTHING);
-	status = run(socket, json, command, takes_word(command) ? argv[optind + 1] : NULL);
+	status = run(socket, json, command, argv + optind);
 	curl_global_cleanup();
 	return status;
 }

@@ -22,4 +22,8 @@ char *show_seconds(char *out, size_t size, double seconds);
 /* "17 B", "3.2 MiB". Returns out. */
 char *show_bytes(char *out, size_t size, double bytes);
 
+/* Channels that are in it, that are absent, or that have no guide; with how the sources are. */
+enum show_lineup { SHOW_PRESENT, SHOW_ABSENT, SHOW_UNMATCHED };
+char *show_lineup(const json_t *answer, enum show_lineup which, bool utf8);
+
 #endif

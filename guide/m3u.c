@@ -22,6 +22,8 @@
 struct m3u {
 	const struct entry_events *events;
 	unsigned line;
+	char first[4]; /* bytes, until there are enough to tell the encoding */
+	size_t first_len;
 	bool begun, skipping; /* the rest of a line that is too long */
 	bool wide, big; /* UTF-16, and its byte order */
 	bool odd; /* half of a character is in odd_byte */
@@ -153,7 +155,6 @@ static size_t
 begin(struct m3u *m, const char *bytes, size_t len)
 {
 	m->begun = true;
-	m->entry.name = "";
 	forget(m);
 	if (len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
 		return 3;
@@ -187,10 +188,10 @@ take_run(struct m3u *m, const char *bytes, size_t len)
 	return n;
 }
 
-int
-m3u_feed(struct m3u *m, const char *bytes, size_t len)
+static int
+feed(struct m3u *m, const char *bytes, size_t len)
 {
-	size_t at = m->begun || len == 0 ? 0 : begin(m, bytes, len);
+	size_t at = 0;
 	int err = 0;
 
 	while (at < len && err == 0) {
@@ -211,10 +212,43 @@ m3u_feed(struct m3u *m, const char *bytes, size_t len)
 	return err;
 }
 
+static int
+feed_first(struct m3u *m)
+{
+	size_t at = begin(m, m->first, m->first_len);
+
+	return feed(m, m->first + at, m->first_len - at);
+}
+
+int
+m3u_feed(struct m3u *m, const char *bytes, size_t len)
+{
+	int err;
+
+	if (!m->begun) {
+		size_t n = PB_MIN(sizeof(m->first) - m->first_len, len);
+
+		memcpy(m->first + m->first_len, bytes, n);
+		m->first_len += n;
+		if (m->first_len < sizeof(m->first))
+			return 0;
+		err = feed_first(m);
+		if (err != 0)
+			return err;
+		bytes += n;
+		len -= n;
+	}
+	return feed(m, bytes, len);
+}
+
 int
 m3u_end(struct m3u *m)
 {
-	int err = m->len > 0 || m->skipping ? end_line(m) : 0;
+	int err = m->begun ? 0 : feed_first(m);
+
+	if (err != 0)
+		return err;
+	err = m->len > 0 || m->skipping ? end_line(m) : 0;
 
 	if (err == 0 && m->extinf)
 		wrong(m, "an #EXTINF without a URL behind it");

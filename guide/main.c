@@ -124,6 +124,8 @@ serve(void)
 	kind = job_get(&job, "kind");
 	if (strcmp(kind, "list") == 0)
 		run_list(&run);
+	else if (strcmp(kind, "sync") == 0)
+		run_sync(&run);
 	else
 		return PB_EXIT_PERMANENT;
 	return say(IMPORT_DONE, &run.done, sizeof(run.done), &run.result, run.result != -1) ? PB_EXIT_OK : PB_EXIT_TEMPORARY;

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -234,12 +236,28 @@ read_clear(struct reading *r)
 	list_writer_free(&r->offer.list);
 }
 
+/* To the disk, as the list that the next start begins with. */
+static bool
+keep_copy(int to, int from)
+{
+	struct stat st;
+	off_t at = 0;
+
+	if (fstat(from, &st) == -1)
+		return false;
+	while (at < st.st_size)
+		if (sendfile(to, from, &at, (size_t)(st.st_size - at)) <= 0)
+			return false;
+	return fdatasync(to) == 0;
+}
+
 /* All is read: the list, or why it is none. */
 static void
 seal(struct run *run, struct reading *r)
 {
 	const char *order = job_get(run->job, "order");
 	const struct list_head *head = list_writer_head(r->offer.list);
+	char why[IMPORT_WHY_MAX];
 
 	if (list_writer_count(r->offer.list) == 0) {
 		if (head->seen == 0)
@@ -252,6 +270,10 @@ seal(struct run *run, struct reading *r)
 	if (list_writer_seal(r->offer.list, &run->result) != 0) {
 		finish(run, IMPORT_FAILED, "no memory for the list");
 		return;
+	}
+	if (run->out[0] != -1 && !keep_copy(run->out[0], run->result)) {
+		snprintf(why, sizeof(why), "it can't be kept: %s", strerror(errno));
+		run->wrong(run->user, 0, why); /* it serves all the same */
 	}
 	finish(run, IMPORT_GOOD, "%s", "");
 }
@@ -471,6 +493,15 @@ run_xtream(struct run *run, struct reading *r)
 	xtream_groups_free(&groups);
 	curl_free(server.user);
 	curl_free(server.password);
+}
+
+void
+run_sync(struct run *run)
+{
+	if (run->out[0] == -1 || fdatasync(run->out[0]) == -1)
+		finish(run, IMPORT_FAILED, "%s", strerror(errno));
+	else
+		finish(run, IMPORT_GOOD, "%s", "");
 }
 
 void

@@ -25,8 +25,11 @@ struct run {
 	int result; /* a list's descriptor, the caller's; -1: none */
 };
 
-/* A provider's channels. Fills done and result. */
+/* A provider's channels. Fills done and result; a copy for the next start goes to out[0]. */
 void run_list(struct run *run);
+
+/* Wait until what was written to out[0] is on the disk: a supervisor has no time for that. */
+void run_sync(struct run *run);
 
 /* A guide, into out[0], as it comes. */
 void run_fetch(struct run *run);

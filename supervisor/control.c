@@ -140,20 +140,68 @@ on_recorder(struct supervisor *sup, const struct request *req, int *status)
 	    runs ? &running : NULL, (uint32_t)since_s);
 }
 
+static struct blob *
+on_lineup(struct supervisor *sup, const struct request *req, int *status)
+{
+	(void)req;
+	(void)status;
+	return imports_json(&sup->imports);
+}
+
+/* ?from=N&to=M */
+static struct blob *
+on_renumber(struct supervisor *sup, const struct request *req, int *status)
+{
+	char from[GUIDE_NUMBER_MAX] = "", to[GUIDE_NUMBER_MAX] = "";
+	const char *why = "";
+	struct text text = { 0 };
+
+	(void)request_param(req, "from", from, sizeof(from));
+	(void)request_param(req, "to", to, sizeof(to));
+	*status = imports_renumber(&sup->imports, from, to, &why);
+	text_addf(&text, "{\"ok\":%s,\"errors\":[", *status == 200 ? "true" : "false");
+	if (*status != 200)
+		text_add_json(&text, why);
+	text_add(&text, "]}\n");
+	return text_blob(&text);
+}
+
+/* ?provider=NAME. Answered when all is fetched, and in force. */
+static void
+refresh(struct supervisor *sup, struct http_conn *conn, const struct request *req)
+{
+	char name[64];
+	bool one = request_param(req, "provider", name, sizeof(name)) && name[0] != '\0';
+
+	imports_refresh(&sup->imports, one ? name : NULL, conn);
+}
+
+static void
+upgrade(struct supervisor *sup, struct http_conn *conn, const struct request *req)
+{
+	(void)req;
+	upgrade_start(&sup->upgrade, conn);
+}
+
 static const struct {
 	const char *path;
 	enum request_method method;
 	struct blob *(*answer)(struct supervisor *sup, const struct request *req, int *status);
+	/* Instead: for what is answered when it is done. */
+	void (*take)(struct supervisor *sup, struct http_conn *conn, const struct request *req);
 } paths[] = {
-	{ "/api/status", REQUEST_GET, on_status },
-	{ "/api/channels", REQUEST_GET, on_channels },
-	{ "/api/config", REQUEST_GET, on_config },
-	{ "/api/health", REQUEST_GET, on_health },
-	{ "/api/dump", REQUEST_GET, on_dump },
-	{ "/api/recorder", REQUEST_GET, on_recorder },
-	{ "/api/reload", REQUEST_POST, on_reload },
-	{ "/api/restart", REQUEST_POST, on_restart },
-	{ "/api/upgrade", REQUEST_POST, NULL }, /* answered when it is done: upgrade.h */
+	{ "/api/status", REQUEST_GET, on_status, NULL },
+	{ "/api/channels", REQUEST_GET, on_channels, NULL },
+	{ "/api/config", REQUEST_GET, on_config, NULL },
+	{ "/api/health", REQUEST_GET, on_health, NULL },
+	{ "/api/dump", REQUEST_GET, on_dump, NULL },
+	{ "/api/recorder", REQUEST_GET, on_recorder, NULL },
+	{ "/api/reload", REQUEST_POST, on_reload, NULL },
+	{ "/api/restart", REQUEST_POST, on_restart, NULL },
+	{ "/api/lineup", REQUEST_GET, on_lineup, NULL },
+	{ "/api/refresh", REQUEST_POST, NULL, refresh },
+	{ "/api/renumber", REQUEST_POST, on_renumber, NULL },
+	{ "/api/upgrade", REQUEST_POST, NULL, upgrade },
 };
 
 void
@@ -172,7 +220,7 @@ control_handle(void *arg, struct http_conn *conn, const struct request *req)
 			return;
 		}
 		if (paths[i].answer == NULL) {
-			upgrade_start(&((struct supervisor *)arg)->upgrade, conn);
+			paths[i].take(arg, conn, req);
 			return;
 		}
 		blob = paths[i].answer(arg, req, &status);

@@ -66,6 +66,11 @@ answer_lineup(const struct ask *ask, enum tuner_lineup_kind kind, const char *ty
 	struct tuner_urls urls;
 	struct blob *blob;
 
+	/* One that activates an empty lineup, or a part of it, loses its map of channels. */
+	if (!ask->sup->imports.whole) {
+		http_reply(ask->conn, 503, NULL, "Retry-After: 5\r\n", NULL, 0);
+		return;
+	}
 	urls_for(&urls, ask);
 	if (tuner_cache_get(&ask->unit->cache, &ask->unit->lineup, kind, urls.stream, &blob) != 0)
 		http_reply(ask->conn, 503, NULL, "Retry-After: 1\r\n", NULL, 0);

@@ -171,17 +171,22 @@ new_known(struct journal *j)
  * Lines
  */
 
-/* CRC-32, as zlib has it; a table would be more than this is worth. */
+/* CRC-32, as zlib has it. */
 static uint32_t
 crc_of(const char *s, size_t len)
 {
+	static uint32_t table[256];
 	uint32_t crc = ~0u;
 
-	for (size_t i = 0; i < len; i++) {
-		crc ^= (unsigned char)s[i];
+	for (uint32_t i = 0; table[255] == 0 && i < 256; i++) {
+		uint32_t c = i;
+
 		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (0xedb88320u & -(crc & 1));
+			c = c >> 1 ^ (0xedb88320u & -(c & 1));
+		table[i] = c;
 	}
+	for (size_t i = 0; i < len; i++)
+		crc = crc >> 8 ^ table[(crc ^ (unsigned char)s[i]) & 0xff];
 	return ~crc;
 }
 
@@ -523,7 +528,8 @@ journal_write(struct journal *j)
 		if (err != 0) {
 			int saved = errno;
 
-			(void)ftruncate(j->fd, j->size);
+			if (ftruncate(j->fd, j->size) == -1)
+				log_event(LOG_ERR, "journal.cut", "why=\"%s\"", strerror(errno)); /* a start cuts it */
 			errno = saved;
 			return err;
 		}

@@ -105,7 +105,7 @@ tuner_lineup_m3u(const struct lineup *lineup, const char *base)
 		add_m3u_value(&t, "channel-number", c->guide_number);
 		add_m3u_value(&t, "tvg-name", c->name);
 		add_m3u_value(&t, "tvg-chno", c->guide_number);
-		add_m3u_value(&t, "tvg-id", c->guide_id);
+		add_m3u_value(&t, "tvg-id", c->epg_id != NULL ? c->epg_id : c->guide_id);
 		add_m3u_value(&t, "tvg-logo", c->logo);
 		add_m3u_value(&t, "group-title", c->group);
 		text_add(&t, ",");

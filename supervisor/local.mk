@@ -33,8 +33,13 @@ libsupervisor_a_SOURCES += \
 	supervisor/control.h supervisor/control.c \
 	supervisor/crash.h supervisor/crash.c \
 	supervisor/front.h supervisor/front.c \
+	supervisor/errand.h supervisor/errand.c \
 	supervisor/health.h supervisor/health.c \
 	supervisor/history.h supervisor/history.c \
+	supervisor/importjob.h supervisor/importjob.c supervisor/importshow.c \
+	supervisor/imports.h supervisor/imports.c \
+	supervisor/journal.h supervisor/journal.c \
+	supervisor/merge.h supervisor/merge.c \
 	supervisor/memory.h supervisor/memory.c \
 	supervisor/notify.h supervisor/notify.c \
 	supervisor/privs.h supervisor/privs.c \

@@ -68,7 +68,7 @@ restore_worker(struct stream *s)
 static void
 restore_stream(struct streams *all, const struct ledger_stream *entry)
 {
-	const struct channel *channel = lineup_find(&all->config->lineup, entry->guide_number);
+	const struct channel *channel = config_find_playing(all->config, entry->guide_number);
 	struct stream *s = NULL;
 
 	if (channel != NULL && all->count < STREAMS_MAX && streams_on_tuner(all, entry->tuner) == NULL)

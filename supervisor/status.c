@@ -204,7 +204,7 @@ source_object(const struct stream *s, const struct channel *channel, unsigned n,
 static json_t *
 sources_array(const struct stream *s)
 {
-	const struct channel *channel = lineup_find(&s->streams->config->lineup, s->guide_number);
+	const struct channel *channel = config_find_playing(s->streams->config, s->guide_number);
 	json_t *a = json_array();
 
 	for (unsigned n = 0; channel != NULL && s->state != NULL && n <= channel->backup_count && n < STATE_SOURCES; n++)

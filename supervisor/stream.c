@@ -225,7 +225,7 @@ stream_slot_restore(struct stream *s)
 void
 stream_look_up_provider(struct stream *s, bool goes_on)
 {
-	const struct channel *channel = lineup_find(&s->streams->config->lineup, s->guide_number);
+	const struct channel *channel = config_find_playing(s->streams->config, s->guide_number);
 	const char *provider = channel != NULL && channel->provider != NULL ? channel->provider : "";
 
 	if (!goes_on || strcmp(provider, s->provider) != 0)
@@ -356,7 +356,7 @@ stream_pay(struct stream *s)
 static bool
 pack_tune(struct msg_tune *tune, struct stream *s, const struct config *config, const char **why)
 {
-	const struct channel *channel = lineup_find(&config->lineup, s->guide_number);
+	const struct channel *channel = config_find_playing(config, s->guide_number);
 	const char *url;
 
 	*why = "the channel is gone";
@@ -905,8 +905,8 @@ is_other(struct stream *s, const struct config *old, const struct config *new)
 
 	if (!pack_tune(&was, s, old, &why) || !pack_tune(&is, s, new, &why))
 		return false;
-	return memcmp(&was, &is, sizeof(is)) != 0 || upstream_is_other(lineup_find(&old->lineup, s->guide_number), old,
-	    lineup_find(&new->lineup, s->guide_number), new);
+	return memcmp(&was, &is, sizeof(is)) != 0 || upstream_is_other(config_find_playing(old, s->guide_number), old,
+	    config_find_playing(new, s->guide_number), new);
 }
 
 void
@@ -917,7 +917,7 @@ streams_reload(struct streams *all, const struct config *config)
 
 	all->config = config;
 	for (s = TAILQ_FIRST(&all->all); s != NULL; s = next) {
-		const struct channel *channel = lineup_find(&config->lineup, s->guide_number);
+		const struct channel *channel = config_find_playing(config, s->guide_number);
 
 		next = TAILQ_NEXT(s, link);
 		if (channel == NULL) {

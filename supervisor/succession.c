@@ -126,7 +126,7 @@ succession_quarantine(struct stream *s)
 static unsigned
 source_count(const struct stream *s)
 {
-	const struct channel *channel = lineup_find(&s->streams->config->lineup, s->guide_number);
+	const struct channel *channel = config_find_playing(s->streams->config, s->guide_number);
 
 	return channel != NULL && !channel->testcard ? 1 + channel->backup_count : 1;
 }

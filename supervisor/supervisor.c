@@ -365,6 +365,7 @@ stop(struct supervisor *sup, const char *why)
 		streams_leave(&sup->streams);
 	else
 		streams_close(&sup->streams, "stop");
+	imports_freeze(&sup->imports);
 	workers_close(&sup->workers);
 	testcard_stop(&sup->testcard);
 	ev_timer_init(&sup->late, on_late, SUPERVISOR_STOP_S, 0.0);
@@ -407,6 +408,7 @@ supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char
 	*restarts = config_needs_restart(old, new, restart, max);
 	for (size_t i = 0; i < PB_MIN(*restarts, max); i++)
 		log_event(LOG_WARNING, "reload.restart", "setting=%s why=\"takes effect at a restart only\"", restart[i]);
+	imports_reload(&sup->imports, new);
 	/* What is bound stays bound, whatever the file says by now. */
 	new->server.listen = old->server.listen;
 	log_init("plexbridged", new->server.log, new->server.log_format, new->server.log_level);
@@ -511,6 +513,7 @@ begin(struct supervisor *sup)
 	catch(sup, &sup->usr1, SIGUSR1, on_usr1);
 	catch(sup, &sup->usr2, SIGUSR2, on_usr2);
 	sup->started = ev_now(sup->loop);
+	imports_begin(&sup->imports, sup); /* first: the streams look for their channels */
 	streams_restore(&sup->streams);
 	discovery_start(&sup->discovery);
 	(void)notify_ready(sup->keep.notify);
@@ -529,6 +532,7 @@ end(struct supervisor *sup)
 	http_free(&sup->http);
 	http_free(&sup->control);
 	units_clear(&sup->units);
+	imports_end(&sup->imports);
 	/* The holder has it still, and the next supervisor takes it as it is. */
 	if (sup->control_path[0] != '\0' && !keep_there(&sup->keep))
 		(void)unlink(sup->control_path);

@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "supervisor/discovery.h"
 #include "supervisor/http.h"
+#include "supervisor/imports.h"
 #include "supervisor/keep.h"
 #include "supervisor/listen.h"
 #include "supervisor/privs.h"
@@ -51,6 +52,7 @@ struct supervisor {
 	struct history *history;
 	struct testcard testcard;
 	struct discovery discovery;
+	struct imports imports;
 	struct http_server *http, *control;
 	struct listen *listen, *control_listen;
 	char control_path[108]; /* of the socket that is bound, "" when none */

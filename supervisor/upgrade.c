@@ -182,6 +182,7 @@ fail(struct upgrade *up, const char *why)
 	pause_all(up, false);
 	workers_open(&up->sup->workers);
 	streams_thaw(&up->sup->streams);
+	imports_thaw(&up->sup->imports);
 }
 
 void
@@ -327,6 +328,7 @@ freeze(struct upgrade *up)
 
 	pause_all(up, true);
 	streams_freeze(&up->sup->streams);
+	imports_freeze(&up->sup->imports);
 	set_phase(up, UPGRADE_RETIRING);
 	set_late(up, UPGRADE_RETIRE_S);
 	ev_io_stop(up->sup->loop, &up->readable);

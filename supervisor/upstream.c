@@ -35,7 +35,7 @@ upstream_reset(struct stream *s)
 static const struct channel *
 channel_of(const struct stream *s)
 {
-	return lineup_find(&s->streams->config->lineup, s->guide_number);
+	return config_find_playing(s->streams->config, s->guide_number);
 }
 
 /* The provider of its source n, "" when nobody's. */

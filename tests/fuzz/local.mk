@@ -72,3 +72,14 @@ FUZZ_TARGETS += tests/fuzz/ssdp
 tests_fuzz_ssdp_SOURCES = tests/fuzz/ssdp.c
 tests_fuzz_ssdp_LDADD = libsupervisor.a libconfig.a libbase.a $(JANSSON_LIBS) $(INIH_LIBS) $(EV_LIBS) $(BSD_LIBS) $(FUZZ_LIBS)
 tests_fuzz_ssdp_LDFLAGS = $(FUZZ_LINK)
+
+FUZZ_TARGETS += tests/fuzz/m3u
+tests_fuzz_m3u_SOURCES = tests/fuzz/m3u.c
+tests_fuzz_m3u_LDADD = $(GUIDE_LIBS) $(FUZZ_LIBS)
+tests_fuzz_m3u_LDFLAGS = $(FUZZ_LINK)
+
+FUZZ_TARGETS += tests/fuzz/items
+tests_fuzz_items_SOURCES = tests/fuzz/items.c
+tests_fuzz_items_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_items_LDADD = $(GUIDE_LIBS) $(FUZZ_LIBS)
+tests_fuzz_items_LDFLAGS = $(FUZZ_LINK)

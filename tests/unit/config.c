@@ -319,6 +319,8 @@ START_TEST(the_shipped_file_has_every_setting_and_its_examples_are_right)
 
 		if (strncmp(s->key, "backup", 6) == 0 && s->key[6] > '1') /* one of eight stands for all */
 			continue;
+		if (strncmp(s->key, "guide", 5) == 0 && s->key[5] >= '2' && s->key[5] <= '4') /* so does one of four */
+			continue;
 		snprintf(want, sizeof(want), "\n%s = ", s->key);
 		ck_assert_msg(
 		    strcmp(s->key, "playlist") == 0 || strstr(text, want) != NULL, "%s.%s", s->section, s->key);

@@ -237,3 +237,13 @@ tests_unit_renew_SOURCES = tests/unit/renew.c
 tests_unit_renew_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_renew_LDADD = libsupervisor.a libipc.a libconfig.a libbase.a $(EV_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) \
 	$(BSD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/guide
+tests_unit_guide_SOURCES = tests/unit/guide.c
+tests_unit_guide_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS) $(EXPAT_CFLAGS)
+tests_unit_guide_LDADD = $(GUIDE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/journal
+tests_unit_journal_SOURCES = tests/unit/journal.c
+tests_unit_journal_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_journal_LDADD = libsupervisor.a libipc.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)

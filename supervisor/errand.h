@@ -1,0 +1,65 @@
+/*
+ * errand.h - one run of plexbridge-guide
+ *
+ * It gets a job and descriptors to write to, says how far it is, and how it
+ * went; then it is dead, and only then is `done` called. What it said until
+ * then was bounded here: lengths, ranges, text without control characters.
+ * What a list or a file of its holds was not.
+ *
+ *   owner     of struct errand: whoever embeds it; it stays where it is while
+ *             errand_runs()
+ *   blocking  never
+ */
+#ifndef PLEXBRIDGE_SUPERVISOR_ERRAND_H
+#define PLEXBRIDGE_SUPERVISOR_ERRAND_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ipc/import.h"
+#include "ipc/msg.h"
+#include "supervisor/child.h"
+
+#define ERRAND_FILES_MAX 16
+
+struct errand_file {
+	uint32_t which;
+	int fd; /* borrowed for the call */
+};
+
+struct errand {
+	struct child child;
+	struct ev_loop *loop;
+	int fd; /* our end; -1: none */
+	ev_io io;
+	ev_timer late;
+	int result; /* -1: none */
+	bool heard; /* how it went */
+	struct import_done how;
+	struct import_at at; /* how far it is */
+	unsigned wrongs;
+
+	/* To be set before it is started. fd of done is the callee's; -1: none. */
+	void *user;
+	void (*wrong)(struct errand *errand, const struct import_wrong *wrong);
+	void (*done)(struct errand *errand, const struct import_done *how, int fd);
+};
+
+/* Before anything else. */
+void errand_init(struct errand *errand, struct ev_loop *loop);
+
+/*
+ * Start it: job is len bytes of text (guide/job.h); out are descriptors for
+ * it to write to, borrowed. seconds: by then it is killed. 0; PB_NO: there is
+ * no such program; PB_ESYS, PB_ELIMIT: done is not called then.
+ */
+int errand_start(struct errand *errand, const struct privs *privs, const char *job, size_t len, const int *out, size_t outs,
+    const struct errand_file *files, size_t file_count, double seconds);
+
+bool errand_runs(const struct errand *errand);
+
+/* Kill it; done is called when it is dead, as after any other end. */
+void errand_kill(struct errand *errand);
+
+#endif

@@ -1,0 +1,891 @@
+/*
+ * imports.c - how the promise in imports.h is kept
+ *
+ * One thing after the other: fetch, check, merge, wait for the disk, put in
+ * force. Checking and merging are done in steps, between which the loop has
+ * its turn.
+ */
+#include "supervisor/imports.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/pb.h"
+#include "supervisor/importjob.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/text.h"
+
+#define FOLDER "lists"
+
+static void next(struct imports *im);
+static void answer(struct imports *im);
+
+static double
+some(double seconds, double spread)
+{
+	return seconds * (1 - spread + 2 * spread * ((double)arc4random() / 4294967296.0));
+}
+
+static const struct provider *
+provider_of(const struct imports *im, size_t i)
+{
+	return &im->sup->config->providers[i];
+}
+
+static void
+set_state(struct imports *im, enum imports_state state)
+{
+	im->state = state;
+	if (state == IMPORTS_CHECKING || state == IMPORTS_MERGING) {
+		ev_timer_stop(im->sup->loop, &im->work);
+		ev_timer_set(&im->work, 0., 0.);
+		ev_timer_start(im->sup->loop, &im->work);
+	}
+}
+
+/*
+ * The lineup comes in force
+ */
+
+static char *
+copy(struct arena *arena, const char *s)
+{
+	return s != NULL ? arena_text(arena, s, strlen(s)) : NULL;
+}
+
+static const char **
+copy_all(struct arena *arena, const char **from, size_t count)
+{
+	const char **to = from != NULL && count > 0 ? arena_alloc(arena, count * sizeof(*to)) : NULL;
+
+	for (size_t i = 0; to != NULL && i < count; i++)
+		to[i] = copy(arena, from[i]);
+	return to;
+}
+
+/* A channel that is being watched and no longer offered: what its worker's successor would need. */
+static void
+let_leave(struct imported *to, const struct channel *ch)
+{
+	struct channel *more = reallocarray(to->leaving, to->leaving_count + 1, sizeof(*more));
+	struct channel *c;
+
+	if (more == NULL)
+		return;
+	to->leaving = more;
+	c = &more[to->leaving_count];
+	*c = *ch;
+	c->name = copy(&to->arena, ch->name);
+	c->url = copy(&to->arena, ch->url);
+	c->backups = copy_all(&to->arena, ch->backups, ch->backup_count);
+	c->backup_providers = copy_all(&to->arena, ch->backup_providers, ch->backup_count);
+	c->headers = copy_all(&to->arena, ch->headers, ch->header_count);
+	c->backup_count = c->backups != NULL ? ch->backup_count : 0;
+	c->header_count = c->headers != NULL ? ch->header_count : 0;
+	c->user_agent = copy(&to->arena, ch->user_agent);
+	c->provider = copy(&to->arena, ch->provider);
+	c->logo = c->guide_id = c->epg_id = c->tvg_id = c->group = NULL;
+	to->leaving_count++;
+}
+
+static bool
+is_provider(const struct config *config, const char *name)
+{
+	for (size_t i = 0; name != NULL && i < config->provider_count; i++)
+		if (strcmp(config->providers[i].name, name) == 0)
+			return provider_imports(&config->providers[i]);
+	return false;
+}
+
+/* Those that are in the old one, imported, and watched. What the operator wrote and takes out is to end. */
+static void
+keep_watched(struct imports *im, const struct config *config, struct imported *new)
+{
+	const struct stream *s;
+
+	TAILQ_FOREACH (s, &im->sup->streams.all, link) {
+		const struct channel *ch = config_find_playing(im->sup->config, s->guide_number);
+
+		if (ch != NULL && ch->line == 0 && is_provider(config, ch->provider) && lineup_find(&new->lineup, s->guide_number) == NULL)
+			let_leave(new, ch);
+	}
+}
+
+static void
+note_present(struct imports *im, const struct merge *m)
+{
+	uint32_t count = journal_count(im->journal);
+	uint8_t *present = calloc(1, count / 8 + 1);
+
+	if (present == NULL)
+		return;
+	for (uint32_t i = 0; i < count; i++)
+		if (merge_present(m, i))
+			present[i / 8] |= (uint8_t)(1 << i % 8);
+	free(im->present);
+	im->present = present;
+	im->present_count = count;
+	im->figures = *merge_figures(m);
+}
+
+/* Does every provider have a list? */
+static void
+see_whole(struct imports *im, const struct config *config)
+{
+	bool whole = true;
+
+	for (size_t i = 0; i < im->count; i++)
+		whole &= im->at[i].list != NULL || !provider_imports(&config->providers[i]);
+	im->whole = whole;
+}
+
+static void
+install(struct imports *im, struct config *config, struct imported *new)
+{
+	imported_clear(&config->imported);
+	config->imported = *new;
+	config->lineup = new->lineup;
+	memset(new, 0, sizeof(*new));
+	see_whole(im, config);
+	im->changes++;
+}
+
+static void
+publish(struct imports *im)
+{
+	struct supervisor *sup = im->sup;
+
+	keep_watched(im, sup->config, &im->next);
+	install(im, sup->config, &im->next);
+	if (units_update(&sup->units, sup->config, &sup->config->lineup) != 0)
+		log_event(LOG_ERR, "lineup.failed", "why=\"no memory for a device's part of it\"");
+	log_event(LOG_INFO, "lineup", "channels=%zu imported=%zu new=%zu backups=%zu whole=%s", sup->config->lineup.count,
+	    im->figures.imported, im->figures.added, im->figures.backups, im->whole ? "yes" : "no");
+	if (im->figures.dropped > 0)
+		log_event(LOG_ERR, "lineup.dropped", "channels=%zu why=\"there are more than %d\"", im->figures.dropped,
+		    LINEUP_MAX);
+	if (im->figures.without > 0 && im->whole)
+		log_event(LOG_WARNING, "lineup.without",
+		    "channels=%zu why=\"a [channel] section has no url, and no provider has its number\"", im->figures.without);
+	(void)notify_status(sup->keep.notify, "%zu channels", sup->config->lineup.count);
+	set_state(im, IMPORTS_IDLE);
+	next(im);
+}
+
+/* The journal knows what its file does not: as it was before. */
+static void
+forget_new(struct imports *im)
+{
+	journal_free(&im->journal);
+	if (journal_open(&im->journal, im->dir, im->sup->units.at[0].device.id_text) != 0 &&
+	    journal_open(&im->journal, -1, im->sup->units.at[0].device.id_text) != 0)
+		pb_assert(!"no memory for an empty journal");
+}
+
+/*
+ * Merging
+ */
+
+static void
+begin_merge(struct imports *im)
+{
+	struct list *lists[CONFIG_PROVIDERS_MAX] = { NULL };
+
+	for (size_t i = 0; i < im->count; i++)
+		lists[i] = im->at[i].list;
+	merge_free(&im->merge);
+	im->stale = false;
+	if (merge_new(&im->merge, im->sup->config, lists, im->journal, im->sup->units.at[0].device.id_text) != 0) {
+		log_event(LOG_ERR, "lineup.failed", "why=\"no memory\"");
+		set_state(im, IMPORTS_IDLE);
+		return;
+	}
+	set_state(im, IMPORTS_MERGING);
+}
+
+static void
+give_up_merge(struct imports *im, const char *why)
+{
+	log_event(LOG_ERR, "lineup.failed", "why=\"%s; the lineup stays as it was\"", why);
+	merge_free(&im->merge);
+	imported_clear(&im->next);
+	forget_new(im);
+	set_state(im, IMPORTS_IDLE);
+	next(im);
+}
+
+/* The lineup is there; its numbers go to the disk before it is shown. */
+static void
+end_merge(struct imports *im)
+{
+	bool wait = journal_pending(im->journal) > 0 && journal_fd(im->journal) != -1;
+	int fd;
+
+	merge_take(im->merge, &im->next);
+	if (journal_write(im->journal) != 0) {
+		char why[160];
+
+		snprintf(why, sizeof(why), "the journal can't be written: %s", strerror(errno));
+		give_up_merge(im, why);
+		return;
+	}
+	note_present(im, im->merge);
+	merge_free(&im->merge);
+	fd = journal_fd(im->journal);
+	if (wait && errand_start(&im->errand, &im->sup->privs, "kind=sync\n", 10, &fd, 1, NULL, 0, 60.0) == 0)
+		set_state(im, IMPORTS_SYNCING);
+	else
+		publish(im);
+}
+
+/*
+ * A list
+ */
+
+static void
+list_name(char *out, size_t size, const char *provider, const char *end)
+{
+	size_t at = (size_t)snprintf(out, size, FOLDER "/");
+
+	for (; *provider != '\0' && at + 4 < size; provider++) {
+		unsigned char c = (unsigned char)*provider;
+		bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
+
+		at += (size_t)snprintf(out + at, size - at, plain ? "%c" : "%%%02X", c);
+	}
+	snprintf(out + at, size - at, "%s", end);
+}
+
+/* How much less is there than before, in percent? */
+static unsigned
+shrunk(uint32_t was, uint32_t is)
+{
+	return was > is ? (unsigned)((uint64_t)(was - is) * 100 / was) : 0;
+}
+
+/* The guard: a provider that has lost half of its channels has rather lost its mind. */
+static bool
+too_small(const struct imports *im, const struct list *new, char *why, size_t size)
+{
+	const struct list *old = im->at[im->which].list;
+	unsigned guard = (unsigned)provider_of(im, im->which)->shrink_guard;
+	uint32_t was, is;
+
+	if (old == NULL)
+		return false;
+	was = old->head->seen;
+	is = new->head->seen;
+	if (shrunk(was, is) <= guard && old->head->settings == new->head->settings) {
+		was = old->head->count;
+		is = new->head->count;
+	}
+	if (shrunk(was, is) <= guard)
+		return false;
+	snprintf(why, size, "it shrank from %u to %u entries, by more than shrink_guard (%u%%)", was, is, guard);
+	return true;
+}
+
+static void
+end_run(struct imports *im, bool good, const char *why, unsigned retry_after_s)
+{
+	struct import *at = &im->at[im->which];
+	const struct provider *p = provider_of(im, im->which);
+	double wait = p->refresh_ms / 1e3;
+	char file[256], list[256];
+
+	at->good = good;
+	at->asked = false;
+	at->runs++;
+	list_name(list, sizeof(list), at->name, ".list");
+	list_name(file, sizeof(file), at->name, ".new");
+	if (good) {
+		at->failures = 0;
+		at->why[0] = '\0';
+		at->good_at = time(NULL);
+	} else {
+		double backoff = IMPORTS_BACKOFF_S;
+
+		for (unsigned i = 0; i < at->failures && backoff < wait; i++)
+			backoff *= 2;
+		at->failures++;
+		snprintf(at->why, sizeof(at->why), "%s", why);
+		wait = PB_MAX(PB_MIN(backoff, wait), (double)retry_after_s);
+		if (im->dir != -1)
+			(void)unlinkat(im->dir, file, 0);
+		log_event(LOG_WARNING, "import.refused", "provider=\"%s\" retry_s=%.0f kept=%u why=\"%s\"", at->name, wait,
+		    at->list != NULL ? at->list->head->count : 0, why);
+	}
+	at->next_at = ev_now(im->sup->loop) + some(wait, IMPORTS_SPREAD);
+}
+
+static void
+accept_list(struct imports *im)
+{
+	struct import *at = &im->at[im->which];
+	const struct list_head *head = im->candidate->head;
+	char from[256], to[256];
+
+	log_event(LOG_INFO, "import", "provider=\"%s\" entries=%u seen=%u vod=%u radio=%u unchosen=%u wrong=%u", at->name,
+	    head->count, head->seen, head->vod, head->radio, head->unchosen, head->wrong);
+	at->wrong = head->wrong;
+	list_drop(&at->list);
+	at->list = im->candidate;
+	im->candidate = NULL;
+	list_name(from, sizeof(from), at->name, ".new");
+	list_name(to, sizeof(to), at->name, ".list");
+	if (im->dir != -1 && renameat(im->dir, from, im->dir, to) == -1 && errno != ENOENT)
+		log_event(LOG_WARNING, "import.keep", "provider=\"%s\" why=\"%s\"", at->name, strerror(errno));
+	end_run(im, true, "", 0);
+	begin_merge(im);
+}
+
+static void
+refuse_list(struct imports *im, const char *why, unsigned retry_after_s)
+{
+	list_drop(&im->candidate);
+	end_run(im, false, why, retry_after_s);
+	set_state(im, IMPORTS_IDLE);
+	next(im);
+}
+
+static void
+check_more(struct imports *im)
+{
+	const char *why = "";
+	char text[IMPORT_WHY_MAX];
+	int err = list_check(im->candidate, MERGE_STEP, &why);
+
+	if (err == PB_AGAIN) {
+		set_state(im, IMPORTS_CHECKING);
+		return;
+	}
+	if (err != 0) {
+		snprintf(text, sizeof(text), "what plexbridge-guide made of it is no list: %s", why);
+		refuse_list(im, text, 0);
+	} else if (too_small(im, im->candidate, text, sizeof(text)))
+		refuse_list(im, text, 0);
+	else
+		accept_list(im);
+}
+
+static void
+on_work(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct imports *im = timer->data;
+	int err;
+
+	(void)loop;
+	(void)events;
+	if (im->state == IMPORTS_CHECKING)
+		check_more(im);
+	else if (im->state == IMPORTS_MERGING) {
+		err = merge_step(im->merge, MERGE_STEP);
+		if (err == PB_AGAIN)
+			set_state(im, IMPORTS_MERGING);
+		else if (err != 0)
+			give_up_merge(im, pb_strerror(err));
+		else
+			end_merge(im);
+	}
+}
+
+static void
+on_wrong(struct errand *errand, const struct import_wrong *wrong)
+{
+	struct imports *im = errand->user;
+	char shown[256];
+
+	log_event(LOG_WARNING, "import.entry", "provider=\"%s\" source=\"%s\" line=%u why=\"%s\"", im->at[im->which].name,
+	    importjob_source(shown, sizeof(shown), provider_of(im, im->which)), wrong->line, wrong->why);
+}
+
+static void
+on_done(struct errand *errand, const struct import_done *how, int fd)
+{
+	struct imports *im = errand->user;
+	const char *why = "";
+	char text[IMPORT_WHY_MAX];
+	int err;
+
+	if (im->state == IMPORTS_SYNCING) {
+		if (fd != -1)
+			(void)close(fd);
+		if (how->verdict != IMPORT_GOOD)
+			log_event(LOG_ERR, "journal.sync", "why=\"%s\"", how->why);
+		publish(im);
+		return;
+	}
+	if (im->state != IMPORTS_FETCHING) { /* it was given up meanwhile */
+		if (fd != -1)
+			(void)close(fd);
+		next(im);
+		return;
+	}
+	if (how->verdict == IMPORT_SAME && im->at[im->which].list != NULL) {
+		end_run(im, true, "", 0);
+		log_event(LOG_INFO, "import", "provider=\"%s\" same=yes", im->at[im->which].name);
+		set_state(im, IMPORTS_IDLE);
+		next(im);
+	} else if (how->verdict != IMPORT_GOOD || fd == -1) {
+		refuse_list(im, how->why[0] != '\0' ? how->why : "there is no list", how->retry_after_s);
+	} else {
+		err = list_open(&im->candidate, fd, true, &why);
+		if (err == 0) {
+			set_state(im, IMPORTS_CHECKING);
+		} else {
+			snprintf(text, sizeof(text), "what plexbridge-guide made of it is no list: %s",
+			    err == PB_EFORMAT ? why : pb_strerror(err));
+			refuse_list(im, text, 0);
+		}
+	}
+	if (fd != -1)
+		(void)close(fd);
+}
+
+static void
+fetch(struct imports *im, size_t which)
+{
+	const struct provider *p = provider_of(im, which);
+	struct errand_file file = { 0, -1 };
+	char name[256];
+	struct blob *job;
+	int out = -1, err;
+
+	im->which = which;
+	set_state(im, IMPORTS_FETCHING);
+	if (p->playlist != NULL && p->playlist[0] == '/') {
+		struct stat st;
+
+		/* A pipe or a device would have us wait for it. */
+		file.fd = open(p->playlist, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (file.fd == -1 || fstat(file.fd, &st) == -1 || !S_ISREG(st.st_mode)) {
+			char why[IMPORT_WHY_MAX];
+
+			snprintf(why, sizeof(why), "%.160s: %s", p->playlist, file.fd == -1 ? strerror(errno) : "it is no file");
+			if (file.fd != -1)
+				(void)close(file.fd);
+			refuse_list(im, why, 0);
+			return;
+		}
+	}
+	list_name(name, sizeof(name), p->name, ".new");
+	if (im->dir != -1)
+		out = openat(im->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	job = importjob_list(im->sup->config, p, im->at[which].list);
+	err = job == NULL ? PB_ENOMEM :
+	                    errand_start(&im->errand, &im->sup->privs, job->data, job->len, &out, out != -1, &file, file.fd != -1,
+	                        IMPORTS_RUN_S);
+	blob_drop(&job);
+	if (out != -1)
+		(void)close(out);
+	if (file.fd != -1)
+		(void)close(file.fd);
+	if (err != 0)
+		refuse_list(im, err == PB_NO ? "plexbridge-guide: no such program" : "plexbridge-guide can't be started", 0);
+}
+
+/* What is to be done next, if anything is. */
+static void
+next(struct imports *im)
+{
+	struct ev_loop *loop = im->sup->loop;
+	ev_tstamp first = 0;
+
+	if (im->frozen || im->state != IMPORTS_IDLE || errand_runs(&im->errand))
+		return;
+	if (im->stale) {
+		begin_merge(im);
+		return;
+	}
+	for (size_t i = 0; i < im->count; i++)
+		if (im->at[i].asked) {
+			fetch(im, i);
+			return;
+		}
+	answer(im);
+	ev_timer_stop(loop, &im->due);
+	for (size_t i = 0; i < im->count; i++) {
+		if (!provider_imports(provider_of(im, i)))
+			continue;
+		if (im->at[i].next_at <= ev_now(loop)) {
+			fetch(im, i);
+			return;
+		}
+		if (first == 0 || im->at[i].next_at < first)
+			first = im->at[i].next_at;
+	}
+	if (first != 0) {
+		ev_timer_set(&im->due, PB_MAX(first - ev_now(loop), 0.01), 0.);
+		ev_timer_start(loop, &im->due);
+	}
+}
+
+static void
+on_due(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	next(timer->data);
+}
+
+/*
+ * Beginning
+ */
+
+/* The list that was kept, when it is still good. */
+static void
+load_list(struct imports *im, struct import *at, const struct provider *p)
+{
+	char name[256];
+	const char *why = "";
+	struct stat st;
+	double age = 0;
+	int fd, err;
+
+	at->next_at = ev_now(im->sup->loop);
+	if (im->dir == -1)
+		return;
+	list_name(name, sizeof(name), at->name, ".list");
+	fd = openat(im->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd == -1)
+		return;
+	err = list_open(&at->list, fd, false, &why);
+	if (err == 0)
+		err = list_check(at->list, LIST_ENTRIES_MAX, &why);
+	if (err != 0) {
+		list_drop(&at->list);
+		log_event(LOG_WARNING, "import.kept", "provider=\"%s\" why=\"the list that was kept is no good: %s\"", at->name,
+		    err == PB_EFORMAT ? why : pb_strerror(err));
+	} else if (fstat(fd, &st) == 0) {
+		at->good = true;
+		at->good_at = st.st_mtime;
+		age = PB_MAX(difftime(time(NULL), st.st_mtime), 0.);
+		/* Soon, but not at once: a machine that starts has other things to do. */
+		at->next_at += PB_MAX(p->refresh_ms / 1e3 - age, some(5.0, 0.5));
+	}
+	(void)close(fd);
+}
+
+/* Each provider of config, with what is known of those that are the same. */
+static void
+set_providers(struct imports *im, const struct config *config)
+{
+	struct import *was = calloc(CONFIG_PROVIDERS_MAX, sizeof(*was));
+	size_t was_count = im->count;
+
+	if (was == NULL)
+		return;
+	memcpy(was, im->at, sizeof(im->at));
+	memset(im->at, 0, sizeof(im->at));
+	im->count = config->provider_count;
+	for (size_t i = 0; i < im->count; i++) {
+		const struct provider *p = &config->providers[i];
+		size_t k = 0;
+
+		while (k < was_count && strcmp(was[k].name, p->name) != 0)
+			k++;
+		if (k < was_count) {
+			im->at[i] = was[k];
+			memset(&was[k], 0, sizeof(was[k]));
+		} else {
+			snprintf(im->at[i].name, sizeof(im->at[i].name), "%s", p->name);
+			if (provider_imports(p))
+				load_list(im, &im->at[i], p);
+		}
+		if (!provider_imports(p)) {
+			list_drop(&im->at[i].list);
+			im->at[i].asked = false;
+		} else if (im->at[i].list == NULL || im->at[i].list->head->settings != importjob_settings(p))
+			/* Other settings choose otherwise: soon. */
+			im->at[i].next_at = ev_now(im->sup->loop);
+	}
+	for (size_t k = 0; k < was_count; k++)
+		list_drop(&was[k].list);
+	free(was);
+}
+
+/* The lineup of config, at once. */
+static void
+make_lineup(struct imports *im, struct config *config)
+{
+	struct list *lists[CONFIG_PROVIDERS_MAX] = { NULL };
+	struct merge *m = NULL;
+	struct imported new;
+	int err;
+
+	for (size_t i = 0; i < im->count; i++)
+		lists[i] = im->at[i].list;
+	err = merge_new(&m, config, lists, im->journal, im->sup->units.at[0].device.id_text);
+	while (err == 0 && (err = merge_step(m, SIZE_MAX)) == PB_AGAIN)
+		err = 0;
+	if (err != 0) {
+		log_event(LOG_ERR, "lineup.failed", "why=\"%s\"", pb_strerror(err));
+		merge_free(&m);
+		forget_new(im);
+		return;
+	}
+	merge_take(m, &new);
+	/* Not to have a lineup would be worse than one whose new channels are not written down. */
+	if (journal_write(im->journal) != 0)
+		log_event(LOG_ERR, "journal.write", "why=\"%s; new channels may have other numbers after a restart\"",
+		    strerror(errno));
+	note_present(im, m);
+	merge_free(&m);
+	keep_watched(im, config, &new);
+	install(im, config, &new);
+}
+
+void
+imports_begin(struct imports *im, struct supervisor *sup)
+{
+	int err;
+
+	im->sup = sup;
+	im->settled = true;
+	errand_init(&im->errand, sup->loop);
+	im->errand.user = im;
+	im->errand.wrong = on_wrong;
+	im->errand.done = on_done;
+	ev_timer_init(&im->work, on_work, 0., 0.);
+	ev_timer_init(&im->due, on_due, 0., 0.);
+	im->work.data = im->due.data = im;
+	im->dir = open(sup->config->server.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (im->dir != -1 && mkdirat(im->dir, FOLDER, 0700) == -1 && errno != EEXIST)
+		log_event(LOG_WARNING, "import.keep", "why=\"" FOLDER ": %s\"", strerror(errno));
+	err = journal_open(&im->journal, im->dir, sup->units.at[0].device.id_text);
+	if (err != 0) {
+		log_event(LOG_ERR, "journal.open", "why=\"%s; numbers are kept in memory only\"",
+		    err == PB_ESYS ? strerror(errno) : pb_strerror(err));
+		forget_new(im);
+	}
+	set_providers(im, sup->config);
+	make_lineup(im, sup->config);
+	(void)units_update(&sup->units, sup->config, &sup->config->lineup); /* it was done a moment before */
+	next(im);
+}
+
+void
+imports_reload(struct imports *im, struct config *config)
+{
+	/* What is being fetched is fetched again: by other settings, perhaps another provider's. */
+	if (im->state == IMPORTS_FETCHING || im->state == IMPORTS_CHECKING) {
+		im->at[im->which].next_at = ev_now(im->sup->loop);
+		errand_kill(&im->errand);
+		list_drop(&im->candidate);
+	}
+	if (im->state == IMPORTS_MERGING) {
+		merge_free(&im->merge);
+		forget_new(im);
+	}
+	if (im->state != IMPORTS_SYNCING)
+		im->state = IMPORTS_IDLE;
+	else
+		imported_clear(&im->next);
+	im->state = IMPORTS_IDLE;
+	set_providers(im, config);
+	make_lineup(im, config);
+	im->stale = false;
+	/* The configuration is not in force yet: on the next turn. */
+	ev_timer_stop(im->sup->loop, &im->due);
+	ev_timer_set(&im->due, 0., 0.);
+	ev_timer_start(im->sup->loop, &im->due);
+}
+
+void
+imports_freeze(struct imports *im)
+{
+	if (!im->settled)
+		return;
+	im->frozen = true;
+	errand_kill(&im->errand);
+	list_drop(&im->candidate);
+	if (im->state == IMPORTS_MERGING) {
+		merge_free(&im->merge);
+		forget_new(im);
+		im->stale = true;
+	}
+	if (im->state == IMPORTS_SYNCING) {
+		imported_clear(&im->next);
+		im->stale = true;
+	}
+	im->state = IMPORTS_IDLE;
+	ev_timer_stop(im->sup->loop, &im->work);
+	ev_timer_stop(im->sup->loop, &im->due);
+}
+
+void
+imports_thaw(struct imports *im)
+{
+	if (!im->settled)
+		return;
+	im->frozen = false;
+	next(im);
+}
+
+void
+imports_end(struct imports *im)
+{
+	if (!im->settled)
+		return;
+	im->frozen = true;
+	errand_kill(&im->errand);
+	ev_timer_stop(im->sup->loop, &im->work);
+	ev_timer_stop(im->sup->loop, &im->due);
+	list_drop(&im->candidate);
+	merge_free(&im->merge);
+	imported_clear(&im->next);
+	for (size_t i = 0; i < im->count; i++)
+		list_drop(&im->at[i].list);
+	journal_free(&im->journal);
+	free(im->present);
+	im->present = NULL;
+	if (im->dir != -1)
+		(void)close(im->dir);
+	im->dir = -1;
+	im->settled = false;
+}
+
+/*
+ * The operator
+ */
+
+static struct blob *
+refreshed(const struct imports *im, const bool *of, int *status)
+{
+	struct text t = { 0 }, errors = { 0 };
+	struct blob *list;
+	bool ok = true, first = true;
+
+	for (size_t i = 0; i < im->count; i++) {
+		const struct import *at = &im->at[i];
+
+		if (!of[i] || !provider_imports(provider_of(im, i)))
+			continue;
+		if (!at->good) {
+			char why[IMPORT_WHY_MAX + 80];
+
+			snprintf(why, sizeof(why), "%s: %s", at->name, at->why);
+			text_add(&errors, ok ? "" : ",");
+			text_add_json(&errors, why);
+		}
+		ok &= at->good;
+		text_add(&t, first ? "{\"name\":" : ",{\"name\":");
+		first = false;
+		text_add_json(&t, at->name);
+		text_addf(&t, ",\"ok\":%s,\"entries\":%u,\"wrong\":%u}", at->good ? "true" : "false",
+		    at->list != NULL ? at->list->head->count : 0, at->wrong);
+	}
+	*status = ok ? 200 : 409;
+	struct text all = { 0 };
+	struct blob *why = text_blob(&errors);
+
+	list = text_blob(&t);
+	text_addf(&all, "{\"ok\":%s,\"channels\":%zu,\"providers\":[", ok ? "true" : "false", im->sup->config->lineup.count);
+	if (list != NULL)
+		text_add_len(&all, list->data, list->len);
+	text_add(&all, "],\"errors\":[");
+	if (why != NULL)
+		text_add_len(&all, why->data, why->len);
+	text_add(&all, "]}\n");
+	blob_drop(&list);
+	blob_drop(&why);
+	return text_blob(&all);
+}
+
+/* Whoever waited for runs that are all over now. */
+static void
+answer(struct imports *im)
+{
+	for (size_t i = 0; i < NITEMS(im->askers); i++) {
+		struct import_asker *a = &im->askers[i];
+		struct blob *blob;
+		int status;
+
+		if (!a->used)
+			continue;
+		blob = refreshed(im, a->of, &status);
+		a->used = false;
+		http_return_blob(im->sup->control, &a->conn, status, "application/json", blob);
+	}
+}
+
+static void
+refuse_asker(struct http_conn *conn, int status, const char *why)
+{
+	struct text t = { 0 };
+
+	text_add(&t, "{\"ok\":false,\"errors\":[");
+	text_add_json(&t, why);
+	text_add(&t, "]}\n");
+	http_reply_blob(conn, status, "application/json", NULL, text_blob(&t));
+}
+
+void
+imports_refresh(struct imports *im, const char *provider, struct http_conn *conn)
+{
+	struct import_asker *a = NULL;
+	bool any = false;
+
+	for (size_t i = 0; i < NITEMS(im->askers) && a == NULL; i++)
+		if (!im->askers[i].used)
+			a = &im->askers[i];
+	if (a == NULL || im->frozen) {
+		refuse_asker(conn, 503, im->frozen ? "another process takes over" : "too many wait for a refresh");
+		return;
+	}
+	memset(a, 0, sizeof(*a));
+	for (size_t i = 0; i < im->count; i++)
+		if (provider_imports(provider_of(im, i)) && (provider == NULL || strcmp(provider, im->at[i].name) == 0))
+			any = a->of[i] = im->at[i].asked = true;
+	if (!any) {
+		refuse_asker(conn, 404, provider == NULL ? "there is no [provider] with a playlist or xtream" : "there is no such provider");
+		return;
+	}
+	http_take(conn, &a->conn);
+	http_consume(&a->conn);
+	a->used = true;
+	next(im);
+}
+
+int
+imports_renumber(struct imports *im, const char *from, const char *to, const char **why)
+{
+	const struct config *config = im->sup->config;
+	uint32_t index;
+
+	if (!guide_number_valid(from) || !guide_number_valid(to)) {
+		*why = "a number is digits with at most one dot, and not 0";
+		return 400;
+	}
+	index = journal_owner(im->journal, from);
+	if (index == JOURNAL_NONE) {
+		*why = lineup_find(&config->written, from) != NULL ?
+		    "it is written in plexbridge.ini: change it there" : "there is no such channel";
+		return 404;
+	}
+	if (strcmp(from, to) == 0)
+		return 200;
+	if (journal_owner(im->journal, to) != JOURNAL_NONE || lineup_find(&config->written, to) != NULL) {
+		*why = "the new number is another channel's";
+		return 409;
+	}
+	if (im->frozen || im->state == IMPORTS_MERGING || im->state == IMPORTS_SYNCING) {
+		*why = "an import is being put in force: try again";
+		return 409;
+	}
+	if (journal_renumber(im->journal, index, to) != 0 || journal_write(im->journal) != 0) {
+		forget_new(im);
+		*why = "the journal can't be written";
+		return 503;
+	}
+	log_event(LOG_INFO, "lineup.renumber", "from=%s to=%s", from, to);
+	im->stale = true;
+	next(im);
+	return 200;
+}

@@ -1,0 +1,114 @@
+/*
+ * imports.h - providers' lists: when they are fetched, and what becomes of them
+ *
+ * Each [provider] with a playlist or xtream has a list. It is fetched by
+ * plexbridge-guide (errand.h), one provider at a time, checked, and merged
+ * with the others' into the lineup in force (merge.h); the journal is on
+ * the disk before anybody sees a number of it. A source that fails, is
+ * empty or shrinks too much changes nothing: what was there stays, the
+ * operator is told, and it is tried again with backoff. Lists are kept in
+ * state_dir, so that a restart has the last good lineup at once.
+ *
+ *   whole      every such provider has a list; until then there is no lineup
+ *              to be shown (503), though hand-written channels can be tuned
+ *   streams    are not touched: who plays what is no more offered plays on
+ *   blocking   only at a start and a reload, which read lists from the disk
+ */
+#ifndef PLEXBRIDGE_SUPERVISOR_IMPORTS_H
+#define PLEXBRIDGE_SUPERVISOR_IMPORTS_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <time.h>
+
+#include "config/config.h"
+#include "ipc/list.h"
+#include "supervisor/blob.h"
+#include "supervisor/errand.h"
+#include "supervisor/http.h"
+#include "supervisor/journal.h"
+#include "supervisor/merge.h"
+
+#define IMPORTS_BACKOFF_S 10.0 /* the first; doubles up to `refresh` */
+#define IMPORTS_RUN_S 330.0
+#define IMPORTS_SPREAD 0.1 /* of an interval, at random: not all at the same minute */
+#define IMPORTS_ASKERS 8
+
+struct supervisor;
+
+/* One provider's. */
+struct import {
+	char name[64];
+	struct list *list; /* the last good one; NULL: none yet */
+	ev_tstamp next_at; /* loop time */
+	unsigned failures; /* in a row */
+	bool asked; /* by the operator: to be fetched as soon as may be */
+	bool good; /* the last run */
+	char why[IMPORT_WHY_MAX]; /* of the last run that was not */
+	time_t good_at; /* wall time; 0: never, by this process */
+	unsigned wrong; /* entries of the last run that were not understood */
+	uint64_t runs;
+};
+
+/* Who waits for a refresh to be over. */
+struct import_asker {
+	bool used;
+	bool of[CONFIG_PROVIDERS_MAX]; /* whose runs it waits for */
+	struct http_taken conn;
+};
+
+enum imports_state { IMPORTS_IDLE, IMPORTS_FETCHING, IMPORTS_CHECKING, IMPORTS_MERGING, IMPORTS_SYNCING, IMPORTS_STATES };
+
+struct imports {
+	struct supervisor *sup;
+	struct import at[CONFIG_PROVIDERS_MAX]; /* in the order of the configuration */
+	size_t count;
+	bool whole;
+	int dir; /* state_dir; -1: nothing can be kept */
+	struct journal *journal;
+	enum imports_state state;
+	size_t which; /* that is fetched or checked */
+	struct list *candidate;
+	struct errand errand;
+	struct merge *merge;
+	struct imported next; /* that waits for the journal */
+	bool stale; /* something changed since the merge began */
+	bool frozen;
+	bool settled; /* imports_begin() was called */
+	uint32_t present_count; /* bits of present */
+	uint8_t *present; /* channels of the journal that are in the lineup */
+	struct merge_figures figures;
+	ev_timer work, due;
+	struct import_asker askers[IMPORTS_ASKERS];
+	uint64_t changes; /* lineups that were put in force */
+};
+
+/* Read the journal and the lists that were kept, and put their lineup in force. Logs. */
+void imports_begin(struct imports *imports, struct supervisor *sup);
+
+/*
+ * Another configuration is to come in force: make its lineup. Called before
+ * it is, so that streams find the channels that they play.
+ */
+void imports_reload(struct imports *imports, struct config *config);
+
+/* Fetch now: that provider's (NULL: all). Takes conn, and answers it when all is over; or answers at once. */
+void imports_refresh(struct imports *imports, const char *provider, struct http_conn *conn);
+
+/* Give a channel another number. 200, or 400, 404, 409 with *why. */
+int imports_renumber(struct imports *imports, const char *from, const char *to, const char **why);
+
+/* GET /api/lineup: what is in it, what is absent, and how the sources are. */
+struct blob *imports_json(const struct imports *imports);
+
+/* Another supervisor takes over: write nothing more, start nothing; and go on after all. */
+void imports_freeze(struct imports *imports);
+void imports_thaw(struct imports *imports);
+
+/* End what runs. */
+void imports_end(struct imports *imports);
+
+#endif

@@ -1,0 +1,135 @@
+#!/bin/bash
+# A provider's playlist becomes a lineup that can be tuned, and that never moves by itself.
+. "${0%/*}/lib.sh"
+
+origin start --channel "name=a,file=$top_srcdir/share/testcard.ts,seg=2" \
+    --channel "name=b,file=$top_srcdir/share/testcard.ts,seg=2"
+files start
+list=$(files dir)/list.m3u
+lineup() {
+	curl -s "$(bridge url)/lineup.json" | jq -r '.[] | .GuideNumber + " " + .GuideName'
+}
+status_of() {
+	curl -s -o /dev/null -w '%{http_code}' "$(bridge url)$1"
+}
+write_list() {
+	sed "s#@ORIGIN@#$(origin url)#g" >"$list.new" && mv "$list.new" "$list"
+}
+bridge config <<'INI'
+[stream]
+reserve = 4s
+[fetch]
+private_targets = yes
+[provider home]
+playlist = @FILES@/list.m3u?username=someone&password=secretword
+first_number = 100
+exclude_name = ~adult
+[channel 7]
+name = Mine
+url = @ORIGIN@/b/master.m3u8
+INI
+
+it "answers 503 until the first lineup is whole, and tunes what is written by hand"
+bridge start
+equal "lineup.json" "$(status_of /lineup.json)" 503
+equal "lineup.xml" "$(status_of /lineup.xml)" 503
+viewer start v0 /auto/v7
+viewer wait v0 bytes=100000
+viewer stop v0
+expect "refresh" test "$(bridge ctl refresh >"$T/refresh.out" 2>&1; echo $?)" = 1
+expect "why" grep -q 'home: status 404' "$T/refresh.out"
+
+it "takes the playlist at the operator's word, and its channels can be tuned"
+write_list <<'M3U'
+#EXTM3U
+#EXTINF:-1 tvg-id="one.tv" tvg-chno="5.1" group-title="News",One HD
+@ORIGIN@/a/master.m3u8
+#EXTINF:-1 tvg-id="two.tv",Two
+@ORIGIN@/b/master.m3u8
+#EXTINF:-1,Adult
+@ORIGIN@/b/master.m3u8
+#EXTINF:-1 tvg-id="one.tv",One SD
+@ORIGIN@/b/master.m3u8
+#EXTINF:-1,Bad
+rtsp://h/1
+M3U
+expect "refresh" bridge ctl refresh >"$T/refresh.out"
+equal "lineup" "$(lineup)" '5.1 One HD
+7 Mine
+100 Two'
+viewer start v1 /auto/v5.1
+viewer wait v1 bytes=100000
+expect "what was not understood" grep -q 'event=import.entry provider="home" .*line=11 why="Bad: rtsp: only http' "$T/bridge.log"
+
+it "keeps numbers, and who watches, whatever the provider changes"
+write_list <<'M3U'
+#EXTM3U
+#EXTINF:-1 tvg-id="two.tv" tvg-chno="5.1",Zwei
+@ORIGIN@/a/master.m3u8
+#EXTINF:-1,Three
+@ORIGIN@/a/master.m3u8
+M3U
+expect "refresh" bridge ctl refresh >"$T/refresh.out"
+equal "lineup" "$(lineup)" '7 Mine
+100 Zwei
+101 Three'
+equal "absent" "$(bridge ctl lineup --absent | grep -c 'One HD')" 1
+equal "its number" "$(status_of /auto/v5.1)" 404
+seen=$(progress v1 bytes)
+kill -KILL "$(bridge worker 5.1)"
+viewer wait v1 bytes=$((seen + 400000))
+viewer stop v1
+viewer check v1 closed=no clean=true
+
+it "refuses what is no list, and what shrank too much, and says so"
+before=$(lineup)
+printf '<html>sorry</html>' >"$list"
+bridge ctl refresh >"$T/refresh.out" && fail "a web page was taken"
+expect "why" grep -q 'home: it is a web page' "$T/refresh.out"
+: >"$list"
+bridge ctl refresh >"$T/refresh.out" && fail "nothing was taken"
+expect "why" grep -q 'home: there is no channel in it' "$T/refresh.out"
+{
+	echo '#EXTM3U'
+	for ((i = 0; i < 100; i++)); do
+		printf '#EXTINF:-1 tvg-id="n%d.tv",Number %d\nhttp://h.example/%d.ts\n' $i $i $i
+	done
+} >"$list"
+expect "a longer one" bridge ctl refresh >"$T/refresh.out"
+equal "channels" "$(lineup | wc -l)" 101
+equal "absent" "$(bridge ctl --json lineup | jq '.absent | length')" 3
+write_list <<'M3U'
+#EXTINF:-1 tvg-id="n1.tv",Number 1
+http://h.example/1.ts
+M3U
+bridge ctl refresh >"$T/refresh.out" && fail "a list that shrank to a hundredth was taken"
+expect "why" grep -q 'shrank from 100 to 1 ' "$T/refresh.out"
+equal "channels" "$(lineup | wc -l)" 101
+
+it "has the last good lineup at once after a restart, without its provider"
+before=$(lineup)
+bridge stop
+rm "$list"
+bridge start
+equal "lineup" "$(lineup)" "$before"
+equal "a number of before" "$(lineup | sed -n 's/^100 //p')" ''
+
+it "renumbers at the operator's word alone"
+bridge ctl renumber 7 8 >"$T/out" 2>&1 && fail "a channel of the file was renumbered"
+number=$(lineup | sed -n 's/ Number 42$//p')
+expect "renumber" bridge ctl renumber "$number" 4.2 >"$T/out"
+until_true 10 eval 'lineup | grep -q "^4.2 Number 42"' || fail "it has no other number"
+bridge stop
+bridge start
+expect "after a restart" eval 'lineup | grep -q "^4.2 Number 42"'
+
+it "shows no secret anywhere"
+bridge ctl --json lineup >"$T/shown"
+bridge ctl show config >>"$T/shown"
+bridge ctl dump >>"$T/shown"
+curl -s "$(bridge url)/lineup.json" >>"$T/shown"
+curl -s "$(bridge url)/lineup.m3u" >>"$T/shown"
+cat "$T/bridge.log" >>"$T/shown"
+grep -c 'secretword' "$T/shown" >/dev/null && fail "the password is shown"
+
+finish

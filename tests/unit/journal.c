@@ -1,0 +1,324 @@
+/*
+ * journal.c - tests of supervisor/journal.c and merge.c: a number never moves by itself
+ */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/pb.h"
+#include "supervisor/journal.h"
+#include "supervisor/merge.h"
+
+static char folder[] = "/tmp/plexbridge-journal-XXXXXX";
+static int dir = -1;
+
+static void
+setup(void)
+{
+	memcpy(folder + sizeof(folder) - 7, "XXXXXX", 6);
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	dir = open(folder, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_ge(dir, 0);
+}
+
+static void
+teardown(void)
+{
+	(void)unlinkat(dir, "lineup.journal", 0);
+	close(dir);
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+
+static struct journal *
+reopen(struct journal *j)
+{
+	journal_free(&j);
+	ck_assert_int_eq(journal_open(&j, dir, "105902DB"), 0);
+	return j;
+}
+
+START_TEST(what_was_written_is_there_after_a_restart)
+{
+	struct journal *j = reopen(NULL);
+	uint32_t a = journal_add(j, "First", "ifirst.tv", "nfirst"), b = journal_add(j, "Second", "nsecond", NULL);
+
+	ck_assert_int_eq(journal_give(j, a, "5.1"), 0);
+	ck_assert_int_eq(journal_give(j, b, "100"), 0);
+	ck_assert_int_eq(journal_alias(j, b, "isecond.tv"), 0);
+	ck_assert_int_eq(journal_write(j), 0);
+	j = reopen(j);
+	ck_assert_uint_eq(journal_count(j), 2);
+	ck_assert_uint_eq(journal_find(j, 'i', "first.tv"), a);
+	ck_assert_uint_eq(journal_find(j, 'n', "first"), a);
+	ck_assert_uint_eq(journal_find(j, 'i', "second.tv"), b);
+	ck_assert_uint_eq(journal_find(j, 'n', "third"), JOURNAL_NONE);
+	ck_assert_str_eq(journal_number(j, a), "5.1");
+	ck_assert_str_eq(journal_guide_id(j, b), "c100.105902DB.plexbridge");
+	ck_assert_str_eq(journal_name(j, b), "Second");
+
+	/* Another number, by the operator's word; the id stays, and the old number's next owner gets another id. */
+	ck_assert_int_eq(journal_renumber(j, b, "42"), 0);
+	ck_assert_int_eq(journal_write(j), 0);
+	j = reopen(j);
+	ck_assert_uint_eq(journal_owner(j, "42"), b);
+	ck_assert_uint_eq(journal_owner(j, "100"), JOURNAL_NONE);
+	ck_assert_str_eq(journal_guide_id(j, b), "c100.105902DB.plexbridge");
+	a = journal_add(j, "Third", "nthird", NULL);
+	ck_assert_int_eq(journal_give(j, a, "100"), 0);
+	ck_assert_str_eq(journal_guide_id(j, a), "c100.2.105902DB.plexbridge");
+	journal_free(&j);
+}
+END_TEST
+
+/* Cut the file at every byte: all whole lines count, and it can be written on. */
+START_TEST(a_journal_cut_at_any_byte_loses_at_most_its_last_entry)
+{
+	struct journal *j = reopen(NULL);
+	char bytes[8192], key[32], number[16];
+	ssize_t len;
+	int fd;
+
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(key, sizeof(key), "nchannel%u", i);
+		snprintf(number, sizeof(number), "%u", 100 + i);
+		ck_assert_uint_eq(journal_add(j, "A name", key, NULL), i);
+		ck_assert_int_eq(journal_give(j, i, number), 0);
+	}
+	ck_assert_int_eq(journal_write(j), 0);
+	journal_free(&j);
+	fd = openat(dir, "lineup.journal", O_RDWR);
+	len = read(fd, bytes, sizeof(bytes));
+	ck_assert_int_gt(len, 1000);
+	for (ssize_t cut = 0; cut <= len; cut++) {
+		uint32_t lines = 0;
+
+		ck_assert_int_eq(ftruncate(fd, 0), 0);
+		ck_assert_int_eq(pwrite(fd, bytes, (size_t)cut, 0), cut);
+		for (ssize_t i = 0; i < cut; i++)
+			lines += bytes[i] == '\n';
+		j = reopen(NULL);
+		ck_assert_uint_eq(journal_count(j), lines == 0 ? 0 : lines - 1); /* the first one is the header */
+		ck_assert_uint_ne(journal_add(j, "New", "nnew", NULL), JOURNAL_NONE);
+		ck_assert_int_eq(journal_give(j, journal_count(j) - 1, "999"), 0);
+		ck_assert_int_eq(journal_write(j), 0);
+		j = reopen(j);
+		ck_assert_uint_eq(journal_count(j), lines == 0 ? 1 : lines);
+		ck_assert_uint_ne(journal_owner(j, "999"), JOURNAL_NONE);
+		journal_free(&j);
+	}
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_line_that_is_damaged_costs_itself)
+{
+	struct journal *j = reopen(NULL);
+	char bytes[4096];
+	ssize_t len;
+	int fd;
+
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const keys[] = { "na", "nb", "nc" }, *const numbers[] = { "1", "2", "3" };
+
+		journal_add(j, "Name", keys[i], NULL);
+		ck_assert_int_eq(journal_give(j, i, numbers[i]), 0);
+	}
+	ck_assert_int_eq(journal_write(j), 0);
+	journal_free(&j);
+	fd = openat(dir, "lineup.journal", O_RDWR);
+	len = read(fd, bytes, sizeof(bytes) - 1);
+	bytes[len] = '\0';
+	strstr(bytes, "\t1\t2\t")[3] = '9';
+	ck_assert_int_eq(pwrite(fd, bytes, (size_t)len, 0), len);
+	close(fd);
+	j = reopen(NULL);
+	ck_assert_uint_eq(journal_find(j, 'n', "a"), 0);
+	ck_assert_uint_eq(journal_find(j, 'n', "b"), JOURNAL_NONE);
+	ck_assert_uint_eq(journal_find(j, 'n', "c"), 2);
+	journal_free(&j);
+}
+END_TEST
+
+/*
+ * Merging
+ */
+
+struct offered {
+	const char *name, *clean, *id, *number, *url;
+	enum list_quality quality;
+};
+
+static struct list *
+list_of(const struct offered *o, size_t count)
+{
+	struct list_writer *w;
+	struct list *list;
+	const char *why;
+	int fd;
+
+	ck_assert_int_eq(list_writer_new(&w), 0);
+	for (size_t i = 0; i < count; i++) {
+		struct list_entry e = { 0 };
+
+		e.name = list_text(w, o[i].name, strlen(o[i].name), LIST_NAME_MAX);
+		e.clean = list_text(w, o[i].clean, strlen(o[i].clean), LIST_NAME_MAX);
+		e.url = list_text(w, o[i].url, strlen(o[i].url), 1000);
+		e.tvg_id = o[i].id != NULL ? list_text(w, o[i].id, strlen(o[i].id), LIST_WORD_MAX) : 0;
+		e.number = o[i].number != NULL ? list_text(w, o[i].number, strlen(o[i].number), 16) : 0;
+		e.quality = e.rank = (uint8_t)o[i].quality;
+		ck_assert_int_eq(list_add(w, &e), 0);
+	}
+	ck_assert_int_eq(list_writer_seal(w, &fd), 0);
+	list_writer_free(&w);
+	ck_assert_int_eq(list_open(&list, fd, true, &why), 0);
+	ck_assert_int_eq(list_check(list, LIST_ENTRIES_MAX, &why), 0);
+	close(fd);
+	return list;
+}
+
+static struct provider providers[2] = {
+	{ .name = "home", .playlist = "/x", .merge = true, .first_number = 100 },
+	{ .name = "away", .playlist = "/x", .merge = true, .first_number = 500 },
+};
+
+/* "number name url backups" of each, a line. Takes the lists. */
+static const char *
+merged(struct journal *j, struct channel *written, size_t written_count, struct list *a, struct list *b)
+{
+	static char out[4096];
+	struct list *lists[] = { a, b };
+	struct config config = { .providers = providers, .provider_count = 2, .written = { written, written_count } };
+	struct imported made;
+	struct merge *m;
+	size_t len = 0;
+	int err;
+
+	ck_assert_int_eq(merge_new(&m, &config, lists, j, "105902DB"), 0);
+	while ((err = merge_step(m, 1)) == PB_AGAIN)
+		;
+	ck_assert_int_eq(err, 0);
+	merge_take(m, &made);
+	merge_free(&m);
+	list_drop(&a);
+	list_drop(&b);
+	ck_assert_int_eq(journal_write(j), 0);
+	out[0] = '\0';
+	for (size_t i = 0; i < made.lineup.count; i++) {
+		const struct channel *c = &made.lineup.channels[i];
+
+		len += (size_t)snprintf(out + len, sizeof(out) - len, "%s %s %s", c->guide_number, c->name, c->url);
+		for (size_t k = 0; k < c->backup_count; k++)
+			len += (size_t)snprintf(out + len, sizeof(out) - len, " %s@%s", c->backups[k], c->backup_providers[k]);
+		len += (size_t)snprintf(out + len, sizeof(out) - len, "\n");
+		ck_assert_ptr_nonnull(c->epg_id);
+	}
+	imported_clear(&made);
+	return out;
+}
+
+static const struct offered first[] = {
+	{ "News", "news", "news.tv", NULL, "http://h/1", LIST_PLAIN },
+	{ "Sport SD", "sport", NULL, "7", "http://h/2", LIST_SD },
+	{ "Sport HD", "sport", "sport.tv", "8", "http://h/3", LIST_HD },
+	{ "Film", "film", "film.tv", "7", "http://h/4", LIST_PLAIN },
+};
+
+START_TEST(entries_of_a_channel_become_one_across_providers)
+{
+	static const struct offered other[] = { { "SPORT", "sport", NULL, NULL, "http://o/1", LIST_PLAIN },
+		{ "Extra", "extra", NULL, NULL, "http://o/2", LIST_PLAIN } };
+	struct journal *j = reopen(NULL);
+
+	ck_assert_str_eq(merged(j, NULL, 0, list_of(first, 4), list_of(other, 2)),
+	    "7 Sport HD http://h/3 http://o/1@away http://h/2@home\n100 News http://h/1\n101 Film http://h/4\n"
+	    "500 Extra http://o/2\n");
+	journal_free(&j);
+}
+END_TEST
+
+START_TEST(what_a_provider_changes_moves_no_number)
+{
+	/* Another order, names, numbers and URLs; one is gone, one is new, one has its id no more. */
+	static const struct offered second[] = {
+		{ "Brand new", "brandnew", NULL, "100", "http://n/9", LIST_PLAIN },
+		{ "Sport", "sport", NULL, "9", "http://n/3", LIST_PLAIN },
+		{ "News 24", "news24", "news.tv", "1", "http://n/1", LIST_PLAIN },
+	};
+	struct journal *j = reopen(NULL);
+
+	merged(j, NULL, 0, list_of(first, 4), NULL);
+	j = reopen(j);
+	ck_assert_str_eq(merged(j, NULL, 0, list_of(second, 3), NULL),
+	    "7 Sport http://n/3\n100 News 24 http://n/1\n102 Brand new http://n/9\n");
+	/* It comes back as itself, and the other is known by its new name as well. */
+	j = reopen(j);
+	ck_assert_str_eq(merged(j, NULL, 0, list_of(first, 4), NULL),
+	    "7 Sport HD http://h/3 http://h/2@home\n100 News http://h/1\n101 Film http://h/4\n");
+	ck_assert_uint_eq(journal_find(j, 'n', "news24"), journal_find(j, 'i', "news.tv"));
+	journal_free(&j);
+}
+END_TEST
+
+START_TEST(what_the_file_says_is_said_over_what_is_imported)
+{
+	struct channel written[] = {
+		{ .guide_number = "7", .name = "My sport", .line = 1 },
+		{ .guide_number = "99", .name = "Mine", .url = "http://m/1", .line = 2 },
+		{ .guide_number = "100", .name = "Hand", .url = "http://m/2", .line = 3 },
+		{ .guide_number = "900", .name = "Nobody's", .line = 4 },
+	};
+	struct journal *j = reopen(NULL);
+
+	/* 7 and 100 are the file's: the first time no import gets them. */
+	ck_assert_str_eq(merged(j, written, 4, list_of(first, 1), NULL), "99 Mine http://m/1\n100 Hand http://m/2\n101 News http://h/1\n");
+	journal_free(&j);
+	ck_assert_int_eq(unlinkat(dir, "lineup.journal", 0), 0);
+	j = reopen(NULL);
+	merged(j, NULL, 0, list_of(first, 4), NULL);
+	ck_assert_str_eq(merged(j, written, 4, list_of(first, 4), NULL),
+	    "7 My sport http://h/3 http://h/2@home\n99 Mine http://m/1\n100 Hand http://m/2\n101 Film http://h/4\n");
+	journal_free(&j);
+}
+END_TEST
+
+START_TEST(a_provider_that_does_not_merge_has_a_channel_for_each_entry)
+{
+	struct journal *j = reopen(NULL);
+	const char *all = "7 Sport SD http://h/2\n8 Sport HD http://h/3\n100 News http://h/1\n101 Film http://h/4\n";
+
+	providers[0].merge = false;
+	ck_assert_str_eq(merged(j, NULL, 0, list_of(first, 4), NULL), all);
+	j = reopen(j);
+	ck_assert_str_eq(merged(j, NULL, 0, list_of(first, 4), NULL), all);
+	providers[0].merge = true;
+	journal_free(&j);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("journal");
+	TCase *tc = tcase_create("journal");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	suite_add_tcase(s, tc);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, what_was_written_is_there_after_a_restart);
+	tcase_add_test(tc, a_journal_cut_at_any_byte_loses_at_most_its_last_entry);
+	tcase_add_test(tc, a_line_that_is_damaged_costs_itself);
+	tcase_add_test(tc, entries_of_a_channel_become_one_across_providers);
+	tcase_add_test(tc, what_a_provider_changes_moves_no_number);
+	tcase_add_test(tc, what_the_file_says_is_said_over_what_is_imported);
+	tcase_add_test(tc, a_provider_that_does_not_merge_has_a_channel_for_each_entry);
+	srunner_set_tap(sr, "-");
+	srunner_run_all(sr, CK_SILENT);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? 0 : 1;
+}
