@@ -184,8 +184,12 @@ read_end(struct reading *r)
 		r->why = unpack_why(r->unpack);
 		return err;
 	}
-	if (r->format == M3U)
-		return m3u_end(r->m3u);
+	if (r->format == M3U) {
+		err = m3u_end(r->m3u);
+		if (err == PB_EFORMAT)
+			r->why = m3u_why(r->m3u);
+		return err;
+	}
 	if (r->format != UNKNOWN && items_end(r->items) != 0) {
 		r->why = "it is cut off in the middle";
 		return PB_EFORMAT;
