@@ -84,10 +84,11 @@ config_free(struct config **config)
 
 	if (*config != NULL) {
 		arena_clear(&(*config)->arena);
-		if ((*config)->written.channels != NULL)
-			free((*config)->written.channels);
-		else /* it was not read to the end */
+		/* One array, unless an import took its place; written is set when all is read. */
+		if ((*config)->lineup.channels != (*config)->imported.lineup.channels)
 			free((*config)->lineup.channels);
+		else
+			free((*config)->written.channels);
 		imported_clear(&(*config)->imported);
 		free((*config)->providers);
 		free((*config)->tuners);
