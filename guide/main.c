@@ -100,7 +100,7 @@ take_job(struct run *run, struct job *job)
 				run->files[file.which] = m.fds[0];
 			continue;
 		}
-		if (m.type != IMPORT_JOB || m.nfds < 1 || m.nfds > 3)
+		if (m.type != IMPORT_JOB || m.nfds < 1 || m.nfds > 4)
 			return PB_EXIT_PERMANENT;
 		for (size_t i = 1; i < m.nfds; i++)
 			run->out[i - 1] = m.fds[i];
@@ -112,7 +112,7 @@ static int
 serve(void)
 {
 	struct job job = { 0 };
-	struct run run = { .job = &job, .out = { -1, -1 }, .at = say_at, .wrong = say_wrong, .result = -1 };
+	struct run run = { .job = &job, .out = { -1, -1, -1 }, .at = say_at, .wrong = say_wrong, .result = -1 };
 	const char *kind;
 	int status;
 
@@ -124,6 +124,10 @@ serve(void)
 	kind = job_get(&job, "kind");
 	if (strcmp(kind, "list") == 0)
 		run_list(&run);
+	else if (strcmp(kind, "fetch") == 0)
+		run_fetch(&run);
+	else if (strcmp(kind, "guide") == 0)
+		run_guide(&run);
 	else if (strcmp(kind, "sync") == 0)
 		run_sync(&run);
 	else
@@ -184,7 +188,7 @@ by_hand(const char *source, const char *choice)
 	bool url = strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0;
 	char shown[URL_MAX];
 	struct job job = { 0 };
-	struct run run = { .job = &job, .out = { -1, -1 }, .at = print_at, .wrong = print_wrong, .result = -1 };
+	struct run run = { .job = &job, .out = { -1, -1, -1 }, .at = print_at, .wrong = print_wrong, .result = -1 };
 	int n, status = PB_EXIT_OK;
 
 	snprintf(shown, sizeof(shown), "%s", source);

@@ -16,7 +16,7 @@
 struct run {
 	const struct job *job;
 	int files[RUN_FILES_MAX]; /* local sources; -1: none */
-	int out[2]; /* what is written to; -1: none */
+	int out[3]; /* what is written to; -1: none */
 	void *user;
 	void (*at)(void *user, const struct import_at *at);
 	void (*wrong)(void *user, unsigned line, const char *why);
@@ -33,5 +33,8 @@ void run_sync(struct run *run);
 
 /* A guide, into out[0], as it comes. */
 void run_fetch(struct run *run);
+
+/* The guide out of files 1 and on, into out[0], and packed into out[1]; out[2] is for what does not fit into memory. */
+void run_guide(struct run *run);
 
 #endif

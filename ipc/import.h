@@ -49,6 +49,17 @@ struct import_wrong {
 	char why[IMPORT_WHY_MAX];
 };
 
+/* How a channel's guide was found, the surest first. */
+enum import_how { IMPORT_UNMATCHED, IMPORT_BY_ID, IMPORT_BY_TVG_ID, IMPORT_BY_NAME, IMPORT_HOWS };
+
+/* One for each channel of the job, in its order: what comes with the end of a guide. */
+struct import_match {
+	uint32_t programmes;
+	uint8_t how; /* enum import_how */
+	uint8_t uncertain; /* 1: unmatched, because several of a source's channels have its name */
+	uint16_t spare;
+};
+
 struct import_done {
 	uint32_t verdict; /* enum import_verdict */
 	uint32_t retry_after_s; /* 0: the source said nothing of that */

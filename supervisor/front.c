@@ -227,6 +227,10 @@ answer(const struct ask *ask, const struct tuner_route *route)
 	case TUNER_STATUS_JSON:
 		answer_status(ask);
 		break;
+	case TUNER_XMLTV:
+	case TUNER_XMLTV_GZ:
+		guides_answer(&ask->sup->guides, ask->conn, route->endpoint == TUNER_XMLTV_GZ);
+		break;
 	case TUNER_HEALTH:
 		blob = health_json(ask->sup, &status);
 		http_reply_blob(ask->conn, status, TUNER_TYPE_JSON, NULL, blob);

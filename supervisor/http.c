@@ -10,6 +10,7 @@
  * without news looks away for PAUSE_MS.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -46,6 +48,9 @@ struct http_conn {
 	size_t seen; /* bytes looked at, written, or drained, by state */
 	struct blob *head; /* answering */
 	struct blob *body; /* answering; may be NULL */
+	int file; /* answering: behind the head; -1: none */
+	off_t file_at;
+	size_t file_left;
 	bool head_only; /* the request was a HEAD */
 	bool lowat; /* SO_RCVLOWAT was raised */
 };
@@ -177,6 +182,30 @@ http_reply_blob(struct http_conn *conn, int status, const char *type, const char
 		conn_answer(conn, 503, NULL, NULL, NULL);
 	else
 		conn_answer(conn, status, type, extra, blob);
+}
+
+void
+http_reply_file(struct http_conn *conn, int status, const char *type, const char *extra, int fd, size_t len)
+{
+	pb_assert(conn->server->asked == conn);
+	conn->server->asked = NULL;
+	conn->server->stats.answered++;
+	conn->file = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (conn->file == -1) {
+		conn_answer(conn, 503, NULL, NULL, NULL);
+		return;
+	}
+	conn->file_left = len;
+	conn_answer(conn, status, type, extra, NULL);
+}
+
+bool
+http_field(const struct http_conn *conn, const char *name, char *out, size_t size)
+{
+	const struct http_server *server = conn->server;
+
+	pb_assert(server->asked == conn);
+	return request_field(server->scratch, server->req.head_len, name, out, size);
 }
 
 void
@@ -397,6 +426,8 @@ http_reason(int status)
 		return "No Content";
 	case 302:
 		return "Found";
+	case 304:
+		return "Not Modified";
 	case 400:
 		return "Bad Request";
 	case 403:
@@ -442,6 +473,7 @@ conn_new(struct http_server *server, int fd, const struct addr *peer)
 	conn->io.data = conn;
 	ev_timer_init(&conn->timer, on_timer, 0., 0.);
 	conn->timer.data = conn;
+	conn->file = -1;
 	conn->state = WAITING;
 	TAILQ_INSERT_TAIL(&server->queue[WAITING], conn, link);
 	server->count[WAITING]++;
@@ -464,6 +496,8 @@ conn_free(struct http_conn *conn)
 	server->stats.open--;
 	blob_drop(&conn->head);
 	blob_drop(&conn->body);
+	if (conn->file != -1)
+		(void)close(conn->file);
 	if (conn->io.fd != -1)
 		(void)close(conn->io.fd);
 	free(conn);
@@ -567,14 +601,16 @@ conn_answer(struct http_conn *conn, int status, const char *type, const char *ex
 		text_add(&head, type);
 		text_add(&head, "\r\n");
 	}
-	text_addf(&head, "Content-Length: %zu\r\nCache-Control: no-cache\r\n", body == NULL ? 0 : body->len);
+	text_addf(&head, "Content-Length: %zu\r\nCache-Control: no-cache\r\n", body == NULL ? conn->file_left : body->len);
 	if (server->options.tuner)
 		text_add(&head, "Access-Control-Allow-Origin: *\r\n");
 	if (extra != NULL)
 		text_add(&head, extra);
 	text_add(&head, "\r\n");
-	if (conn->head_only)
+	if (conn->head_only) {
 		blob_drop(&body);
+		conn->file_left = 0;
+	}
 	conn_send(conn, text_blob(&head), body);
 }
 
@@ -737,6 +773,30 @@ write_share(const struct http_server *server)
 	return PB_MAX(PB_MIN(WRITE_TURN / PB_MAX(server->count[ANSWERING], (size_t)1), WRITE_BATCH), WRITE_LEAST);
 }
 
+/* The head is out: the file, as far as this turn goes. */
+static void
+conn_write_file(struct http_conn *conn)
+{
+	struct http_server *server = conn->server;
+	/* By an offset of our own: the descriptor, and where it stands, is shared with all who get the same file. */
+	ssize_t n = sendfile(conn->io.fd, conn->file, &conn->file_at, PB_MIN(conn->file_left, write_share(server)));
+
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) { /* the client is gone, or the file is shorter than it was said to be */
+		conn_close(conn);
+		return;
+	}
+	conn->file_left -= (size_t)n;
+	if (conn->file_left == 0) {
+		conn_linger(conn);
+		return;
+	}
+	ev_timer_stop(server->loop, &conn->timer);
+	ev_timer_set(&conn->timer, server->options.write_ms / 1e3, 0.);
+	ev_timer_start(server->loop, &conn->timer);
+}
+
 static void
 conn_write(struct http_conn *conn)
 {
@@ -762,14 +822,18 @@ conn_write(struct http_conn *conn)
 		msg.msg_iovlen++;
 		room -= now;
 	}
-	n = sendmsg(conn->io.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (left == 0 && conn->file_left > 0) {
+		conn_write_file(conn);
+		return;
+	}
+	n = sendmsg(conn->io.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT | (conn->file_left > 0 ? MSG_MORE : 0));
 	if (n == -1) {
 		if (errno != EAGAIN && errno != EINTR)
 			conn_free(conn); /* the client is gone */
 		return;
 	}
 	conn->seen += (size_t)n;
-	if ((size_t)n == left)
+	if ((size_t)n == left && conn->file_left == 0)
 		conn_linger(conn);
 }
 

@@ -107,6 +107,16 @@ void http_reply(struct http_conn *conn, int status, const char *type, const char
 /* The same with a shared body: takes one reference of blob. NULL says there was no memory: 503. */
 void http_reply_blob(struct http_conn *conn, int status, const char *type, const char *extra, struct blob *blob);
 
+/*
+ * The same with len bytes of a file, from its begin, sent without a copy
+ * (sendfile(2)); fd is borrowed for the call, and the file must not change.
+ * It may take as long as it takes, if no write_ms pass without a byte.
+ */
+void http_reply_file(struct http_conn *conn, int status, const char *type, const char *extra, int fd, size_t len);
+
+/* A field of the request, as request_field(). Only from within the handler, before it answers. */
+bool http_field(const struct http_conn *conn, const char *name, char *out, size_t size);
+
 /* Answer with a head that is already whole (tuner_stream_head()), and nothing behind it: HEAD of a stream. */
 void http_reply_head(struct http_conn *conn, const char *head, size_t len);
 

@@ -174,6 +174,7 @@ publish(struct imports *im)
 		log_event(LOG_WARNING, "lineup.without",
 		    "channels=%zu why=\"a [channel] section has no url, and no provider has its number\"", im->figures.without);
 	(void)notify_status(sup->keep.notify, "%zu channels", sup->config->lineup.count);
+	guides_changed(&sup->guides);
 	set_state(im, IMPORTS_IDLE);
 	next(im);
 }

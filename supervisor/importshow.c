@@ -21,8 +21,10 @@ add_pair(struct text *t, const char *name, const char *value)
 }
 
 static void
-add_channel(struct text *t, const struct channel *ch)
+add_channel(const struct imports *im, struct text *t, const struct channel *ch)
 {
+	static const char *const hows[IMPORT_HOWS] = { "", "id", "tvg-id", "name" };
+	const struct import_match *m = guides_match(&im->sup->guides, ch->guide_number);
 	char logo[URL_MAX];
 
 	text_add(t, "{\"number\":");
@@ -35,6 +37,10 @@ add_channel(struct text *t, const struct channel *ch)
 	add_pair(t, "tvg_id", ch->guide_id != NULL ? ch->guide_id : ch->tvg_id);
 	if (ch->logo != NULL)
 		add_pair(t, "logo", url_redact(logo, sizeof(logo), ch->logo));
+	if (m != NULL && m->how != IMPORT_UNMATCHED)
+		text_addf(t, ",\"match\":\"%s\",\"programmes\":%u", hows[m->how], m->programmes);
+	if (m != NULL && m->uncertain)
+		text_add(t, ",\"uncertain\":true");
 	text_addf(t, ",\"backups\":%u}", ch->backup_count);
 }
 
@@ -89,7 +95,7 @@ imports_json(const struct imports *im)
 	text_addf(&t, "{\"whole\":%s,\"count\":%zu,\"channels\":[", im->whole ? "true" : "false", lineup->count);
 	for (size_t i = 0; i < lineup->count; i++) {
 		text_add(&t, i == 0 ? "\n" : ",\n");
-		add_channel(&t, &lineup->channels[i]);
+		add_channel(im, &t, &lineup->channels[i]);
 	}
 	text_add(&t, "],\n\"absent\":[");
 	add_absent(im, &t);
@@ -101,6 +107,8 @@ imports_json(const struct imports *im)
 		first = false;
 		add_provider(im, &t, i);
 	}
+	text_add(&t, "],\n\"guides\":[");
+	guides_show(&im->sup->guides, &t);
 	text_add(&t, "]}\n");
 	return text_blob(&t);
 }

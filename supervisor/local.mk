@@ -34,6 +34,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/crash.h supervisor/crash.c \
 	supervisor/front.h supervisor/front.c \
 	supervisor/errand.h supervisor/errand.c \
+	supervisor/guides.h supervisor/guides.c \
 	supervisor/health.h supervisor/health.c \
 	supervisor/history.h supervisor/history.c \
 	supervisor/importjob.h supervisor/importjob.c supervisor/importshow.c \

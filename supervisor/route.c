@@ -35,6 +35,8 @@ static const struct {
 	{ "/capability", TUNER_DEVICE_XML },
 	{ "/status.json", TUNER_STATUS_JSON },
 	{ "/health", TUNER_HEALTH },
+	{ "/xmltv.xml", TUNER_XMLTV },
+	{ "/xmltv.xml.gz", TUNER_XMLTV_GZ },
 };
 
 static void

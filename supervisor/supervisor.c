@@ -366,6 +366,7 @@ stop(struct supervisor *sup, const char *why)
 	else
 		streams_close(&sup->streams, "stop");
 	imports_freeze(&sup->imports);
+	guides_freeze(&sup->guides);
 	workers_close(&sup->workers);
 	testcard_stop(&sup->testcard);
 	ev_timer_init(&sup->late, on_late, SUPERVISOR_STOP_S, 0.0);
@@ -423,6 +424,7 @@ supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char
 	workers_reload(&sup->workers, &settings);
 	streams_reload(&sup->streams, new);
 	config_free(&old);
+	guides_changed(&sup->guides);
 	(void)malloc_trim(0); /* two lineups were there for a moment: give the machine its memory back */
 	log_event(LOG_INFO, "reload", "channels=%zu", new->lineup.count);
 	(void)notify_ready(sup->keep.notify);
@@ -514,6 +516,7 @@ begin(struct supervisor *sup)
 	catch(sup, &sup->usr2, SIGUSR2, on_usr2);
 	sup->started = ev_now(sup->loop);
 	imports_begin(&sup->imports, sup); /* first: the streams look for their channels */
+	guides_begin(&sup->guides, sup);
 	streams_restore(&sup->streams);
 	discovery_start(&sup->discovery);
 	(void)notify_ready(sup->keep.notify);
@@ -532,6 +535,7 @@ end(struct supervisor *sup)
 	http_free(&sup->http);
 	http_free(&sup->control);
 	units_clear(&sup->units);
+	guides_end(&sup->guides);
 	imports_end(&sup->imports);
 	/* The holder has it still, and the next supervisor takes it as it is. */
 	if (sup->control_path[0] != '\0' && !keep_there(&sup->keep))

@@ -15,6 +15,7 @@
 
 #include "config/config.h"
 #include "supervisor/discovery.h"
+#include "supervisor/guides.h"
 #include "supervisor/http.h"
 #include "supervisor/imports.h"
 #include "supervisor/keep.h"
@@ -53,6 +54,7 @@ struct supervisor {
 	struct testcard testcard;
 	struct discovery discovery;
 	struct imports imports;
+	struct guides guides;
 	struct http_server *http, *control;
 	struct listen *listen, *control_listen;
 	char control_path[108]; /* of the socket that is bound, "" when none */

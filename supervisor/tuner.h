@@ -50,6 +50,8 @@ enum tuner_endpoint {
 	TUNER_DEVICE_XML, /* /device.xml, /dri/device.xml, /capability */
 	TUNER_STATUS_JSON,
 	TUNER_HEALTH,
+	TUNER_XMLTV, /* /xmltv.xml: the guide */
+	TUNER_XMLTV_GZ,
 	TUNER_STREAM, /* /auto/v5.1, /tuner2/v5.1; a HEAD takes no tuner */
 	TUNER_NOTHING, /* answer with status, error, type and body */
 };

@@ -183,6 +183,7 @@ fail(struct upgrade *up, const char *why)
 	workers_open(&up->sup->workers);
 	streams_thaw(&up->sup->streams);
 	imports_thaw(&up->sup->imports);
+	guides_thaw(&up->sup->guides);
 }
 
 void
@@ -329,6 +330,7 @@ freeze(struct upgrade *up)
 	pause_all(up, true);
 	streams_freeze(&up->sup->streams);
 	imports_freeze(&up->sup->imports);
+	guides_freeze(&up->sup->guides);
 	set_phase(up, UPGRADE_RETIRING);
 	set_late(up, UPGRADE_RETIRE_S);
 	ev_io_stop(up->sup->loop, &up->readable);

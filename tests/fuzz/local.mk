@@ -83,3 +83,9 @@ tests_fuzz_items_SOURCES = tests/fuzz/items.c
 tests_fuzz_items_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_fuzz_items_LDADD = $(GUIDE_LIBS) $(FUZZ_LIBS)
 tests_fuzz_items_LDFLAGS = $(FUZZ_LINK)
+
+FUZZ_TARGETS += tests/fuzz/xmltv
+tests_fuzz_xmltv_SOURCES = tests/fuzz/xmltv.c
+tests_fuzz_xmltv_CPPFLAGS = $(AM_CPPFLAGS) $(EXPAT_CFLAGS)
+tests_fuzz_xmltv_LDADD = $(GUIDE_LIBS) $(FUZZ_LIBS)
+tests_fuzz_xmltv_LDFLAGS = $(FUZZ_LINK)

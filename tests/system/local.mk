@@ -71,6 +71,7 @@ SYSTEM_TESTS += tests/system/storm.sh
 SYSTEM_TESTS += tests/system/hang.sh
 SYSTEM_TESTS += tests/system/tree.sh
 SYSTEM_TESTS += tests/system/lineup.sh
+SYSTEM_TESTS += tests/system/guide.sh
 SYSTEM_TESTS += tests/system/network.sh
 SYSTEM_TESTS += tests/system/why.sh
 SYSTEM_TESTS += tests/system/drill.sh

@@ -247,3 +247,8 @@ UNIT_TESTS += tests/unit/journal
 tests_unit_journal_SOURCES = tests/unit/journal.c
 tests_unit_journal_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_journal_LDADD = libsupervisor.a libipc.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/xmltv
+tests_unit_xmltv_SOURCES = tests/unit/xmltv.c
+tests_unit_xmltv_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_xmltv_LDADD = $(GUIDE_LIBS) $(CHECK_LIBS)

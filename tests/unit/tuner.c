@@ -163,6 +163,8 @@ static const struct {
 	{ "GET", "/capability", TUNER_DEVICE_XML, 0, 0 },
 	{ "GET", "/status.json", TUNER_STATUS_JSON, 0, 0 },
 	{ "GET", "/health", TUNER_HEALTH, 0, 0 },
+	{ "GET", "/xmltv.xml", TUNER_XMLTV, 0, 0 },
+	{ "GET", "/xmltv.xml.gz?x=1", TUNER_XMLTV_GZ, 0, 0 },
 	{ "GET", "/auto/v7.1", TUNER_STREAM, 0, 0 },
 	{ "HEAD", "/auto/v7.1", TUNER_STREAM, 0, 0 },
 	{ "POST", "/auto/v7.1", TUNER_NOTHING, 405, 0 },

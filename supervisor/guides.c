@@ -1,0 +1,580 @@
+/*
+ * guides.c - how the promise in guides.h is kept
+ */
+#include "supervisor/guides.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/pb.h"
+#include "base/url.h"
+#include "supervisor/supervisor.h"
+
+#define FOLDER "guides"
+
+static void next(struct guides *g);
+
+static void
+source_name(char *out, size_t size, const struct guide_source *s, const char *end)
+{
+	size_t at = 0;
+
+	for (const char *p = s->provider; *p != '\0' && at + 4 < size; p++) {
+		unsigned char c = (unsigned char)*p;
+		bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
+
+		at += (size_t)snprintf(out + at, size - at, plain ? "%c" : "%%%02X", c);
+	}
+	snprintf(out + at, size - at, ".%u%s", s->which + 1, end);
+}
+
+static bool
+is_file(const struct guide_source *s)
+{
+	return s->url[0] == '/';
+}
+
+/*
+ * Serving
+ */
+
+static void
+close_served(struct guides *g)
+{
+	if (g->xml != -1)
+		(void)close(g->xml);
+	if (g->gz != -1)
+		(void)close(g->gz);
+	g->xml = g->gz = -1;
+}
+
+/* What is in place is what is served from now on; who is being answered has the old one to the end. */
+static void
+open_served(struct guides *g, uint64_t hash)
+{
+	struct stat xml, gz;
+
+	close_served(g);
+	g->xml = openat(g->dir, "xmltv.xml", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	g->gz = openat(g->dir, "xmltv.xml.gz", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (g->xml == -1 || g->gz == -1 || fstat(g->xml, &xml) == -1 || fstat(g->gz, &gz) == -1 || xml.st_size == 0 ||
+	    gz.st_size == 0) {
+		close_served(g);
+		return;
+	}
+	g->xml_len = xml.st_size;
+	g->gz_len = gz.st_size;
+	if (hash == 0) /* of before this process: the file is another one whenever it is made anew */
+		hash = (uint64_t)xml.st_ino * 0x9e3779b97f4a7c15u ^ (uint64_t)xml.st_mtim.tv_sec * 1000000007u ^
+		    (uint64_t)xml.st_mtim.tv_nsec;
+	snprintf(g->etag, sizeof(g->etag), "%016llx", (unsigned long long)hash);
+}
+
+void
+guides_answer(struct guides *g, struct http_conn *conn, bool gz)
+{
+	char extra[160], field[1024], quoted[40];
+	bool packed;
+
+	if (g->sup == NULL || g->xml == -1) {
+		http_reply(conn, 503, NULL, "Retry-After: 5\r\n", NULL, 0);
+		return;
+	}
+	/* Packed for the way, where the client says that it unpacks; a .gz is a file that is packed. */
+	packed = !gz && http_field(conn, "Accept-Encoding", field, sizeof(field)) && strstr(field, "gzip") != NULL &&
+	    strstr(field, "gzip;q=0,") == NULL && strstr(field, "gzip;q=0 ") == NULL;
+	snprintf(quoted, sizeof(quoted), "\"%s%s\"", g->etag, gz || packed ? "-gz" : "");
+	snprintf(extra, sizeof(extra), "ETag: %s\r\nVary: Accept-Encoding\r\n%s", quoted, packed ? "Content-Encoding: gzip\r\n" : "");
+	if (http_field(conn, "If-None-Match", field, sizeof(field)) && (strcmp(field, "*") == 0 || strstr(field, quoted) != NULL)) {
+		http_reply(conn, 304, NULL, extra, NULL, 0);
+		return;
+	}
+	http_reply_file(conn, 200, gz ? "application/gzip" : TUNER_TYPE_XML, extra, gz || packed ? g->gz : g->xml,
+	    gz || packed ? (size_t)g->gz_len : (size_t)g->xml_len);
+}
+
+const struct import_match *
+guides_match(const struct guides *g, const char *guide_number)
+{
+	size_t low = 0, high = g->match_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = guide_number_compare(guide_number, g->matches[middle].number);
+
+		if (order == 0)
+			return &g->matches[middle].is;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+void
+guides_show(const struct guides *g, struct text *t)
+{
+	char shown[512];
+
+	for (size_t i = 0; i < g->count; i++) {
+		const struct guide_source *s = &g->at[i];
+
+		text_add(t, i == 0 ? "\n{\"provider\":" : ",\n{\"provider\":");
+		text_add_json(t, s->provider);
+		text_add(t, ",\"source\":");
+		text_add_json(t, is_file(s) ? s->url : url_redact(shown, sizeof(shown), s->url));
+		text_addf(t, ",\"ok\":%s", s->why[0] == '\0' ? "true" : "false");
+		if (s->why[0] != '\0') {
+			text_add(t, ",\"error\":");
+			text_add_json(t, s->why);
+		}
+		text_add(t, "}");
+	}
+}
+
+/*
+ * Making
+ */
+
+static void
+word(struct text *t, const char *s)
+{
+	text_add(t, "\t");
+	text_add(t, s != NULL ? s : "");
+}
+
+/* The job, and the channels' numbers, to know by which its matches are. */
+static struct blob *
+make_job(struct guides *g, const bool *use)
+{
+	const struct lineup *lineup = &g->sup->config->lineup;
+	struct text t = { 0 };
+
+	free(g->next_matches);
+	g->next_matches = calloc(lineup->count + 1, sizeof(*g->next_matches));
+	g->next_count = 0;
+	if (g->next_matches == NULL)
+		return NULL;
+	text_addf(&t, "kind=guide\nnow=%lld\n", (long long)time(NULL));
+	for (size_t i = 0; i < g->count; i++)
+		if (use[i])
+			text_addf(&t, "source=%zu\t%d\t%d\n", i + 1, g->at[i].shift_min, g->at[i].fold);
+	for (size_t i = 0; i < lineup->count; i++) {
+		const struct channel *ch = &lineup->channels[i];
+
+		if (ch->epg_id == NULL)
+			continue;
+		text_add(&t, "channel=");
+		text_add(&t, ch->guide_number);
+		word(&t, ch->epg_id);
+		word(&t, ch->name);
+		word(&t, ch->logo);
+		word(&t, ch->guide_id);
+		word(&t, ch->tvg_id);
+		text_addf(&t, "\t%d\n", ch->shift_min);
+		snprintf(g->next_matches[g->next_count++].number, GUIDE_NUMBER_MAX, "%s", ch->guide_number);
+	}
+	return text_blob(&t);
+}
+
+static int
+new_file(struct guides *g, const char *name)
+{
+	return openat(g->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+static int
+open_source(struct guides *g, const struct guide_source *s)
+{
+	char name[256];
+	struct stat st;
+	int fd;
+
+	source_name(name, sizeof(name), s, "");
+	fd = is_file(s) ? open(s->url, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) :
+	                  openat(g->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd != -1 && (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))) {
+		(void)close(fd);
+		fd = -1;
+		errno = EINVAL;
+	}
+	return fd;
+}
+
+static void
+make(struct guides *g)
+{
+	struct errand_file files[GUIDES_SOURCES_MAX];
+	bool use[GUIDES_SOURCES_MAX] = { false };
+	int out[3] = { new_file(g, "xmltv.xml.new"), new_file(g, "xmltv.xml.gz.new"), new_file(g, "scratch") };
+	size_t n = 0;
+	struct blob *job;
+	int err = PB_ESYS;
+
+	g->stale = false;
+	g->made_at = ev_now(g->sup->loop);
+	for (size_t i = 0; i < g->count; i++) {
+		int fd = open_source(g, &g->at[i]);
+
+		if (fd == -1 && is_file(&g->at[i]))
+			snprintf(g->at[i].why, sizeof(g->at[i].why), "%s", strerror(errno));
+		if (fd == -1)
+			continue;
+		use[i] = true;
+		files[n++] = (struct errand_file){ (uint32_t)i + 1, fd };
+	}
+	(void)unlinkat(g->dir, "scratch", 0); /* it ends with its descriptors */
+	job = make_job(g, use);
+	if (job != NULL && out[0] != -1 && out[1] != -1 && out[2] != -1)
+		err = errand_start(&g->errand, &g->sup->privs, job->data, job->len, out, 3, files, n, GUIDES_RUN_S);
+	blob_drop(&job);
+	for (size_t i = 0; i < n; i++)
+		(void)close(files[i].fd);
+	for (size_t i = 0; i < NITEMS(out); i++)
+		if (out[i] != -1)
+			(void)close(out[i]);
+	if (err == 0)
+		g->state = GUIDES_MAKING;
+	else
+		log_event(LOG_ERR, "guide.failed", "why=\"%s\"", err == PB_NO ? "plexbridge-guide: no such program" : strerror(errno));
+}
+
+/* As many as there are channels, each in its range. */
+static bool
+take_matches(struct guides *g, int fd)
+{
+	struct stat st;
+
+	if (fd == -1 || fstat(fd, &st) == -1 || st.st_size != (off_t)(g->next_count * sizeof(struct import_match)))
+		return false;
+	for (size_t i = 0; i < g->next_count; i++) {
+		struct import_match *m = &g->next_matches[i].is;
+
+		if (pread(fd, m, sizeof(*m), (off_t)(i * sizeof(*m))) != (ssize_t)sizeof(*m) || m->how >= IMPORT_HOWS ||
+		    m->uncertain > 1)
+			return false;
+	}
+	free(g->matches);
+	g->matches = g->next_matches;
+	g->match_count = g->next_count;
+	g->next_matches = NULL;
+	g->next_count = 0;
+	return true;
+}
+
+static void
+made(struct guides *g, const struct import_done *how, int fd)
+{
+	const char *why = how->why;
+
+	if (how->verdict == IMPORT_GOOD && !take_matches(g, fd))
+		why = "what plexbridge-guide says of it is not as it should be";
+	else if (how->verdict == IMPORT_GOOD) {
+		if (renameat(g->dir, "xmltv.xml.new", g->dir, "xmltv.xml") == -1 ||
+		    renameat(g->dir, "xmltv.xml.gz.new", g->dir, "xmltv.xml.gz") == -1)
+			why = strerror(errno);
+		else {
+			open_served(g, how->hash);
+			log_event(LOG_INFO, "guide", "channels=%u programmes=%u bytes=%lld", how->channels, how->programmes,
+			    (long long)g->xml_len);
+			return;
+		}
+	}
+	log_event(LOG_ERR, "guide.failed", "why=\"%s; the guide stays as it was\"", why);
+}
+
+/*
+ * Fetching
+ */
+
+static void
+fetch(struct guides *g, size_t which)
+{
+	struct guide_source *s = &g->at[which];
+	const struct config_fetch *f = &g->sup->config->fetch;
+	struct text t = { 0 };
+	struct blob *job;
+	char name[256];
+	int out, err = PB_ESYS;
+
+	g->which = which;
+	source_name(name, sizeof(name), s, ".new");
+	out = new_file(g, name);
+	text_add(&t, "kind=fetch\nurl=");
+	text_add(&t, s->url);
+	text_addf(&t, "\nconnect_ms=%u\nstall_ms=%u\nuser_agent=", f->connect_timeout_ms, 2 * f->try_timeout_ms);
+	text_add(&t, f->user_agent);
+	if (s->there) {
+		text_add(&t, "\netag=");
+		text_add(&t, s->etag);
+		text_add(&t, "\nmodified=");
+		text_add(&t, s->modified);
+	}
+	text_add(&t, "\n");
+	job = text_blob(&t);
+	if (job != NULL && out != -1)
+		err = errand_start(&g->errand, &g->sup->privs, job->data, job->len, &out, 1, NULL, 0, GUIDES_RUN_S);
+	blob_drop(&job);
+	if (out != -1)
+		(void)close(out);
+	if (err == 0) {
+		g->state = GUIDES_FETCHING;
+		return;
+	}
+	s->next_at = ev_now(g->sup->loop) + GUIDES_BACKOFF_S;
+	log_event(LOG_ERR, "guide.failed", "provider=\"%s\" why=\"plexbridge-guide can't be started\"", s->provider);
+}
+
+static void
+fetched(struct guides *g, const struct import_done *how)
+{
+	struct guide_source *s = &g->at[g->which];
+	double wait = s->refresh_s;
+	char from[256], to[256];
+
+	source_name(from, sizeof(from), s, ".new");
+	source_name(to, sizeof(to), s, "");
+	if (how->verdict == IMPORT_GOOD && renameat(g->dir, from, g->dir, to) == 0) {
+		memcpy(s->etag, how->etag, sizeof(s->etag));
+		memcpy(s->modified, how->modified, sizeof(s->modified));
+		s->there = true;
+		g->stale = true;
+		g->stale_at = ev_now(g->sup->loop);
+		log_event(LOG_INFO, "guide.fetched", "provider=\"%s\" programmes=%u", s->provider, how->programmes);
+	} else
+		(void)unlinkat(g->dir, from, 0);
+	if (how->verdict == IMPORT_GOOD || (how->verdict == IMPORT_SAME && s->there)) {
+		s->failures = 0;
+		s->why[0] = '\0';
+	} else {
+		double backoff = GUIDES_BACKOFF_S;
+
+		for (unsigned i = 0; i < s->failures && backoff < wait; i++)
+			backoff *= 2;
+		s->failures++;
+		wait = PB_MAX(PB_MIN(backoff, wait), (double)how->retry_after_s);
+		snprintf(s->why, sizeof(s->why), "%s", how->why);
+		log_event(LOG_WARNING, "guide.refused", "provider=\"%s\" retry_s=%.0f why=\"%s\"", s->provider, wait, how->why);
+	}
+	s->next_at = ev_now(g->sup->loop) + wait * (0.9 + 0.2 * ((double)arc4random() / 4294967296.0));
+}
+
+static void
+on_done(struct errand *errand, const struct import_done *how, int fd)
+{
+	struct guides *g = errand->user;
+	enum guides_state was = g->state;
+
+	g->state = GUIDES_IDLE;
+	if (was == GUIDES_FETCHING)
+		fetched(g, how);
+	else if (was == GUIDES_MAKING)
+		made(g, how, fd);
+	if (fd != -1)
+		(void)close(fd);
+	next(g);
+}
+
+static void
+on_wrong(struct errand *errand, const struct import_wrong *wrong)
+{
+	struct guides *g = errand->user;
+
+	log_event(LOG_WARNING, "guide.entry", "provider=\"%s\" line=%u why=\"%s\"",
+	    g->state == GUIDES_FETCHING ? g->at[g->which].provider : "", wrong->line, wrong->why);
+}
+
+/* What is to be done next. A change of the lineup comes before a provider is asked. */
+static void
+next(struct guides *g)
+{
+	struct ev_loop *loop = g->sup->loop;
+	ev_tstamp now = ev_now(loop), first = g->made_at + GUIDES_FRESH_S;
+
+	if (g->frozen || g->state != GUIDES_IDLE || errand_runs(&g->errand) || g->dir == -1 || !g->sup->imports.whole)
+		return;
+	ev_timer_stop(loop, &g->due);
+	if (first <= now && !g->stale) {
+		g->stale = true;
+		g->stale_at = now - GUIDES_SETTLE_S;
+	}
+	if (g->stale) {
+		if (g->stale_at + GUIDES_SETTLE_S <= now) {
+			make(g);
+			if (g->state != GUIDES_IDLE)
+				return;
+		} else
+			first = g->stale_at + GUIDES_SETTLE_S;
+	}
+	for (size_t i = 0; i < g->count; i++) {
+		if (is_file(&g->at[i]))
+			continue;
+		if (g->at[i].next_at <= now) {
+			fetch(g, i);
+			if (g->state != GUIDES_IDLE)
+				return;
+		}
+		first = PB_MIN(first, g->at[i].next_at);
+	}
+	ev_timer_set(&g->due, PB_MAX(first - now, 0.05), 0.);
+	ev_timer_start(loop, &g->due);
+}
+
+static void
+on_due(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	next(timer->data);
+}
+
+/*
+ * Sources
+ */
+
+static void
+add_source(struct guides *g, const struct guide_source *was, size_t was_count, const struct provider *p, unsigned which,
+    const char *url, int shift_min)
+{
+	struct guide_source *s;
+	char name[256];
+
+	if (url == NULL || g->count == GUIDES_SOURCES_MAX)
+		return;
+	s = &g->at[g->count];
+	memset(s, 0, sizeof(*s));
+	for (size_t i = 0; i < was_count; i++)
+		if (strcmp(was[i].provider, p->name) == 0 && was[i].which == which && strcmp(was[i].url, url) == 0)
+			*s = was[i];
+	snprintf(s->provider, sizeof(s->provider), "%s", p->name);
+	s->which = which;
+	s->shift_min = shift_min;
+	s->fold = p->fold_subtitle;
+	s->refresh_s = p->refresh_ms / 1e3;
+	s->url = strdup(url);
+	if (s->url == NULL)
+		return;
+	if (s->next_at == 0 && !is_file(s)) {
+		struct stat st;
+
+		/* What the last supervisor fetched will do for as long as it would have done for that. */
+		source_name(name, sizeof(name), s, "");
+		s->next_at = ev_now(g->sup->loop);
+		if (was_count == 0 && fstatat(g->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			s->next_at += PB_MIN(PB_MAX(s->refresh_s - PB_MAX(difftime(time(NULL), st.st_mtime), 0.), 0.), s->refresh_s);
+	}
+	g->count++;
+}
+
+static void
+set_sources(struct guides *g)
+{
+	const struct config *config = g->sup->config;
+	struct guide_source *was = calloc(GUIDES_SOURCES_MAX, sizeof(*was));
+	size_t was_count = g->count;
+
+	if (was == NULL)
+		return;
+	memcpy(was, g->at, sizeof(g->at));
+	g->count = 0;
+	for (size_t i = 0; i < config->provider_count; i++) {
+		const struct provider *p = &config->providers[i];
+		const struct list *list = i < g->sup->imports.count ? g->sup->imports.at[i].list : NULL;
+		bool any = false;
+
+		for (unsigned k = 0; k < PROVIDER_GUIDES; k++) {
+			add_source(g, was, was_count, p, k, p->guide[k], p->guide_shift_min[k]);
+			any |= p->guide[k] != NULL;
+		}
+		if (!any && list != NULL)
+			add_source(g, was, was_count, p, 0, list_string(list, list->head->guide_url), 0);
+	}
+	for (size_t i = 0; i < was_count; i++)
+		free(was[i].url);
+	free(was);
+}
+
+void
+guides_begin(struct guides *g, struct supervisor *sup)
+{
+	int state = open(sup->config->server.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	memset(g, 0, sizeof(*g));
+	g->sup = sup;
+	g->xml = g->gz = g->dir = -1;
+	errand_init(&g->errand, sup->loop);
+	g->errand.user = g;
+	g->errand.wrong = on_wrong;
+	g->errand.done = on_done;
+	ev_timer_init(&g->due, on_due, 0., 0.);
+	g->due.data = g;
+	if (state != -1 && (mkdirat(state, FOLDER, 0700) == 0 || errno == EEXIST))
+		g->dir = openat(state, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (g->dir == -1)
+		log_event(LOG_ERR, "guide.failed", "why=\"" FOLDER ": %s; there will be no guide\"", strerror(errno));
+	else
+		open_served(g, 0);
+	if (state != -1)
+		(void)close(state);
+	guides_changed(g);
+}
+
+void
+guides_changed(struct guides *g)
+{
+	if (g->sup == NULL)
+		return;
+	/* What is under way is of the old one: its file is fetched again, if it is still wanted. */
+	if (g->state != GUIDES_IDLE) {
+		g->state = GUIDES_IDLE;
+		errand_kill(&g->errand);
+	}
+	set_sources(g);
+	g->stale = true;
+	g->stale_at = ev_now(g->sup->loop);
+	next(g);
+}
+
+void
+guides_freeze(struct guides *g)
+{
+	if (g->sup == NULL)
+		return;
+	g->frozen = true;
+	g->state = GUIDES_IDLE;
+	g->stale = true;
+	errand_kill(&g->errand);
+	ev_timer_stop(g->sup->loop, &g->due);
+}
+
+void
+guides_thaw(struct guides *g)
+{
+	if (g->sup == NULL)
+		return;
+	g->frozen = false;
+	next(g);
+}
+
+void
+guides_end(struct guides *g)
+{
+	if (g->sup == NULL)
+		return;
+	guides_freeze(g);
+	close_served(g);
+	for (size_t i = 0; i < g->count; i++)
+		free(g->at[i].url);
+	free(g->matches);
+	free(g->next_matches);
+	if (g->dir != -1)
+		(void)close(g->dir);
+	memset(g, 0, sizeof(*g));
+}

@@ -1,0 +1,98 @@
+/*
+ * guides.h - the guide at /xmltv.xml: fetched, made, and served
+ *
+ * Each provider's XMLTV sources are fetched by plexbridge-guide into files of
+ * ours, as they come; out of those, and the lineup in force, another run
+ * makes xmltv.xml and xmltv.xml.gz, which are put in place when they are
+ * whole. So a lineup that changes has its guide in seconds, without asking
+ * a provider again; and what fails leaves the guide as it was.
+ *
+ *   files      state_dir/guides: one a source; xmltv.xml, xmltv.xml.gz
+ *   trust      the supervisor never looks into any of them; how channels were
+ *              matched is bounded before it is believed
+ *   blocking   never, but for opening files
+ */
+#ifndef PLEXBRIDGE_SUPERVISOR_GUIDES_H
+#define PLEXBRIDGE_SUPERVISOR_GUIDES_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/request.h"
+#include "config/config.h"
+#include "supervisor/errand.h"
+#include "supervisor/http.h"
+#include "supervisor/text.h"
+
+#define GUIDES_SOURCES_MAX ERRAND_FILES_MAX
+#define GUIDES_RUN_S 1800.0
+#define GUIDES_SETTLE_S 0.5 /* after a change, so that several make one guide */
+#define GUIDES_BACKOFF_S 30.0
+#define GUIDES_FRESH_S 3600.0 /* made anew so often, for what passed */
+
+struct supervisor;
+
+struct guide_source {
+	char provider[64];
+	unsigned which; /* of the provider's, from 0 */
+	char *url; /* or the path of a file; secret */
+	int shift_min;
+	bool fold;
+	double refresh_s;
+	bool there; /* there is a file of it */
+	ev_tstamp next_at;
+	unsigned failures;
+	char etag[128], modified[64];
+	char why[IMPORT_WHY_MAX]; /* of the last run, when it failed */
+};
+
+/* How a channel's guide was found. */
+struct guide_match {
+	char number[GUIDE_NUMBER_MAX];
+	struct import_match is;
+};
+
+enum guides_state { GUIDES_IDLE, GUIDES_FETCHING, GUIDES_MAKING };
+
+struct guides {
+	struct supervisor *sup; /* NULL: not begun */
+	int dir; /* state_dir/guides; -1: nothing can be made */
+	struct guide_source at[GUIDES_SOURCES_MAX];
+	size_t count, which;
+	enum guides_state state;
+	struct errand errand;
+	ev_timer due;
+	bool stale, frozen;
+	ev_tstamp stale_at, made_at;
+	int xml, gz; /* what is served; -1: none yet */
+	off_t xml_len, gz_len;
+	char etag[24];
+	struct guide_match *matches; /* in the lineup's order, as it was then */
+	size_t match_count;
+	struct guide_match *next_matches; /* of the run */
+	size_t next_count;
+};
+
+/* Serve what was made before, and begin. After imports_begin(). */
+void guides_begin(struct guides *guides, struct supervisor *sup);
+
+/* Another lineup or configuration is in force. */
+void guides_changed(struct guides *guides);
+
+/* GET /xmltv.xml, or .gz. */
+void guides_answer(struct guides *guides, struct http_conn *conn, bool gz);
+
+/* What is known of a channel; NULL: nothing. */
+const struct import_match *guides_match(const struct guides *guides, const char *guide_number);
+
+/* Its sources, as members of a JSON array. */
+void guides_show(const struct guides *guides, struct text *out);
+
+void guides_freeze(struct guides *guides);
+void guides_thaw(struct guides *guides);
+void guides_end(struct guides *guides);
+
+#endif

@@ -1,0 +1,108 @@
+#!/bin/bash
+# The guide: fetched, matched, made for media servers, and served; it follows the lineup.
+. "${0%/*}/lib.sh"
+
+files start
+folder=$(files dir)
+now=$(date +%s)
+# at HOURS: a time as XMLTV has it, so many hours from now.
+at() {
+	date -u -d "@$((now + $1 * 3600))" '+%Y%m%d%H%M%S +0000'
+}
+status_of() {
+	curl -s -o "$T/body" -w '%{http_code}' "${@:2}" "$(bridge url)$1"
+}
+ready() {
+	[ "$(status_of /xmltv.xml)" = 200 ] && grep -q "$1" "$T/body"
+}
+valid() {
+	local dtd
+	dtd=$(dpkg -L xmltv-util 2>/dev/null | grep 'xmltv.dtd$') || return 0
+	command -v tv_validate_file >/dev/null || return 0
+	tv_validate_file --dtd-file "$dtd" "$1" >"$T/valid" 2>&1 && return 0
+	sed 's/^/# /' "$T/valid"
+	return 1
+}
+{
+	echo '#EXTM3U'
+	printf '#EXTINF:-1 tvg-id="one.tv" tvg-logo="http://l.example/1.png",One\nhttp://h.example/1.ts\n'
+	printf '#EXTINF:-1,Two & more HD\nhttp://h.example/2.ts\n#EXTINF:-1,Nobody\nhttp://h.example/3.ts\n'
+} >"$folder/list.m3u"
+bridge config <<'INI'
+[fetch]
+private_targets = yes
+[provider home]
+playlist = @FILES@/list.m3u
+guide = @FILES@/epg.xml?password=secretword
+guide2 = @FILES@/more.xml
+first_number = 100
+INI
+
+it "answers 503 while there is none, and placeholders when no source is good"
+bridge start
+bridge ctl refresh >"$T/out" || fail "$(cat "$T/out")"
+until_true 20 ready Nobody || fail "there is no guide"
+expect "it is XMLTV" valid "$T/body"
+equal "channels" "$(grep -c '<channel ' "$T/body")" 3
+
+it "has the lineup's channels, and their programmes, of the first source that has them"
+cat >"$folder/epg.new" <<XML
+<?xml version="1.0" encoding="ISO-8859-1"?>
+<!DOCTYPE tv SYSTEM "xmltv.dtd">
+<tv><channel id="2.x"><display-name>Two and More</display-name></channel>
+<programme start="$(at 0)" stop="$(at 2)" channel="one.tv"><title>First &lt;show&gt;</title></programme>
+<programme start="$(at 1)" stop="$(at 3)" channel="one.tv"><title>Second</title><sub-title>Part</sub-title><episode-num system="onscreen">S02E03</episode-num></programme>
+<programme start="$(at 1)" stop="$(at 2)" channel="2.x"><title>Film</title><category>Movie</category></programme>
+<programme start="$(at 1)" stop="$(at 2)" channel="other"><title>Elsewhere</title></programme>
+</tv>
+XML
+gzip -c "$folder/epg.new" >"$folder/epg.xml"
+printf '<tv><programme start="%s" stop="%s" channel="one.tv"><title>Of the second</title></programme></tv>' "$(at 1)" "$(at 2)" \
+    >"$folder/more.xml"
+bridge stop; [ "$bridge_status" = 0 ] || fail "it ended with $bridge_status"
+bridge start
+until_true 20 ready Second || fail "it is not there: $(bridge log guide | tail -3)"
+cp "$T/body" "$T/guide.xml"
+expect "it is XMLTV" valid "$T/guide.xml"
+for word in Elsewhere 'Of the second'; do
+	grep -q "$word" "$T/guide.xml" && fail "'$word' is in it"
+done
+id=$(bridge ctl --json lineup | jq -r '.channels[] | select(.name == "One") | .guide_id')
+expect "an overlap is cut" grep -q "start=\"$(at 0)\" stop=\"$(at 1)\" channel=\"$id\"" "$T/guide.xml"
+expect "what is shown" grep -q 'First &lt;show&gt;' "$T/guide.xml"
+expect "an episode" grep -q '<episode-num system="xmltv_ns">1.2.</episode-num>' "$T/guide.xml"
+expect "the number as a name" grep -q '<display-name>100</display-name>' "$T/guide.xml"
+equal "matches" "$(bridge ctl --json lineup | jq -c '[.channels[].match]')" '["tvg-id","name",null]'
+equal "unmatched" "$(bridge ctl lineup --unmatched | grep -c Nobody)" 1
+if command -v python3 >/dev/null; then
+	python3 - "$T/guide.xml" <<-'PY' >"$T/count" || fail "Python can't read it"
+		import sys, xml.etree.ElementTree as e
+		t = e.parse(sys.argv[1]).getroot()
+		ids = {c.get("id") for c in t.iter("channel")}
+		assert all(p.get("channel") in ids for p in t.iter("programme"))
+		print(len(ids), len([p for p in t.iter("programme") if p.findtext("title") != "Nobody"]))
+	PY
+	equal "channels and programmes to Python" "$(cat "$T/count")" "3 3"
+fi
+
+it "is served packed, and not again to who has it"
+equal "gz" "$(status_of /xmltv.xml.gz)" 200
+gzip -dc "$T/body" | cmp -s - "$T/guide.xml" || fail "the .gz is another guide"
+curl -s --compressed -D "$T/head" "$(bridge url)/xmltv.xml" | cmp -s - "$T/guide.xml" || fail "the packed one is another guide"
+expect "it was packed" grep -qi '^content-encoding: gzip' "$T/head"
+etag=$(curl -s -I "$(bridge url)/xmltv.xml" | sed -n 's/^ETag: \(.*\)\r$/\1/p')
+[ -n "$etag" ] || fail "it has no ETag"
+equal "who has it" "$(status_of /xmltv.xml -H "If-None-Match: $etag")" 304
+equal "its length" "$(curl -s -I "$(bridge url)/xmltv.xml" | sed -n 's/^Content-Length: \(.*\)\r$/\1/p')" "$(stat -c %s "$T/guide.xml")"
+
+it "follows the lineup, and survives a source that breaks"
+printf '#EXTINF:-1,Late\nhttp://h.example/4.ts\n' >>"$folder/list.m3u"
+printf '<tv><channel' >"$folder/epg.xml"
+bridge ctl refresh >"$T/out" || fail "$(cat "$T/out")"
+until_true 10 ready Late || fail "it does not follow within 10 s"
+expect "what it had" grep -q Second "$T/body"
+expect "it is XMLTV" valid "$T/body"
+cat "$T/bridge.log" "$T/body" <(bridge ctl --json lineup) | grep -q secretword && fail "the password is shown"
+
+bridge stop; [ "$bridge_status" = 0 ] || fail "it ended with $bridge_status"
+finish

@@ -1,0 +1,241 @@
+/*
+ * xmltv.c - tests of guide/xmltv.c and epg.c: the guide that media servers are given
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/pb.h"
+#include "guide/epg.h"
+
+#define NOW 1767225600 /* 2026-01-01 00:00 UTC */
+
+START_TEST(times_are_read_as_they_are_found)
+{
+	static const struct {
+		const char *text;
+		long long when; /* -1: none */
+	} times[] = {
+		{ "20260101000000 +0000", NOW },
+		{ "20260101010000 +0100", NOW },
+		{ "20260101010000+0100", NOW },
+		{ "20251231190000 -0500", NOW },
+		{ "20260101053000 +05:30", NOW },
+		{ "20260101000000", NOW },
+		{ "202601010000", NOW },
+		{ "20260101", NOW },
+		{ "20260101000000 UTC", NOW },
+		{ "20260101000000Z", NOW },
+		{ "", -1 },
+		{ "2026130100", -1 },
+		{ "20260101000000 +9900", -1 },
+		{ "yesterday", -1 },
+	};
+	char text[24];
+
+	for (size_t i = 0; i < NITEMS(times); i++) {
+		int64_t when = -1;
+
+		ck_assert_int_eq(xmltv_time(&when, times[i].text), times[i].when != -1);
+		if (times[i].when != -1)
+			ck_assert_int_eq(when, times[i].when);
+	}
+	ck_assert_str_eq(xmltv_time_text(text, NOW), "20260101000000 +0000");
+}
+END_TEST
+
+static char out[1 << 20];
+static int last_err;
+
+/* The guide of two channels out of one or two sources. */
+static struct epg *
+made(const char *one, const char *two, bool fold)
+{
+	static const struct epg_channel channels[] = {
+		{ "5.1", "c5.1.x.plexbridge", "First HD", "http://l/1.png", "", "first.tv", 0 },
+		{ "7", "c7.x.plexbridge", "Second & more", "", "", "", 0 },
+		{ "8", "c8.x.plexbridge", "Third", "", "explicit.id", "first.tv", 60 },
+	};
+	const char *const sources[] = { one, two };
+	int scratch = memfd_create("scratch", MFD_CLOEXEC), fd = memfd_create("out", MFD_CLOEXEC);
+	struct xmltv_events events;
+	struct epg *epg;
+	struct xmltv *x;
+	ssize_t n;
+
+	ck_assert_int_eq(epg_new(&epg, scratch, NOW), 0);
+	for (size_t i = 0; i < NITEMS(channels); i++)
+		ck_assert_int_eq(epg_add(epg, &channels[i]), 0);
+	for (size_t i = 0; i < 2 && sources[i] != NULL; i++) {
+		ck_assert_int_eq(epg_source(epg, 0, fold), 0);
+		epg_events(epg, &events);
+		ck_assert_int_eq(xmltv_new(&x, &events), 0);
+		last_err = xmltv_feed(x, sources[i], strlen(sources[i]));
+		if (last_err == 0)
+			last_err = xmltv_end(x);
+		xmltv_free(&x);
+	}
+	ck_assert_int_eq(epg_write(epg, fd), 0);
+	n = pread(fd, out, sizeof(out) - 1, 0);
+	ck_assert_int_gt(n, 0);
+	out[n] = '\0';
+	close(scratch);
+	close(fd);
+	return epg;
+}
+
+static void
+same(const struct epg *epg, size_t i, enum epg_how how, bool uncertain, unsigned programmes)
+{
+	struct epg_match m;
+
+	epg_match(epg, i, &m);
+	ck_assert_int_eq(m.how, how);
+	ck_assert_int_eq(m.uncertain, uncertain);
+	ck_assert_uint_eq(m.programmes, programmes);
+}
+
+#define P(start, stop, id, rest) "<programme start=\"" start "\" stop=\"" stop "\" channel=\"" id "\">" rest "</programme>"
+
+START_TEST(channels_are_matched_by_id_then_by_name)
+{
+	struct epg *epg = made("<tv><channel id=\"q\"><display-name>Second &amp; More FHD</display-name></channel>"
+			       P("20260101010000", "20260101020000", "FIRST.TV", "<title>A</title>")
+			       P("20260101010000", "20260101020000", "q", "<title>B</title>")
+			       P("20260101010000", "20260101020000", "explicit.id", "<title>C</title>")
+			       P("20260101010000", "20260101020000", "nobody", "<title>D</title>") "</tv>", NULL, false);
+
+	ck_assert_int_eq(last_err, 0);
+	same(epg, 0, EPG_BY_TVG_ID, false, 1);
+	same(epg, 1, EPG_BY_NAME, false, 1);
+	same(epg, 2, EPG_BY_ID, false, 1);
+	ck_assert_ptr_nonnull(strstr(out, "start=\"20260101020000 +0000\" stop=\"20260101030000 +0000\" channel=\"c8.x.plexbridge\"")); /* tvg-shift */
+	ck_assert_ptr_null(strstr(out, ">D<"));
+	ck_assert_ptr_nonnull(strstr(out, "<display-name>5.1 First HD</display-name>\n<display-name>5.1</display-name>\n<display-name>First HD"));
+	ck_assert_ptr_nonnull(strstr(out, "<display-name>Second &amp; more</display-name>"));
+	epg_free(&epg);
+}
+END_TEST
+
+START_TEST(a_name_that_two_have_matches_none)
+{
+	struct epg *epg = made("<tv><channel id=\"a\"><display-name>Second and more</display-name></channel>"
+			       "<channel id=\"b\"><display-name>SECOND &amp; MORE</display-name></channel>"
+			       P("20260101010000", "20260101020000", "a", "<title>A</title>") "</tv>", NULL, false);
+
+	same(epg, 1, EPG_UNMATCHED, true, 0);
+	/* It has a placeholder, so that it is seen. */
+	ck_assert_ptr_nonnull(strstr(out, "channel=\"c7.x.plexbridge\">\n<title>Second &amp; more</title>"));
+	epg_free(&epg);
+}
+END_TEST
+
+START_TEST(the_first_source_that_has_a_channel_has_the_say)
+{
+	struct epg *epg = made("<tv>" P("20260101010000", "20260101020000", "first.tv", "<title>One</title>") "</tv>",
+	    "<tv>" P("20260101030000", "20260101040000", "first.tv", "<title>Two</title>")
+	    P("20260101030000", "20260101040000", "explicit.id", "<title>Three</title>") "</tv>", false);
+
+	ck_assert_ptr_nonnull(strstr(out, ">One<"));
+	ck_assert_ptr_null(strstr(out, ">Two<"));
+	ck_assert_ptr_nonnull(strstr(out, ">Three<"));
+	epg_free(&epg);
+}
+END_TEST
+
+START_TEST(overlaps_and_duplicates_go_and_gaps_of_knowledge_are_filled)
+{
+	struct epg *epg = made("<tv>" P("20260101030000", "20260101050000", "first.tv", "<title>B</title>")
+			       P("20260101010000", "20260101040000", "first.tv", "<title>A</title>")
+			       P("20260101010000", "20260101020000", "first.tv", "<title>Again</title>")
+			       "<programme start=\"20260101050000\" channel=\"first.tv\"><title>C</title></programme>"
+			       P("20251231200000", "20251231210000", "first.tv", "<title>Past</title>")
+			       P("20260301000000", "20260301010000", "first.tv", "<title>Far</title>")
+			       "<programme start=\"x\" channel=\"first.tv\"><title>Bad</title></programme></tv>", NULL, false);
+
+	ck_assert_ptr_nonnull(strstr(out, "start=\"20260101010000 +0000\" stop=\"20260101030000 +0000\" channel=\"c5.1.x.plexbridge\">\n<title>A<"));
+	ck_assert_ptr_nonnull(strstr(out, "start=\"20260101030000 +0000\" stop=\"20260101050000 +0000\" channel=\"c5.1.x.plexbridge\">\n<title>B<"));
+	ck_assert_ptr_nonnull(strstr(out, "start=\"20260101050000 +0000\" stop=\"20260101060000 +0000\" channel=\"c5.1.x.plexbridge\">\n<title>C<"));
+	ck_assert_ptr_null(strstr(out, "Again"));
+	ck_assert_ptr_null(strstr(out, "Past"));
+	ck_assert_ptr_null(strstr(out, "Far"));
+	ck_assert_ptr_null(strstr(out, "Bad"));
+	epg_free(&epg);
+}
+END_TEST
+
+START_TEST(what_has_no_episode_is_no_film_unless_it_says_so)
+{
+	struct epg *epg = made("<tv>" P("20260101010000", "20260101020000", "first.tv", "<title>Live</title>")
+			       P("20260101020000", "20260101030000", "first.tv", "<title>F</title><category>Spielfilm</category><date>1999</date>")
+			       P("20260101030000", "20260101040000", "first.tv",
+			           "<title>E</title><category>Movie</category><episode-num system=\"onscreen\">S01E05</episode-num>")
+			       "</tv>", NULL, false);
+	char *live = strstr(out, "<title>Live<"), *film = strstr(out, "<title>F<"), *episode = strstr(out, "<title>E<");
+
+	ck_assert(live != NULL && film != NULL && episode != NULL && live < film && film < episode);
+	film[-1] = episode[-1] = '\0';
+	ck_assert_ptr_nonnull(strstr(live, "<sub-title>2026-01-01</sub-title>"));
+	ck_assert_ptr_nonnull(strstr(live, "<category>Series</category>"));
+	ck_assert_ptr_nonnull(strstr(live, "<episode-num system=\"xmltv_ns\">2025.100.</episode-num>"));
+	ck_assert_ptr_nonnull(strstr(live, "<episode-num system=\"onscreen\">S2026E0101</episode-num>"));
+	ck_assert_ptr_nonnull(strstr(film, "<category>Movie</category>"));
+	ck_assert_ptr_null(strstr(film, "episode-num"));
+	ck_assert_ptr_nonnull(strstr(episode, "<episode-num system=\"xmltv_ns\">0.4.</episode-num>"));
+	*strstr(episode, "</programme>") = '\0';
+	ck_assert_ptr_null(strstr(episode, "Movie"));
+	epg_free(&epg);
+}
+END_TEST
+
+START_TEST(a_subtitle_is_folded_into_the_title_when_it_should_be)
+{
+	struct epg *epg = made("<tv>" P("20260101010000", "20260101020000", "first.tv",
+	    "<title lang=\"de\">T</title><sub-title>S &lt;1&gt;</sub-title>") "</tv>", NULL, true);
+
+	ck_assert_ptr_nonnull(strstr(out, "<title lang=\"de\">T: S &lt;1&gt;</title>"));
+	ck_assert_ptr_null(strstr(out, "<sub-title>"));
+	epg_free(&epg);
+}
+END_TEST
+
+START_TEST(what_is_no_guide_is_refused)
+{
+	static const char *const none[] = { "<html><body/></html>", "<tv>", "nonsense", "<tv><channel></tv>",
+		"<!DOCTYPE tv [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><tv>&b;</tv>" };
+
+	for (size_t i = 0; i < NITEMS(none); i++) {
+		struct epg *epg = made(none[i], NULL, false);
+
+		ck_assert_int_eq(last_err, PB_EFORMAT);
+		epg_free(&epg);
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("xmltv");
+	TCase *tc = tcase_create("xmltv");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	suite_add_tcase(s, tc);
+	tcase_add_test(tc, times_are_read_as_they_are_found);
+	tcase_add_test(tc, channels_are_matched_by_id_then_by_name);
+	tcase_add_test(tc, a_name_that_two_have_matches_none);
+	tcase_add_test(tc, the_first_source_that_has_a_channel_has_the_say);
+	tcase_add_test(tc, overlaps_and_duplicates_go_and_gaps_of_knowledge_are_filled);
+	tcase_add_test(tc, what_has_no_episode_is_no_film_unless_it_says_so);
+	tcase_add_test(tc, a_subtitle_is_folded_into_the_title_when_it_should_be);
+	tcase_add_test(tc, what_is_no_guide_is_refused);
+	srunner_set_tap(sr, "-");
+	srunner_run_all(sr, CK_SILENT);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? 0 : 1;
+}
