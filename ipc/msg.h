@@ -45,6 +45,7 @@
 #define MSG_DATA_MAX 32768
 #define MSG_HEADERS_MAX 4096
 #define MSG_REASON_MAX 160
+#define MSG_INTERFACES_MAX 768 /* sixteen names or addresses */
 #define MSG_SOURCES_MAX 9 /* url and eight backups (config/lineup.h) */
 #define MSG_LIMIT_MAX_MS 3600000 /* the longest that a provider may keep us away by Retry-After */
 #define MSG_PING_S 2.0
@@ -98,6 +99,7 @@ struct msg_settings {
 	int64_t first_dts_90k;   /* where a stream's clock begins; 0: as always */
 	uint32_t variant_kind;
 	uint8_t private_targets, append_query, spare[2];
+	char interfaces[MSG_INTERFACES_MAX]; /* "eth0,192.0.2.7"; "": the routes decide */
 };
 
 /*
@@ -147,6 +149,8 @@ struct msg_tune {
 	uint32_t source;
 	uint32_t hold_ms;      /* ask nobody for anything before so long has passed; viewers are served meanwhile */
 	struct msg_account of; /* of url */
+	uint32_t learned_ms; /* the reserve that outages of this channel taught; 0: none did */
+	uint32_t spare;
 	struct msg_settings settings;
 	char guide_number[16];
 	char url[URL_MAX];

@@ -58,6 +58,16 @@ pack_settings(struct msg_settings *out, const struct config *config)
 	};
 }
 
+static bool
+pack_interfaces(struct msg_settings *out, const struct config_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if ((i > 0 && strlcat(out->interfaces, ",", sizeof(out->interfaces)) >= sizeof(out->interfaces)) ||
+		    strlcat(out->interfaces, list->items[i], sizeof(out->interfaces)) >= sizeof(out->interfaces))
+			return false;
+	return true;
+}
+
 struct msg_account
 tune_account(const struct config *config, const char *provider)
 {
@@ -108,6 +118,9 @@ tune_pack(struct msg_tune *out, const struct config *config, const struct channe
 		return PB_ELIMIT;
 	strlcpy(out->guide_number, channel->guide_number, sizeof(out->guide_number));
 	pack_settings(&out->settings, config);
+	*why = "the list of interfaces is too long";
+	if (!pack_interfaces(&out->settings, &config->fetch.interfaces))
+		return PB_ELIMIT;
 	*why = "";
 	return 0;
 }

@@ -40,6 +40,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/importjob.h supervisor/importjob.c supervisor/importshow.c \
 	supervisor/imports.h supervisor/imports.c \
 	supervisor/journal.h supervisor/journal.c \
+	supervisor/learned.h supervisor/learned.c \
 	supervisor/merge.h supervisor/merge.c \
 	supervisor/memory.h supervisor/memory.c \
 	supervisor/notify.h supervisor/notify.c \

@@ -162,6 +162,15 @@ upstream_object(const struct stream *s)
 	json_object_set_new(o, "underruns", number(figure(&f->underruns)));
 	json_object_set_new(o, "target_s", json_real((double)figure32(&f->target_ms) / 1e3));
 	json_object_set_new(o, "quality", json_string(quality_name(figure32(&f->quality))));
+	json_object_set_new(o, "rtt_ms", number(figure32(&f->rtt_ms)));
+	json_object_set_new(o, "retransmits", number(figure32(&f->retransmits)));
+	json_object_set_new(
+	    o, "loss_percent", json_real(tenths((double)PB_MIN(figure32(&f->loss_permille), 1000u) / 10.)));
+	json_object_set_new(
+	    o, "error_percent", json_real(tenths((double)PB_MIN(figure32(&f->error_permille), 1000u) / 10.)));
+	json_object_set_new(o, "hedges", number(figure(&f->hedges)));
+	json_object_set_new(o, "hedges_won", number(figure(&f->hedges_won)));
+	json_object_set_new(o, "steps", number(figure(&f->steps)));
 	json_object_set_new(o, "width", number(figure32(&f->width)));
 	json_object_set_new(o, "height", number(figure32(&f->height)));
 	json_object_set_new(o, "reason", text_value(reason));
@@ -313,6 +322,12 @@ stream_object(const struct stream *s)
 	json_object_set_new(o, "crashes", json_integer(s->crashes.count));
 	json_object_set_new(o, "poisoned", json_integer(s->crashes.poisoned));
 	json_object_set_new(o, "reserve_s", json_real(tenths((double)PB_MIN(view.reserve_ms, MS_MAX) / 1e3)));
+	if (s->state != NULL) {
+		json_object_set_new(o, "reserve_target_s",
+		    json_real(tenths((double)PB_MIN(figure32(&s->state->figures.reserve_target_ms), MS_MAX) / 1e3)));
+		json_object_set_new(o, "reserve_learned_s",
+		    json_real(tenths((double)PB_MIN(figure32(&s->state->figures.learned_ms), MS_MAX) / 1e3)));
+	}
 	json_object_set_new(o, "window_s", json_real(tenths((double)PB_MIN(view.behind_ms, MS_MAX) / 1e3)));
 	json_object_set_new(o, "bytes", number(view.head));
 	json_object_set_new(o, "memory", number(s->spool_fd != -1 ? spool_memory(s->spool_fd) : 0));

@@ -367,6 +367,7 @@ pack_tune(struct msg_tune *tune, struct stream *s, const struct config *config, 
 	if (url == NULL || tune_pack(tune, config, channel, channel->testcard ? url : NULL, why) != 0)
 		return false;
 	tune->stream = s->number;
+	tune->learned_ms = learned_of(&s->streams->learned, s->guide_number);
 	if (channel->testcard)
 		tune->settings.private_targets = 1; /* it's on this machine, and ours */
 	url_redact(s->url, sizeof(s->url), url);
@@ -864,7 +865,6 @@ on_tick(struct ev_loop *loop, ev_timer *watch, int revents)
 	/* As in workers.c: who was paused with us is not to blame. */
 	bool paused = now_ns - all->looked_ns > (int64_t)(LOOK_S * 1e9) + (int64_t)all->config->stream.watchdog_ms * 500000;
 
-	(void)loop;
 	(void)revents;
 	all->looked_ns = now_ns;
 	all->looks++;
@@ -874,7 +874,11 @@ on_tick(struct ev_loop *loop, ev_timer *watch, int revents)
 			client_look(c);
 		}
 		succession_watch(s, now_ns, paused);
+		if (s->state_now == STREAM_LIVE && s->state != NULL)
+			learned_note(&all->learned, s->guide_number,
+			    atomic_load_explicit(&s->state->figures.learned_ms, memory_order_relaxed));
 	}
+	learned_save(&all->learned, all->config->server.state_dir, ev_now(loop));
 	streams_pump(all);
 }
 
@@ -893,6 +897,7 @@ streams_init(struct streams *all, struct ev_loop *loop, struct workers *workers,
 	ev_timer_init(&all->tick, on_tick, LOOK_S, LOOK_S);
 	all->tick.data = all;
 	ev_timer_start(loop, &all->tick);
+	learned_load(&all->learned, config->server.state_dir);
 	(void)slots_open(&all->slots, config->server.state_dir); /* if not, it's said when a slot is needed */
 }
 

@@ -40,6 +40,7 @@
 #include "supervisor/crash.h"
 #include "supervisor/http.h"
 #include "supervisor/keep.h"
+#include "supervisor/learned.h"
 #include "supervisor/slot.h"
 #include "supervisor/upstream.h"
 #include "supervisor/workers.h"
@@ -133,11 +134,12 @@ struct streams {
 	struct workers *workers;
 	struct http_server *http;    /* where refused connections go back to */
 	const struct config *config; /* in force */
-	struct slots slots;          /* of all providers */
-	struct upstreams upstreams;  /* what is known of providers */
-	bool unlimited;              /* said: a slot could not be locked */
-	const char *testcard_url;    /* NULL: there is none */
-	uint64_t memory_limit;       /* bytes of all spools */
+	struct slots slots; /* of all providers */
+	struct upstreams upstreams; /* what is known of providers */
+	bool unlimited; /* said: a slot could not be locked */
+	const char *testcard_url; /* NULL: there is none */
+	struct learned learned; /* reserves that outages taught */
+	uint64_t memory_limit; /* bytes of all spools */
 	bool closing;
 	bool frozen;                 /* an upgrade: nothing begins, no worker is given */
 	bool settling;               /* a barrier of the holder is under way */

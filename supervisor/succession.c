@@ -302,8 +302,7 @@ succession_retire_one(struct streams *all)
 	const struct worker *spare = workers_spare(all->workers);
 	struct stream *s, *due = NULL;
 
-	TAILQ_FOREACH(s, &all->all, link)
-	{
+	TAILQ_FOREACH(s, &all->all, link) {
 		if (s->retiring && s->state_now != STREAM_ENDING)
 			return;
 		if (due == NULL && s->retire != NULL && s->worker != NULL &&

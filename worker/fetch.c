@@ -16,6 +16,7 @@
 #include "worker/fetch.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,8 +34,11 @@
 #include "worker/body.h"
 #include "worker/headers.h"
 #include "worker/hosts.h"
+#include "worker/interfaces.h"
+#include "worker/late.h"
 #include "worker/reply.h"
 #include "worker/resolve.h"
+#include "worker/sockets.h"
 #include "worker/transfer.h"
 #include "worker/verdict.h"
 
@@ -42,8 +46,11 @@
 #define FREE_RETRIES 2                 /* on a fresh connection, not counted as tries */
 #define COLLECT_TIMES 4                /* a playlist has so many try timeouts in all, however it drips */
 #define CONN_IDLE_S 30L
-#define SEGMENT_BUFFER (64L << 10)     /* a read: less costs CPU, more costs every worker memory */
-#define LAUNCHES_MAX 32                /* in one round */
+#define SEGMENT_BUFFER (64L << 10) /* a read: less costs CPU, more costs every worker memory */
+#define LAUNCHES_MAX 32 /* in one round */
+#define TRY_MIN_S 1. /* a deadline makes a try no shorter */
+#define PERSIST_SHARE 4 /* of the time left is waited before a try beyond the last */
+#define RATE_AFTER_S 1. /* a body has a rate when it has moved for so long */
 
 enum state { QUEUED, NAMING, RUNNING, PAUSED, WAITING };
 
@@ -62,11 +69,25 @@ struct fetch_pool {
 	struct fetch_phases phases;
 	struct fetch_trouble trouble;
 	struct hosts hosts;
-	ev_tstamp hold;         /* no request before */
+	struct late late[2]; /* what is handed on as it comes, and what is collected */
+	struct sockets sockets;
+	struct interfaces interfaces;
+	double patience;
+	ev_tstamp hold; /* no request before */
 	ev_timer held;
 	void (*answered)(void *arg, int status, uint32_t retry_after_ms, bool channel_url);
 	void *arg;
 	TAILQ_HEAD(, fetch) fetches;
+};
+
+/* A second request beside the one in hand, until one of them answers. */
+struct hedge {
+	struct place place; /* owner is the fetch, as of its own */
+	struct transfer *t;
+	struct reply reply;
+	bool ranged;
+	bool spent; /* the try in hand had its second request */
+	ev_tstamp began_at;
 };
 
 struct fetch {
@@ -87,6 +108,7 @@ struct fetch {
 	struct resolve_query *query;
 	struct resolve_addrs addrs;
 	struct transfer *t;
+	struct hedge hedge;
 	ev_timer timer;
 	ev_tstamp started, began_at, active_at, wake, missing_since;
 	ev_tstamp naming_at;
@@ -94,9 +116,10 @@ struct fetch {
 	unsigned tries, tries_max;
 	unsigned failed;      /* tries that count against tries_max */
 	unsigned free_retries;
-	unsigned rotate;      /* which address goes first */
-	bool fresh;           /* not on a kept connection */
-	bool no_range;        /* ranges don't work here: take the whole and cut */
+	unsigned rotate; /* which address goes first */
+	double try_s; /* how long the one in hand may be silent */
+	bool fresh; /* not on a kept connection */
+	bool no_range; /* ranges don't work here: take the whole and cut */
 
 	/* The response in hand. */
 	struct reply reply;
@@ -122,6 +145,8 @@ static void begin(struct fetch *f);
 static void finish(struct fetch *f, int err);
 static void note_phases(struct fetch_phases *p, CURL *e);
 static void redirect(struct fetch *f);
+static void ask_twice(struct fetch *f);
+static void take_hedge(struct fetch *f);
 static void succeeded(struct fetch *f);
 
 static bool
@@ -175,14 +200,43 @@ http2_wanted(const struct fetch *f)
 	return f->o.kind != FETCH_STREAM && hosts_http2(&f->place);
 }
 
+static struct late *
+history(const struct fetch *f)
+{
+	return &f->pool->late[collected(f)];
+}
+
+/* No second request any more, whatever became of it. */
+static void
+drop_hedge(struct fetch *f)
+{
+	transfer_end(f->pool->transfers, &f->hedge.t);
+	if (hosts_leave(&f->hedge.place))
+		transfers_kick(f->pool->transfers);
+	reply_clear(&f->hedge.reply);
+}
+
+static bool
+hedged(const struct fetch *f)
+{
+	return f->hedge.t != NULL || f->hedge.place.host != NULL;
+}
+
 /* Time. */
 
+/*
+ * Each try is more patient than the one before, as long as there is time: it
+ * leaves half of what the deadline leaves to the next one.
+ */
 static double
 try_timeout(const struct fetch *f)
 {
 	const struct msg_settings *s = &f->pool->settings;
+	double seconds = ((double)s->try_timeout_ms + (double)f->failed * s->try_step_ms) / 1e3 * f->pool->patience;
 
-	return ((double)s->try_timeout_ms + (double)f->failed * s->try_step_ms) / 1e3;
+	if (f->o.deadline <= 0)
+		return seconds;
+	return PB_MIN(seconds, PB_MAX((f->o.deadline - ev_now(f->pool->loop)) / 2, TRY_MIN_S));
 }
 
 /* A body that moves is not cut by the deadline; but half a playlist is of no use to anybody. */
@@ -190,6 +244,15 @@ static bool
 deadline_rules(const struct fetch *f)
 {
 	return f->o.deadline > 0 && (f->got == 0 || collected(f)) && f->state != PAUSED;
+}
+
+/* When the try in hand is late, 0: never. */
+static ev_tstamp
+late_at(const struct fetch *f)
+{
+	if (f->state != RUNNING || f->o.hedge_ms == 0 || f->pool->hosts.one || f->hedge.spent || f->discard)
+		return 0;
+	return f->active_at + late_after_ms(history(f), f->o.hedge_ms) / 1e3;
 }
 
 /* When something has to happen, 0: never by itself. */
@@ -201,9 +264,11 @@ due(const struct fetch *f)
 	if (f->state == WAITING)
 		at = f->wake;
 	else if (f->state == NAMING || f->state == RUNNING)
-		at = f->active_at + try_timeout(f);
+		at = f->active_at + f->try_s;
 	if (f->state == RUNNING && collected(f))
-		at = PB_MIN(at, f->began_at + COLLECT_TIMES * try_timeout(f));
+		at = PB_MIN(at, f->began_at + COLLECT_TIMES * f->try_s);
+	if (late_at(f) > 0)
+		at = PB_MIN(at, late_at(f));
 	if (deadline_rules(f) && (at == 0 || f->o.deadline < at))
 		at = f->o.deadline;
 	return at;
@@ -226,6 +291,7 @@ stop_transfer(struct fetch *f)
 {
 	resolve_cancel(&f->query);
 	transfer_end(f->pool->transfers, &f->t);
+	drop_hedge(f);
 }
 
 /* Round again, in delay seconds; never past the deadline, and with time left to use the answer. */
@@ -322,16 +388,19 @@ failed(struct fetch *f, int err)
 {
 	const struct msg_settings *s = &f->pool->settings;
 	bool moved = f->got >= VERDICT_MOVED_WELL;
-	double pause_s;
+	double pause_s, left_s = f->o.deadline - ev_now(f->pool->loop);
 
 	if (moved && !collected(f))
 		f->failed = 0;
-	if (++f->failed >= f->tries_max) {
+	if (++f->failed >= f->tries_max && !(f->o.persist && left_s > TRY_MIN_S)) {
 		finish(f, err);
 		return;
 	}
-	pause_s = verdict_pause(
-	    f->failed, s->backoff_ms, s->backoff_max_ms, f->retry_after_ms, random_unit(f->pool));
+	pause_s = verdict_pause(f->failed, s->backoff_ms, s->backoff_max_ms, f->retry_after_ms, random_unit(f->pool));
+	/* The nearer the deadline, the oftener: the last quarter of the time is what the answer itself needs. */
+	if (f->o.persist && f->o.deadline > 0 && f->retry_after_ms == 0)
+		pause_s = PB_MIN(pause_s, left_s / PERSIST_SHARE);
+	f->failed = PB_MIN(f->failed, PB_MAX(f->tries_max, 1U));
 	again(f, moved ? 0. : pause_s);
 }
 
@@ -404,11 +473,21 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		begin(f);
 		return;
 	}
+	if (late_at(f) > 0 && now + 1e-6 >= late_at(f)) {
+		ask_twice(f);
+		arm(f);
+		return;
+	}
+	if (f->hedge.t != NULL) { /* the first had its time; the second has the rest of its own */
+		take_hedge(f);
+		arm(f);
+		return;
+	}
 	f->curl_code = CURLE_OPERATION_TIMEDOUT;
 	if (f->t != NULL && f->pool->phases.answer_ms < 0)
 		note_phases(&f->pool->phases, f->t->easy);
 	t = known(f, CURLE_OPERATION_TIMEDOUT);
-	v = verdict_timeout(&t, f->state == NAMING, try_timeout(f));
+	v = verdict_timeout(&t, f->state == NAMING, f->try_s);
 	obey(f, &v);
 }
 
@@ -509,6 +588,22 @@ accept_head(struct transfer *t, struct fetch *f)
 	return 0;
 }
 
+/* Is what the second request was answered a good answer, and does it go on where we are? */
+static bool
+hedge_fits(const struct fetch *f)
+{
+	const struct reply *reply = &f->hedge.reply;
+
+	if (reply->status >= 300 && reply->status < 400)
+		return reply->location != NULL && f->pos == 0;
+	if (reply->status != 200 && reply->status != 203 && reply->status != 206)
+		return false;
+	if (collected(f) || f->pos == 0)
+		return true;
+	return reply->status == 206 && reply->first == (int64_t)(f->o.range.offset + f->pos) &&
+	    reply_same_file(&f->first, reply);
+}
+
 static size_t
 on_header(char *line, size_t size, size_t n, void *arg)
 {
@@ -519,7 +614,17 @@ on_header(char *line, size_t size, size_t n, void *arg)
 	if (f == NULL)
 		return 0;
 	n *= size;
-	if (f->head_over || !reply_line(&f->reply, line, n))
+	if (t == f->hedge.t) {
+		if (!reply_line(&f->hedge.reply, line, n))
+			return n;
+		if (!hedge_fits(f)) {
+			drop_hedge(f);
+			return 0;
+		}
+		late_heard(history(f), (uint32_t)((ev_now(f->pool->loop) - f->active_at) * 1e3));
+		f->pool->figures.hedges_won++;
+		take_hedge(f);
+	} else if (f->head_over || !reply_line(&f->reply, line, n))
 		return n; /* in the middle, or trailers */
 	f->head_over = true;
 	f->status = f->reply.status;
@@ -527,6 +632,7 @@ on_header(char *line, size_t size, size_t n, void *arg)
 		f->discard = true;
 		return n;
 	}
+	drop_hedge(f); /* it was taken, or comes too late */
 	err = accept_head(t, f);
 	if (t->owner != f)
 		return 0;
@@ -578,13 +684,15 @@ on_body(char *buf, size_t size, size_t n, void *arg)
 	struct fetch *f = t->owner;
 	int err;
 
-	if (f == NULL)
+	if (f == NULL || t == f->hedge.t)
 		return 0;
 	n *= size;
 	if (f->discard) { /* and its time runs on */
 		f->discarded += n;
 		return f->discarded > DISCARD_MAX ? 0 : n;
 	}
+	if (hedged(f))
+		drop_hedge(f); /* it moves again */
 	f->active_at = ev_now(f->pool->loop);
 	if (f->first_byte == 0)
 		f->first_byte = f->active_at;
@@ -611,6 +719,7 @@ static curl_socket_t
 on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *sa)
 {
 	struct fetch *f = ((struct transfer *)arg)->owner;
+	int fd;
 
 	(void)purpose;
 	if (f == NULL)
@@ -620,7 +729,20 @@ on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *sa)
 		f->refused = true;
 		return CURL_SOCKET_BAD;
 	}
-	return socket(sa->family, sa->socktype | SOCK_CLOEXEC, sa->protocol);
+	fd = socket(sa->family, sa->socktype | SOCK_CLOEXEC, sa->protocol);
+	if (fd == -1)
+		return CURL_SOCKET_BAD;
+	sockets_add(&f->pool->sockets, fd);
+	return fd;
+}
+
+static int
+on_close(void *arg, curl_socket_t fd)
+{
+	struct fetch_pool *p = arg;
+
+	sockets_remove(&p->sockets, fd);
+	return close(fd);
 }
 
 static int
@@ -635,9 +757,10 @@ on_resolver(void *resolver, void *reserved, void *arg)
 /* From the queue to the wire. */
 
 static void
-set_name(struct fetch *f)
+set_name(struct fetch *f, struct transfer *t, unsigned rotate)
 {
-	char *at = f->t->resolve_text, *end = at + sizeof(f->t->resolve_text);
+	char *at = t->resolve_text, *end = at + sizeof(t->resolve_text);
+	int family = AF_UNSPEC, shown = 0;
 	char text[64];
 
 	if (f->parts.literal)
@@ -645,48 +768,55 @@ set_name(struct fetch *f)
 	/* "+": it may leave curl's cache by its age; we bring it each time. */
 	at += snprintf(at, (size_t)(end - at), "+%s:%u", f->parts.host, f->parts.port);
 	for (size_t i = 0; i < f->addrs.count && end - at > 64; i++) {
-		const struct resolve_addr *a = &f->addrs.addr[(i + f->rotate) % f->addrs.count];
+		const struct resolve_addr *a = &f->addrs.addr[(i + rotate) % f->addrs.count];
 
-		at += snprintf(at, (size_t)(end - at), a->family == AF_INET6 ? "%c[%s]" : "%c%s", i == 0 ? ':' : ',',
+		/* curl races the families (RFC 8305): two connections at once, if they both may be. */
+		if (f->pool->hosts.one && family != AF_UNSPEC && a->family != family)
+			continue;
+		family = a->family;
+		at += snprintf(at, (size_t)(end - at), family == AF_INET6 ? "%c[%s]" : "%c%s", shown++ == 0 ? ':' : ',',
 		    resolve_text(a, text, sizeof(text)));
 	}
-	f->t->resolve = (struct curl_slist){ .data = f->t->resolve_text };
-	curl_easy_setopt(f->t->easy, CURLOPT_RESOLVE, &f->t->resolve);
-	curl_easy_setopt(f->t->easy, CURLOPT_RESOLVER_START_FUNCTION, on_resolver);
+	t->resolve = (struct curl_slist){ .data = t->resolve_text };
+	curl_easy_setopt(t->easy, CURLOPT_RESOLVE, &t->resolve);
+	curl_easy_setopt(t->easy, CURLOPT_RESOLVER_START_FUNCTION, on_resolver);
 }
 
-static void
-set_range(struct fetch *f, struct curl_slist *headers)
+/* true: only a part is asked for. */
+static bool
+set_range(struct fetch *f, struct transfer *t, struct curl_slist *headers)
 {
-	struct transfer *t = f->t;
 	uint64_t from = f->o.range.offset + f->pos;
 	const char *validator = f->first.etag[0] != '\0' ? f->first.etag : f->first.modified;
+	bool ranged = !collected(f) && f->o.kind != FETCH_STREAM && !f->no_range && (from > 0 || f->o.range.length > 0);
 	char range[64];
 
-	f->ranged = !collected(f) && f->o.kind != FETCH_STREAM && !f->no_range && (from > 0 || f->o.range.length > 0);
 	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, headers);
-	if (!f->ranged)
-		return;
+	if (!ranged)
+		return false;
 	if (f->o.range.length > 0)
 		snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64, from, f->o.range.offset + f->o.range.length - 1);
 	else
 		snprintf(range, sizeof(range), "%" PRIu64 "-", from);
 	curl_easy_setopt(t->easy, CURLOPT_RANGE, range);
 	if (f->pos == 0 || validator[0] == '\0')
-		return;
+		return true;
 	snprintf(t->header_text, sizeof(t->header_text), "If-Range: %s", validator);
 	t->header = (struct curl_slist){ .data = t->header_text, .next = headers };
 	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, &t->header);
+	return true;
 }
 
-static void
-set_options(struct fetch *f)
+/* All that t is to be told, for what f wants next. true: it is only a part. */
+static bool
+set_options(struct fetch *f, struct transfer *t, bool fresh, unsigned rotate)
 {
 	struct fetch_pool *p = f->pool;
 	const struct msg_settings *s = &p->settings;
 	long keepalive_s = PB_MAX((long)(s->keepalive_ms / 1000), 1L);
 	bool abroad = p->headers_one_host && strcmp(f->parts.host, f->home) != 0;
-	CURL *e = f->t->easy;
+	const char *interface = interfaces_now(&p->interfaces);
+	CURL *e = t->easy;
 
 	curl_easy_setopt(e, CURLOPT_URL, f->now);
 #if LIBCURL_VERSION_NUM >= 0x075500
@@ -696,15 +826,17 @@ set_options(struct fetch *f)
 #endif
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_PROXY, ""); /* not the environment's */
-	curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
-	    (long)(http2_wanted(f) ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)s->connect_timeout_ms);
+	curl_easy_setopt(
+	    e, CURLOPT_HTTP_VERSION, (long)(http2_wanted(f) ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(s->connect_timeout_ms * p->patience));
+	if (interface[0] != '\0')
+		curl_easy_setopt(e, CURLOPT_INTERFACE, interface);
 	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, keepalive_s);
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, keepalive_s);
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, CONN_IDLE_S);
-	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, f->fresh ? 1L : 0L);
+	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, p->user_agent);
 	if (p->headers.cookie != NULL && !abroad)
 		curl_easy_setopt(e, CURLOPT_COOKIE, p->headers.cookie);
@@ -716,13 +848,15 @@ set_options(struct fetch *f)
 		curl_easy_setopt(e, CURLOPT_CAPATH, p->ca_path);
 	}
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(e, CURLOPT_HEADERDATA, f->t);
+	curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(e, CURLOPT_WRITEDATA, f->t);
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
-	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, f->t);
-	set_name(f);
-	set_range(f, abroad ? p->headers.abroad : p->headers.all);
+	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, t);
+	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+	curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, p);
+	set_name(f, t, rotate);
+	return set_range(f, t, abroad ? p->headers.abroad : p->headers.all);
 }
 
 static void
@@ -754,7 +888,8 @@ named(struct fetch *f, int err)
 		return;
 	}
 	f->state = RUNNING;
-	set_options(f);
+	f->try_s = try_timeout(f);
+	f->ranged = set_options(f, f->t, f->fresh, f->rotate);
 	p->figures.requests++;
 	if (transfer_start(p->transfers, f->t) != 0)
 		finish(f, PB_ENOMEM);
@@ -785,6 +920,8 @@ launch(struct fetch *f)
 	}
 	f->state = NAMING;
 	f->naming_at = ev_now(f->pool->loop);
+	f->try_s = try_timeout(f);
+	f->hedge.spent = false;
 	reply_clear(&f->reply);
 	f->head_over = f->discard = f->refused = f->whole = f->replan = false;
 	f->discarded = 0;
@@ -802,6 +939,63 @@ launch(struct fetch *f)
 		named(f, err);
 }
 
+/* A place for a second request, if it may be: it goes in front of those that have not begun. */
+static void
+ask_twice(struct fetch *f)
+{
+	f->hedge.spent = true;
+	if (!late_spend(history(f)))
+		return;
+	if (hosts_queue(&f->pool->hosts, &f->hedge.place, f->parts.host, f->parts.port, true) == 0)
+		transfers_kick(f->pool->transfers);
+}
+
+static void
+launch_hedge(struct fetch *f)
+{
+	struct fetch_pool *p = f->pool;
+
+	if (f->state != RUNNING || f->hedge.t != NULL || (f->hedge.t = transfer_new(p->transfers, f)) == NULL) {
+		drop_hedge(f);
+		return;
+	}
+	f->hedge.began_at = ev_now(p->loop);
+	f->hedge.ranged = set_options(f, f->hedge.t, true, f->rotate + 1);
+	p->figures.requests++;
+	p->figures.hedges++;
+	if (transfer_start(p->transfers, f->hedge.t) != 0)
+		drop_hedge(f);
+}
+
+/* The second request is the one from now on; whatever the first would still bring is not wanted. */
+static void
+take_hedge(struct fetch *f)
+{
+	transfer_end(f->pool->transfers, &f->t);
+	if (hosts_leave(&f->place))
+		transfers_kick(f->pool->transfers);
+	f->t = f->hedge.t;
+	f->hedge.t = NULL;
+	f->place = f->hedge.place; /* it is taken, so nothing else points to it */
+	f->hedge.place.host = NULL;
+	f->hedge.place.taken = false;
+	reply_clear(&f->reply);
+	f->reply = f->hedge.reply;
+	reply_init(&f->hedge.reply);
+	f->ranged = f->hedge.ranged;
+	f->active_at = f->hedge.began_at;
+	f->fresh = true;
+	f->rotate++;
+	f->head_over = f->discard = f->refused = f->whole = f->replan = false;
+	f->discarded = 0;
+	f->skip = f->got = 0;
+	f->first_byte = 0;
+	f->stop_err = 0;
+	body_clear(&f->body);
+	if (collected(f))
+		f->pos = 0;
+}
+
 static void
 on_work(void *arg)
 {
@@ -811,10 +1005,15 @@ on_work(void *arg)
 		return;
 	for (unsigned n = 0; n < LAUNCHES_MAX; n++) {
 		struct place *place = hosts_next(&p->hosts);
+		struct fetch *f;
 
 		if (place == NULL)
 			return;
-		launch(place->owner);
+		f = place->owner;
+		if (place == &f->hedge.place)
+			launch_hedge(f);
+		else
+			launch(f);
 	}
 	transfers_kick(p->transfers);
 }
@@ -958,6 +1157,8 @@ measure(struct fetch *f)
 	f->connect_ms = connects > 0 ? (uint32_t)((PB_MAX(connect_us, tls_us) + 999) / 1000) : 0;
 	f->ttfb_ms = (uint32_t)(first_us / 1000);
 	f->retry_after_ms = (uint32_t)PB_MIN(PB_MAX(retry_s, 0), 86400) * 1000;
+	if (first_us > 0 && f->head_over && !f->discard)
+		late_heard(history(f), f->ttfb_ms);
 	if (first_us > 0)
 		fig->ttfb_ms = smooth(fig->ttfb_ms, PB_MAX(f->ttfb_ms, 1U));
 	if (f->got >= VERDICT_MOVED_WELL && f->o.kind == FETCH_SEGMENT && now - f->first_byte > 1e-3) {
@@ -965,6 +1166,25 @@ measure(struct fetch *f)
 
 		fig->throughput_bps = fig->throughput_bps == 0 ? bps : (fig->throughput_bps * 7 + bps) / 8;
 	}
+}
+
+/* A route that is dead is dead for all addresses behind it: try the next interface, if there are several. */
+static void
+find_way(struct fetch *f, CURLcode code)
+{
+	struct fetch_pool *p = f->pool;
+	long os_errno = 0, connects = 0;
+
+	curl_easy_getinfo(f->t->easy, CURLINFO_OS_ERRNO, &os_errno);
+	curl_easy_getinfo(f->t->easy, CURLINFO_NUM_CONNECTS, &connects);
+	if (f->head_over)
+		return;
+	if (code == CURLE_INTERFACE_FAILED ||
+	    (code == CURLE_COULDNT_CONNECT &&
+		(os_errno == ENETUNREACH || os_errno == EHOSTUNREACH || os_errno == ENETDOWN)) ||
+	    ((code == CURLE_OPERATION_TIMEDOUT || code == CURLE_COULDNT_CONNECT) && os_errno == ETIMEDOUT) ||
+	    (code == CURLE_OPERATION_TIMEDOUT && connects == 0))
+		(void)interfaces_next(&p->interfaces, ev_now(p->loop));
 }
 
 static void
@@ -975,6 +1195,18 @@ on_over(void *arg, struct transfer *t, CURLcode code)
 	struct verdict v;
 
 	(void)arg;
+	if (t == f->hedge.t) { /* it came to nothing: the first one goes on */
+		drop_hedge(f);
+		return;
+	}
+	if (f->hedge.t != NULL && f->stop_err == 0 && !f->whole && !f->replan && !f->refused &&
+	    (f->discard ? f->status >= 500 : code != CURLE_OK)) {
+		measure(f);
+		take_hedge(f); /* the first one has failed, the second may yet answer */
+		arm(f);
+		return;
+	}
+	find_way(f, code);
 	f->curl_code = f->stop_err != 0 || f->whole || f->discard || f->replan ? CURLE_OK : (int)code;
 	measure(f);
 	if (f->pool->answered != NULL && f->head_over && f->reply.status >= 200 && f->reply.location == NULL)
@@ -991,6 +1223,7 @@ fetch_free(struct fetch *f)
 	free(f->now);
 	reply_clear(&f->reply);
 	reply_clear(&f->first);
+	reply_clear(&f->hedge.reply);
 	body_clear(&f->body);
 	free(f);
 }
@@ -1076,9 +1309,10 @@ fetch_start(struct fetch_pool *p, const struct fetch_options *options, struct fe
 	f->started = ev_now(p->loop);
 	reply_init(&f->reply);
 	reply_init(&f->first);
+	reply_init(&f->hedge.reply);
 	ev_timer_init(&f->timer, on_timer, 0., 0.);
 	f->timer.data = f;
-	f->place.owner = f;
+	f->place.owner = f->hedge.place.owner = f;
 	err = enqueue(f);
 	if (err != 0) {
 		fetch_free(f);
@@ -1169,6 +1403,10 @@ fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch
 	TAILQ_INIT(&p->fetches);
 	p->loop = loop;
 	p->resolve = o->resolve;
+	p->patience = 1;
+	late_init(&p->late[0]);
+	late_init(&p->late[1]);
+	interfaces_init(&p->interfaces, o->settings->interfaces);
 	p->settings = *o->settings;
 	p->settings.connections = PB_MAX(p->settings.connections, 1U);
 	p->headers_one_host = o->headers_one_host;
@@ -1228,8 +1466,13 @@ fetch_pool_new_source(struct fetch_pool *p)
 void
 fetch_pool_one(struct fetch_pool *p, bool one)
 {
+	struct fetch *f;
+
 	p->hosts.one = one;
 	transfers_one(p->transfers, one);
+	TAILQ_FOREACH(f, &p->fetches, link)
+	if (one && hedged(f))
+		drop_hedge(f);
 }
 
 void
@@ -1269,6 +1512,55 @@ fetch_kind_name(enum fetch_kind kind)
 	static const char *const names[] = { "playlist", "key", "segment", "stream" };
 
 	return (unsigned)kind < NITEMS(names) ? names[kind] : "request";
+}
+
+void
+fetch_pool_patience(struct fetch_pool *p, uint32_t permille)
+{
+	p->patience = PB_MAX(permille, 1U) / 1e3;
+}
+
+void
+fetch_pool_rerouted(struct fetch_pool *p, const struct sockaddr *gone)
+{
+	struct fetch *f;
+
+	if (gone != NULL)
+		(void)sockets_end(&p->sockets, gone);
+	interfaces_first(&p->interfaces);
+	TAILQ_FOREACH(f, &p->fetches, link)
+	if (f->state == WAITING) {
+		f->wake = ev_now(p->loop);
+		arm(f);
+	}
+}
+
+uint64_t
+fetch_pool_rate_bps(const struct fetch_pool *p)
+{
+	ev_tstamp now = ev_now(p->loop);
+	const struct fetch *f;
+	double bps = 0;
+
+	TAILQ_FOREACH(f, &p->fetches, link)
+	if (f->o.kind == FETCH_SEGMENT && f->state == RUNNING && f->first_byte > 0 &&
+	    now - f->first_byte >= RATE_AFTER_S)
+		bps += (double)f->got * 8 / (now - f->first_byte);
+	return (uint64_t)bps;
+}
+
+struct fetch_way
+fetch_pool_way(struct fetch_pool *p)
+{
+	sockets_read(&p->sockets);
+	return (struct fetch_way){
+		.retransmits = p->sockets.retransmits,
+		.out_of_order = p->sockets.out_of_order,
+		.segments_in = p->sockets.segments_in,
+		.segments_out = p->sockets.segments_out,
+		.rtt_ms = p->sockets.rtt_ms,
+		.interface = interfaces_name(&p->interfaces),
+	};
 }
 
 struct fetch_figures

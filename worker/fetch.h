@@ -23,6 +23,10 @@
  *   after a pause    connect and DNS failures, time-outs, 5xx, 408, 425; a
  *                    body that broke (at once when it had moved well)
  *   every 0.3 s      404 of a segment, for missing_ms
+ *   side by side     what is late by its own history (worker/late.h) is asked
+ *                    for a second time on a new connection, at another
+ *                    address where there is one; the first that answers is
+ *                    taken, also in the middle of a body that stands still
  *   never            every other status, certificates, redirects that lead
  *                    nowhere: the caller decides
  *
@@ -50,6 +54,7 @@ struct fetch;
 struct fetch_pool;
 struct msg_settings;
 struct resolve;
+struct sockaddr;
 
 enum fetch_kind {
 	FETCH_PLAYLIST, /* collected; compressed if the server likes */
@@ -98,8 +103,10 @@ struct fetch_options {
 	struct fetch_range {
 		uint64_t offset, length;
 	} range;
-	ev_tstamp deadline;  /* loop time after which nothing is waited for or begun; 0: none */
-	unsigned tries;      /* 0: as the settings say */
+	ev_tstamp deadline; /* loop time after which nothing is waited for or begun; 0: none */
+	unsigned tries; /* 0: as the settings say */
+	uint32_t hedge_ms; /* after so long without a byte it is late, or earlier by its history; 0: it never is */
+	bool persist; /* after the last try there are more, as long as the deadline is ahead */
 	uint32_t missing_ms; /* how long a 404 of a segment is asked for again; one EXTINF */
 	bool channel_url;    /* the operator wrote this URL: its host may be private */
 
@@ -117,14 +124,23 @@ struct fetch_options {
 	void (*on_done)(void *arg, const struct fetch_result *result);
 };
 
+/* How the way to the source is; of all connections that ever were. */
+struct fetch_way {
+	uint64_t retransmits, out_of_order, segments_in, segments_out;
+	uint32_t rtt_ms;
+	const char *interface; /* through which, "" when the routes decide; the pool's, until the next call */
+};
+
 struct fetch_figures {
 	uint64_t requests;  /* on the wire, redirects included */
 	uint64_t redirects;
 	uint64_t retries;
-	uint64_t errors;    /* fetches that ended with one */
-	uint64_t bytes;     /* of body, from the wire */
-	uint64_t connects;  /* connections opened */
-	uint32_t ttfb_ms;   /* smoothed over about eight, 0 before the first */
+	uint64_t errors; /* fetches that ended with one */
+	uint64_t bytes; /* of body, from the wire */
+	uint64_t connects; /* connections opened */
+	uint64_t hedges; /* second requests for what was late */
+	uint64_t hedges_won; /* that answered first */
+	uint32_t ttfb_ms; /* smoothed over about eight, 0 before the first */
 	uint64_t throughput_bps; /* bits per second while bodies of 64 KiB and more moved, smoothed */
 };
 
@@ -187,6 +203,22 @@ void fetch_pool_hold(struct fetch_pool *pool, ev_tstamp until);
  * use, and let the others go as their transfers end.
  */
 void fetch_pool_settle(struct fetch_pool *pool);
+
+/* How long everybody is waited for, in permille of what the settings say: more when the source is known to be slow. */
+void fetch_pool_patience(struct fetch_pool *pool, uint32_t permille);
+
+/*
+ * The way out has changed (worker/routes.h): what waits for its next try is
+ * tried at once, by the first interface again. gone: this machine's address
+ * that is no more, so neither are the connections from it; or NULL.
+ */
+void fetch_pool_rerouted(struct fetch_pool *pool, const struct sockaddr *gone);
+
+/* Bits per second of the bodies that are under way, 0 when none has been for a second. */
+uint64_t fetch_pool_rate_bps(const struct fetch_pool *pool);
+
+/* Read the way's figures anew. */
+struct fetch_way fetch_pool_way(struct fetch_pool *pool);
 
 struct fetch_figures fetch_pool_figures(const struct fetch_pool *pool);
 struct fetch_phases fetch_pool_phases(const struct fetch_pool *pool);

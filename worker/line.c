@@ -16,10 +16,12 @@
 #include "worker/es.h"
 #include "worker/failover.h"
 #include "worker/fetch.h"
+#include "worker/outlook.h"
 #include "worker/pace.h"
 #include "worker/prefetch.h"
 #include "worker/quarantine.h"
 #include "worker/quality.h"
+#include "worker/routes.h"
 #include "worker/source.h"
 #include "worker/writer.h"
 
@@ -46,7 +48,9 @@ struct line {
 	struct writer *writer;
 	const struct line_ops *ops;
 	void *arg;
-	struct quality quality;
+	struct outlook outlook;
+	struct routes *routes; /* NULL: the kernel doesn't tell */
+	uint64_t fed; /* bytes of media from the source */
 	ev_timer tick, second;
 	ev_timer hold;          /* until the source may be asked */
 	unsigned seconds;       /* since media */
@@ -127,6 +131,8 @@ publish(struct line *l)
 	atomic_store(&f->requests, from.requests);
 	atomic_store(&f->errors, from.errors);
 	atomic_store(&f->retries, from.retries);
+	atomic_store(&f->hedges, from.hedges);
+	atomic_store(&f->hedges_won, from.hedges_won);
 	atomic_store(&f->latency_ms, from.ttfb_ms);
 	atomic_store(&f->throughput_kbps, (uint32_t)PB_MIN(from.throughput_bps / 1000, UINT32_MAX));
 	atomic_store(&f->splices, stats->splices);
@@ -181,12 +187,53 @@ record_trouble(struct line *l)
 	recorder_event_put(&l->state->recorder, LOG_WARNING, "fetch.failed", text);
 }
 
+/* How upstream is, and what follows from it. */
+static void
+look_out(struct line *l)
+{
+	struct state_figures *f = &l->state->figures;
+	struct outlook_look look = {
+		.now_s = ev_now(l->loop),
+		.figures = fetch_pool_figures(l->pool),
+		.way = fetch_pool_way(l->pool),
+		.media = l->fed,
+		.target_ms = atomic_load(&f->target_ms),
+		.latency_limit_ms = l->tune.settings.latency_ms,
+		.dry = writer_dry(l->writer),
+	};
+	unsigned events = outlook_second(&l->outlook, &look);
+	uint32_t keep_ms;
+
+	if (l->seconds == LEARN_S)
+		outlook_reached(&l->outlook, PB_MAX(writer_reached_ms(l->writer), (uint32_t)RESERVE_MIN_MS));
+	keep_ms = outlook_reserve_ms(&l->outlook);
+	if (keep_ms != 0 && keep_ms != atomic_load(&f->reserve_target_ms))
+		writer_keep_reserve(l->writer, keep_ms);
+	fetch_pool_patience(l->pool, outlook_patience(&l->outlook));
+	prefetch_deepen(l->prefetch, outlook_deeper(&l->outlook));
+	atomic_store(&f->quality, (uint32_t)l->outlook.quality.state);
+	atomic_store(&f->rtt_ms, look.way.rtt_ms);
+	atomic_store(&f->retransmits, l->outlook.retransmits);
+	atomic_store(&f->loss_permille, l->outlook.loss_permille);
+	atomic_store(&f->error_permille, l->outlook.error_permille);
+	atomic_store(&f->learned_ms, l->outlook.learn.wanted_ms);
+	if (events & OUTLOOK_QUALITY)
+		log_event(l->outlook.quality.state == QUALITY_OUTAGE ? LOG_ERR : LOG_INFO, "quality",
+		    "channel=%s state=%s latency_ms=%u rtt_ms=%u loss_permille=%u error_permille=%u throughput_kbps=%u"
+		    " reserve_ms=%u",
+		    l->tune.guide_number, quality_name(l->outlook.quality.state), look.figures.ttfb_ms, look.way.rtt_ms,
+		    l->outlook.loss_permille, l->outlook.error_permille, atomic_load(&f->throughput_kbps),
+		    writer_reserve_ms(l->writer));
+	if (events & OUTLOOK_LEARNED)
+		log_event(LOG_INFO, "reserve.learned", "channel=%s wanted_ms=%u outages=%u longest_ms=%u reserve_ms=%u",
+		    l->tune.guide_number, l->outlook.learn.wanted_ms, l->outlook.learn.outages,
+		    l->outlook.learn.longest_ms, writer_reserve_ms(l->writer));
+}
+
 static void
 line_second(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct line *l = w->data;
-	struct state_figures *f = &l->state->figures;
-	struct quality_sample sample = { .latency_limit_ms = l->tune.settings.latency_ms };
 
 	(void)loop;
 	(void)revents;
@@ -196,18 +243,27 @@ line_second(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	if (++l->seconds % SETTLE_S == 0)
 		settle(l);
-	if (l->seconds == LEARN_S)
-		writer_learn_reserve(l->writer, RESERVE_MIN_MS);
-	sample.latency_ms = atomic_load(&f->latency_ms);
-	sample.retries = atomic_load(&f->retries);
-	sample.errors = atomic_load(&f->errors);
-	sample.dry = writer_dry(l->writer);
-	if (quality_second(&l->quality, &sample)) {
-		atomic_store(&f->quality, (uint32_t)l->quality.state);
-		log_event(l->quality.state == QUALITY_OUTAGE ? LOG_ERR : LOG_INFO, "quality",
-		    "channel=%s state=%s latency_ms=%u reserve_ms=%u", l->tune.guide_number,
-		    quality_name(l->quality.state), sample.latency_ms, writer_reserve_ms(l->writer));
-	}
+	look_out(l);
+}
+
+/* The kernel's word on this machine's own addresses and routes. */
+
+static void
+address_gone(void *arg, const struct sockaddr *address)
+{
+	struct line *l = arg;
+
+	fetch_pool_rerouted(l->pool, address);
+}
+
+static void
+routes_changed(void *arg)
+{
+	struct line *l = arg;
+
+	fetch_pool_rerouted(l->pool, NULL);
+	log_event(LOG_INFO, "network.changed", "channel=%s interface=\"%s\"", l->tune.guide_number,
+	    fetch_pool_way(l->pool).interface);
 }
 
 /* Source's side. */
@@ -414,6 +470,7 @@ stream_feeds(void *arg, const void *buf, size_t len)
 
 	if (!writer_room(l->writer))
 		return PB_AGAIN;
+	l->fed += len;
 	return feed(l, buf, len);
 }
 
@@ -460,6 +517,7 @@ segment_feeds(void *arg, const void *buf, size_t len)
 	struct line *l = arg;
 	int err = feed(l, buf, len);
 
+	l->fed += len;
 	if (err >= 0)
 		return 0;
 	l->data_err = err;
@@ -667,6 +725,7 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
 	struct line *l = calloc(1, sizeof(*l));
 	struct fetch_pool_options options;
 	unsigned first = first_source(tune, list, state);
+	struct routes_ops routes_ops = { .gone = address_gone, .changed = routes_changed };
 	int err = PB_ENOMEM;
 
 	if (l == NULL)
@@ -683,6 +742,7 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
 	ev_timer_init(&l->second, line_second, 1., 1.);
 	ev_timer_init(&l->hold, line_held, 0., 0.);
 	l->tick.data = l->second.data = l->hold.data = l;
+	outlook_init(&l->outlook, &l->tune.settings, l->tune.learned_ms, ev_now(loop));
 	options = (struct fetch_pool_options){
 		.resolve = resolve,
 		.settings = &l->tune.settings,
@@ -702,6 +762,10 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
 		line_free(&l);
 		return err;
 	}
+	routes_ops.arg = l;
+	if (routes_new(&l->routes, loop, &routes_ops) != 0)
+		log_event(
+		    LOG_INFO, "network.unheard", "channel=%s", l->tune.guide_number); /* time-outs tell, if later */
 	*out = l;
 	return 0;
 }
@@ -716,6 +780,7 @@ line_free(struct line **line)
 	ev_timer_stop(l->loop, &l->tick);
 	ev_timer_stop(l->loop, &l->second);
 	ev_timer_stop(l->loop, &l->hold);
+	routes_free(&l->routes);
 	quarantine_free(&l->quarantine);
 	failover_free(&l->failover);
 	source_free(&l->source);

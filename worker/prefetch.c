@@ -74,6 +74,7 @@ struct prefetch {
 	char key_url[URL_MAX];
 	size_t kept;
 	uint32_t depth; /* so many at once */
+	uint32_t deeper; /* so many more */
 	ev_tstamp tuning;
 	ev_timer turn; /* goes on with what is ready, in the next turn */
 	ev_timer later; /* for the first segment's not_before */
@@ -223,6 +224,12 @@ void
 prefetch_tuning(struct prefetch *p, ev_tstamp until)
 {
 	p->tuning = until;
+}
+
+void
+prefetch_deepen(struct prefetch *p, uint32_t more)
+{
+	p->deeper = more;
 }
 
 static bool
@@ -518,6 +525,9 @@ start_segment(struct segment *seg)
 		.url = seg->info.url,
 		.range = { .offset = seg->info.offset, .length = seg->info.has_range ? seg->info.length : 0 },
 		.deadline = deadline(seg),
+		/* A tune has no time beyond its tries; afterwards a segment is worth asking for until it is missed. */
+		.persist = p->tuning <= 0,
+		.hedge_ms = p->tune->settings.try_timeout_ms / 2,
 		.missing_ms = seg->info.duration_ms,
 		.arg = seg,
 		.on_data = segment_data,
@@ -540,7 +550,7 @@ start_some(struct prefetch *p)
 	uint32_t n = 0;
 
 	TAILQ_FOREACH(seg, &p->queue, entry) {
-		if (n++ >= p->depth)
+		if (n++ >= (p->depth > 1 ? p->depth + p->deeper : 1))
 			break;
 		if (seg->state != LOST && !key_is_known(seg))
 			start_key(seg);

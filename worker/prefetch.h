@@ -86,4 +86,7 @@ void prefetch_depth(struct prefetch *prefetch, uint32_t depth);
 /* Until then (loop time) the first media is waited for, whatever the reserve; 0: it is there. */
 void prefetch_tuning(struct prefetch *prefetch, ev_tstamp until);
 
+/* Have so many segments more under way than the setting says. */
+void prefetch_deepen(struct prefetch *prefetch, uint32_t more);
+
 #endif

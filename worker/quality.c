@@ -9,13 +9,14 @@
 #define NORMAL_AFTER_S 10
 #define TROUBLE_LIMIT 2   /* failed tries within about 10 s */
 #define TROUBLE_DECAY_S 5
+#define LOSS_LIMIT 100 /* permille out of order or sent again: what a few in a hundred lost do */
 
 static enum state_quality
 wanted(struct quality *q, const struct quality_sample *s)
 {
 	if (s->dry)
 		return QUALITY_OUTAGE;
-	if (q->trouble > TROUBLE_LIMIT || s->latency_ms > s->latency_limit_ms)
+	if (q->trouble > TROUBLE_LIMIT || s->loss_permille > LOSS_LIMIT || s->latency_ms > s->latency_limit_ms)
 		return QUALITY_DEGRADED;
 	return QUALITY_NORMAL;
 }

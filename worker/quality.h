@@ -25,7 +25,8 @@ struct quality_sample {
 	uint32_t latency_ms;
 	uint32_t latency_limit_ms;
 	uint64_t retries, errors; /* ever */
-	bool dry;                 /* all that exists is released, and it is not enough */
+	uint32_t loss_permille; /* lately */
+	bool dry; /* all that exists is released, and it is not enough */
 };
 
 /* true when the state changed. */

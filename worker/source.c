@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/pb.h"
 #include "base/ts.h"
+#include "worker/outlook.h"
 #include "worker/playlist.h"
 #include "worker/track.h"
 #include "worker/variant.h"
@@ -29,6 +30,7 @@
 #define SNIFF_BYTES (5 * TS_PACKET)
 #define RESERVE_TARGETS 3    /* reserve = auto */
 #define REQUEST_MIN_S 3.
+#define HEDGE_MAX_MS 5000
 
 enum source_what { OPENING, FOLLOWING, STREAMING, ENDED };
 
@@ -380,25 +382,23 @@ source_feed(struct source *s)
 static void
 announce(struct source *s)
 {
-	uint32_t reserve_ms = s->tune->settings.reserve_ms;
+	uint32_t reserve_ms =
+	    outlook_start_ms(&s->tune->settings, s->tune->learned_ms, RESERVE_TARGETS * s->list.target_ms);
 
 	if (s->announced)
 		return;
 	s->announced = true;
-	if (reserve_ms == 0)
-		reserve_ms = PB_MIN(RESERVE_TARGETS * s->list.target_ms, s->tune->settings.reserve_max_ms);
 	s->ops->start(s->arg, s->vod ? UINT32_MAX : (uint32_t)PB_MIN(s->news.behind_ms, UINT32_MAX), reserve_ms);
 }
 
 static int
 follow(struct source *s, const struct playlist *pl)
 {
-	uint32_t reserve_ms = s->tune->settings.reserve_ms;
+	uint32_t reserve_ms =
+	    outlook_start_ms(&s->tune->settings, s->tune->learned_ms, RESERVE_TARGETS * pl->target_ms);
 
 	if (s->track.started)
 		return track_update(&s->track, pl, &s->news);
-	if (reserve_ms == 0)
-		reserve_ms = PB_MIN(RESERVE_TARGETS * pl->target_ms, s->tune->settings.reserve_max_ms);
 	s->vod = pl->endlist;
 	if (s->resuming) {
 		s->resuming = false;
@@ -585,10 +585,13 @@ deadline(struct source *s)
 static void
 load(struct source *s)
 {
+	uint32_t target_ms = atomic_load(&s->figures->target_ms);
 	struct fetch_options options = {
 		.kind = FETCH_PLAYLIST,
 		.url = s->now_url,
 		.deadline = deadline(s),
+		/* Half of what a reload may take (hls.md 4.1); earlier by its own history. */
+		.hedge_ms = PB_MIN(target_ms > 0 ? target_ms : HEDGE_MAX_MS, HEDGE_MAX_MS) / 2,
 		.channel_url = s->variant < 0 && strcmp(s->now_url, s->url) == 0,
 		.arg = s,
 		.on_done = playlist_done,

@@ -309,13 +309,17 @@ writer_set_start(struct writer *w, uint32_t burst_ms, uint32_t reserve_ms)
 	atomic_store(&w->state->figures.reserve_target_ms, reserve_ms);
 }
 
-void
-writer_learn_reserve(struct writer *w, uint32_t min_ms)
+uint32_t
+writer_reached_ms(const struct writer *w)
 {
-	uint32_t ms = (uint32_t)PB_MAX(w->pace.smooth_27m / PCR_PER_MS, (int64_t)min_ms);
+	return (uint32_t)(PB_MAX(w->pace.smooth_27m, 0) / PCR_PER_MS);
+}
 
-	pace_set_target(&w->pace, ms);
-	atomic_store(&w->state->figures.reserve_target_ms, ms);
+void
+writer_keep_reserve(struct writer *w, uint32_t reserve_ms)
+{
+	pace_set_target(&w->pace, reserve_ms);
+	atomic_store(&w->state->figures.reserve_target_ms, reserve_ms);
 }
 
 bool

@@ -76,8 +76,11 @@ bool writer_done(const struct writer *writer);
 /* What the window allowed at the start, in milliseconds. */
 void writer_set_start(struct writer *writer, uint32_t burst_ms, uint32_t reserve_ms);
 
-/* From now on the reserve that was reached is the one to keep, at least min_ms. */
-void writer_learn_reserve(struct writer *writer, uint32_t min_ms);
+/* The reserve as it was lately, its ups and downs evened out. */
+uint32_t writer_reached_ms(const struct writer *writer);
+
+/* The reserve to keep from now on: the rate follows it, within what the pacer may. */
+void writer_keep_reserve(struct writer *writer, uint32_t reserve_ms);
 
 /* All that exists is released, and a player would have run dry. */
 bool writer_dry(const struct writer *writer);

@@ -63,6 +63,8 @@ struct conn {
 	size_t send_len, send_at;
 	bool close_after, endless;
 	uint64_t made; /* of an endless body */
+	double late; /* what was said goes out so much later */
+	ev_timer begin;
 	int drips;
 };
 
@@ -82,6 +84,7 @@ hang_up(struct conn *c)
 	ev_io_stop(loop, &c->in);
 	ev_io_stop(loop, &c->out);
 	ev_timer_stop(loop, &c->drip);
+	ev_timer_stop(loop, &c->begin);
 	LIST_REMOVE(c, link);
 	close(c->fd);
 	free(c->send);
@@ -150,7 +153,9 @@ send_file(struct conn *c, size_t len, const char *etag)
 		if (*end == '-' && end[1] >= '0' && end[1] <= '9')
 			to = strtoul(end + 1, NULL, 10);
 		to = PB_MIN(to, len - 1);
-		say(c, "HTTP/1.1 206 Partial Content\r\nContent-Length: %zu\r\nETag: %s\r\nContent-Range: bytes %zu-%zu/%zu\r\n\r\n",
+		say(c,
+		    "HTTP/1.1 206 Partial Content\r\nContent-Length: %zu\r\nETag: %s\r\nContent-Range: bytes "
+		    "%zu-%zu/%zu\r\n\r\n",
 		    to - from + 1, etag, from, to, len);
 	}
 	add_pattern(c, from, to - from + 1);
@@ -228,7 +233,24 @@ answer(struct conn *c)
 		n == 1 ? send_cut(c) : send_file(c, FILE_LEN, "\"v1\"");
 	else if (on("/no-range"))
 		site.last[0] = '\0', send_file(c, FILE_LEN, "\"v1\"");
-	else if (on("/stall-head") && n == 1)
+	else if (on("/late-503") && n == 1) {
+		say(c, "HTTP/1.1 503 Sorry\r\nContent-Length: 5\r\n\r\nsorry");
+		c->late = 0.1; /* after the second was asked for */
+	} else if (on("/late-503"))
+		send_file(c, FILE_LEN, "\"v1\""), c->late = 0.2;
+	else if (on("/tardy")) {
+		send_file(c, FILE_LEN, "\"v1\"");
+		c->late = n == 1 ? 0.1 : 0.15;
+	} else if (on("/late-playlist")) {
+		if (n > 1)
+			send_text(c, "#EXTM3U\n");
+	} else if (on("/other-late")) {
+		if (n == 1) {
+			say(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: \"v1\"\r\n\r\n", FILE_LEN);
+			add_pattern(c, 0, CUT_AT);
+		} else
+			send_file(c, FILE_LEN, "\"v2\"");
+	} else if (on("/stall-head") && n == 1)
 		return;
 	else if (on("/stall-body") && n == 1) {
 		say(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: \"v1\"\r\n\r\n", FILE_LEN);
@@ -270,7 +292,9 @@ answer(struct conn *c)
 		if (strstr(site.last, "taste=sweet") != NULL)
 			send_text(c, "#EXTM3U\n");
 		else
-			say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nSet-Cookie: taste=sweet\r\nLocation: /cookie\r\n\r\n");
+			say(c,
+			    "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nSet-Cookie: taste=sweet\r\nLocation: "
+			    "/cookie\r\n\r\n");
 	} else if (on("/gzip"))
 		send_gzip(c, "#EXTM3U\n#EXTINF:1,\na.ts\n", 24, on("/gzip-broken"));
 	else if (on("/bomb")) {
@@ -347,7 +371,22 @@ on_in(struct ev_loop *l, ev_io *w, int revents)
 	memcpy(site.last, c->head, c->head_len + 1);
 	ck_assert_int_eq(sscanf(c->head, "GET %255s", site.path), 1);
 	c->head_len = 0;
+	c->late = 0;
 	answer(c);
+	if (c->late > 0) {
+		ev_io_stop(loop, &c->out);
+		ev_timer_set(&c->begin, c->late, 0.);
+		ev_timer_start(loop, &c->begin);
+	}
+}
+
+static void
+on_begin(struct ev_loop *l, ev_timer *w, int revents)
+{
+	struct conn *c = w->data;
+
+	(void)revents;
+	ev_io_start(l, &c->out);
 }
 
 static void
@@ -376,7 +415,8 @@ on_accept(struct ev_loop *l, ev_io *w, int revents)
 	ev_io_init(&c->in, on_in, c->fd, EV_READ);
 	ev_io_init(&c->out, on_out, c->fd, EV_WRITE);
 	ev_timer_init(&c->drip, on_drip, 0.05, 0.05);
-	c->in.data = c->out.data = c->drip.data = c;
+	ev_init(&c->begin, on_begin);
+	c->in.data = c->out.data = c->drip.data = c->begin.data = c;
 	ev_io_start(loop, &c->in);
 	LIST_INSERT_HEAD(&site.conns, c, link);
 }
@@ -796,6 +836,185 @@ START_TEST(the_deadline_does_not_end_a_body_that_moves)
 	wait_for(j);
 	ck_assert_int_eq(j->r.err, 0);
 	ck_assert_uint_eq(j->bytes, 100);
+	free(j);
+}
+END_TEST
+
+/* The first request hangs, the second is answered: long before a time-out. */
+static const char *const hanging[] = { "/stall-head", "/stall-body", "/late-503" };
+
+START_TEST(what_is_late_is_asked_for_twice)
+{
+	struct job *j = job(FETCH_SEGMENT, hanging[_i]);
+
+	j->o.hedge_ms = 60;
+	j->o.tries = 1;
+	settings.try_timeout_ms = 5000;
+	new_pool(NULL, 0, false);
+	go(j);
+	wait_for(j);
+	whole(j);
+	ck_assert_uint_lt(j->r.total_ms, 1500);
+	ck_assert_uint_eq(j->r.tries, 1);
+	ck_assert_int_eq(site.requests, 2);
+	ck_assert_int_eq(site.accepted, 2); /* on a connection of its own */
+	ck_assert_uint_eq(fetch_pool_figures(pool).hedges, 1);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_playlist_that_is_late_is_asked_for_twice)
+{
+	struct job *j = job(FETCH_PLAYLIST, "/late-playlist");
+
+	j->o.hedge_ms = 60;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, 0);
+	ck_assert_uint_eq(j->r.body_len, 8);
+	ck_assert_uint_eq(j->r.tries, 1);
+	ck_assert_uint_eq(fetch_pool_figures(pool).hedges_won, 1);
+	free(j);
+}
+END_TEST
+
+/* The first answers after all: what the second brings is not wanted, and nothing comes twice. */
+START_TEST(the_first_that_answers_is_taken)
+{
+	struct job *j = job(FETCH_SEGMENT, "/tardy");
+
+	j->o.hedge_ms = 30;
+	go(j);
+	wait_for(j);
+	whole(j);
+	ck_assert_int_eq(site.requests, 2);
+	ck_assert_uint_eq(fetch_pool_figures(pool).hedges, 1);
+	ck_assert_uint_eq(fetch_pool_figures(pool).hedges_won, 0);
+	free(j);
+}
+END_TEST
+
+START_TEST(an_account_that_counts_connections_is_never_asked_twice)
+{
+	struct job *j = job(FETCH_SEGMENT, "/stall-head");
+
+	fetch_pool_one(pool, true);
+	j->o.hedge_ms = 30;
+	go(j);
+	wait_for(j);
+	whole(j);
+	ck_assert_uint_eq(j->r.tries, 2); /* by a time-out */
+	ck_assert_uint_eq(fetch_pool_figures(pool).hedges, 0);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_second_request_of_another_file_is_not_put_together)
+{
+	struct job *j = job(FETCH_SEGMENT, "/other-late");
+
+	j->o.hedge_ms = 60;
+	j->o.tries = 1;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_ETIME);
+	ck_assert(!j->wrong);
+	ck_assert_uint_eq(j->bytes, CUT_AT);
+	ck_assert_uint_eq(fetch_pool_figures(pool).hedges, 1);
+	ck_assert_uint_eq(fetch_pool_figures(pool).hedges_won, 0);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_fetch_with_a_hedge_can_be_cancelled_and_its_pool_freed)
+{
+	struct job *j = job(FETCH_SEGMENT, "/never"), *k = job(FETCH_SEGMENT, "/never");
+
+	settings.connections = 4;
+	new_pool(NULL, 0, false);
+	j->o.hedge_ms = k->o.hedge_ms = 20;
+	go(j);
+	go(k);
+	turn_for(0.1);
+	ck_assert_uint_eq(fetch_pool_figures(pool).hedges, 2);
+	fetch_cancel(&j->f);
+	turn_for(0.05);
+	fetch_pool_free(&pool);
+	ck_assert_int_eq(j->dones + k->dones, 0);
+	free(j);
+	free(k);
+}
+END_TEST
+
+/* A try leaves half of the time to the next one; and one that is to persist goes on to the deadline. */
+START_TEST(tries_are_shortened_by_the_deadline_and_go_on_to_it)
+{
+	struct job *j = job(FETCH_SEGMENT, "/twice/503");
+
+	settings.tries = 1;
+	settings.backoff_ms = settings.backoff_max_ms = 10000;
+	settings.try_timeout_ms = 60000;
+	new_pool(NULL, 0, false);
+	j->o.persist = true;
+	go(j);
+	fetch_set_deadline(j->f, ev_now(loop) + 2);
+	wait_for(j);
+	whole(j);
+	ck_assert_uint_eq(j->r.tries, 3);
+	ck_assert_uint_lt(j->r.total_ms, 1500);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_new_route_ends_all_waiting)
+{
+	struct job *j = job(FETCH_SEGMENT, "/twice/503");
+
+	settings.backoff_ms = settings.backoff_max_ms = 60000;
+	new_pool(NULL, 0, false);
+	go(j);
+	while (site.requests < 1)
+		ev_run(loop, EVRUN_ONCE);
+	turn_for(0.05);
+	fetch_pool_rerouted(pool, NULL);
+	while (site.requests < 2)
+		ev_run(loop, EVRUN_ONCE);
+	turn_for(0.05);
+	fetch_pool_rerouted(pool, NULL);
+	wait_for(j);
+	whole(j);
+	free(j);
+}
+END_TEST
+
+START_TEST(a_kept_connection_from_a_lost_address_is_not_used)
+{
+	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct job *j = run(FETCH_SEGMENT, "/file");
+
+	whole(j);
+	ck_assert_uint_gt(fetch_pool_way(pool).segments_in, 0);
+	fetch_pool_rerouted(pool, (struct sockaddr *)&own);
+	free(j);
+	j = run(FETCH_SEGMENT, "/file");
+	whole(j);
+	ck_assert_uint_eq(j->r.tries, 1);
+	ck_assert_int_eq(site.accepted, 2);
+	free(j);
+}
+END_TEST
+
+/* The first address is not there: the next one of the list is used, and stays in front. */
+START_TEST(an_interface_whose_route_is_dead_loses_to_the_next)
+{
+	struct job *j;
+
+	snprintf(settings.interfaces, sizeof(settings.interfaces), "192.0.2.77, 127.0.0.1");
+	new_pool(NULL, 0, false);
+	ck_assert_str_eq(fetch_pool_way(pool).interface, "192.0.2.77");
+	j = run(FETCH_SEGMENT, "/file");
+	whole(j);
+	ck_assert_str_eq(fetch_pool_way(pool).interface, "127.0.0.1");
 	free(j);
 }
 END_TEST
@@ -1437,8 +1656,17 @@ main(void)
 	tcase_add_test(tc, who_never_answers_is_given_up_after_all_tries);
 	tcase_add_test(tc, the_deadline_ends_all_waiting);
 	tcase_add_test(tc, the_deadline_does_not_end_a_body_that_moves);
-	tcase_add_loop_test(
-	    tc, an_answer_that_another_try_would_not_change_is_given_at_once, 0, (int)NITEMS(final));
+	tcase_add_loop_test(tc, what_is_late_is_asked_for_twice, 0, (int)NITEMS(hanging));
+	tcase_add_test(tc, a_playlist_that_is_late_is_asked_for_twice);
+	tcase_add_test(tc, the_first_that_answers_is_taken);
+	tcase_add_test(tc, an_account_that_counts_connections_is_never_asked_twice);
+	tcase_add_test(tc, a_second_request_of_another_file_is_not_put_together);
+	tcase_add_test(tc, a_fetch_with_a_hedge_can_be_cancelled_and_its_pool_freed);
+	tcase_add_test(tc, tries_are_shortened_by_the_deadline_and_go_on_to_it);
+	tcase_add_test(tc, a_new_route_ends_all_waiting);
+	tcase_add_test(tc, a_kept_connection_from_a_lost_address_is_not_used);
+	tcase_add_test(tc, an_interface_whose_route_is_dead_loses_to_the_next);
+	tcase_add_loop_test(tc, an_answer_that_another_try_would_not_change_is_given_at_once, 0, (int)NITEMS(final));
 	tcase_add_test(tc, an_endless_error_page_costs_nothing);
 	tcase_add_test(tc, a_segment_that_is_not_there_yet_is_asked_for_again);
 	tcase_add_loop_test(tc, a_redirect_that_leads_nowhere_is_an_error_that_says_so, 0, (int)NITEMS(astray));

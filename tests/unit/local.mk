@@ -109,7 +109,37 @@ tests_unit_resolve_LDADD = libworker.a libbase.a $(CARES_LIBS) $(EV_LIBS) $(CHEC
 UNIT_TESTS += tests/unit/fetch
 tests_unit_fetch_SOURCES = tests/unit/fetch.c tests/lib/delay.h tests/lib/delay.c
 tests_unit_fetch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_fetch_LDADD = libworker.a libbase.a $(CURL_LIBS) $(CARES_LIBS) $(EV_LIBS) $(ZLIB_LIBS) $(CHECK_LIBS)
+tests_unit_fetch_LDADD = libworker.a libbase.a $(BSD_LIBS) $(CURL_LIBS) $(CARES_LIBS) $(EV_LIBS) $(ZLIB_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/late
+tests_unit_late_SOURCES = tests/unit/late.c
+tests_unit_late_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_late_LDADD = libworker.a libbase.a $(BSD_LIBS) $(CHECK_LIBS) -lm
+
+UNIT_TESTS += tests/unit/learn
+tests_unit_learn_SOURCES = tests/unit/learn.c
+tests_unit_learn_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_learn_LDADD = libworker.a libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/step
+tests_unit_step_SOURCES = tests/unit/step.c
+tests_unit_step_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_step_LDADD = libworker.a libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/routes
+tests_unit_routes_SOURCES = tests/unit/routes.c
+tests_unit_routes_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_routes_LDADD = libworker.a libbase.a $(EV_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/outlook
+tests_unit_outlook_SOURCES = tests/unit/outlook.c
+tests_unit_outlook_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_outlook_LDADD = libworker.a libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/learned
+tests_unit_learned_SOURCES = tests/unit/learned.c
+tests_unit_learned_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_learned_LDADD = libsupervisor.a libbase.a $(BSD_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += tests/unit/verdict
 tests_unit_verdict_SOURCES = tests/unit/verdict.c
