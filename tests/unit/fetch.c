@@ -240,7 +240,7 @@ answer(struct conn *c)
 		send_file(c, FILE_LEN, "\"v1\""), c->late = 0.2;
 	else if (on("/tardy")) {
 		send_file(c, FILE_LEN, "\"v1\"");
-		c->late = n == 1 ? 0.1 : 0.15;
+		c->late = n == 1 ? 0.4 : 2;
 	} else if (on("/late-playlist")) {
 		if (n > 1)
 			send_text(c, "#EXTM3U\n");
@@ -867,6 +867,8 @@ START_TEST(a_playlist_that_is_late_is_asked_for_twice)
 {
 	struct job *j = job(FETCH_PLAYLIST, "/late-playlist");
 
+	settings.try_timeout_ms = 5000;
+	new_pool(NULL, 0, false);
 	j->o.hedge_ms = 60;
 	go(j);
 	wait_for(j);
@@ -883,6 +885,8 @@ START_TEST(the_first_that_answers_is_taken)
 {
 	struct job *j = job(FETCH_SEGMENT, "/tardy");
 
+	settings.try_timeout_ms = 5000;
+	new_pool(NULL, 0, false);
 	j->o.hedge_ms = 30;
 	go(j);
 	wait_for(j);
@@ -913,6 +917,8 @@ START_TEST(a_second_request_of_another_file_is_not_put_together)
 {
 	struct job *j = job(FETCH_SEGMENT, "/other-late");
 
+	settings.try_timeout_ms = 800;
+	new_pool(NULL, 0, false);
 	j->o.hedge_ms = 60;
 	j->o.tries = 1;
 	go(j);
