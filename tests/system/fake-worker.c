@@ -174,6 +174,14 @@ report(uint32_t slot, uint32_t event)
 	viewers[slot].fd = -1;
 }
 
+/* Dies of the signal itself: a sanitizer's own handler would make SIGABRT or exit 1 of it. */
+static void
+segfault(void)
+{
+	(void)signal(SIGSEGV, SIG_DFL);
+	raise(SIGSEGV);
+}
+
 static void
 on_tune(struct msg *m)
 {
@@ -198,7 +206,7 @@ on_tune(struct msg *m)
 		return;
 	}
 	if (is("crash"))
-		raise(SIGSEGV);
+		segfault();
 	if (is("garbage"))
 		(void)msg_send(CHANNEL, 77, NULL, 0, NULL, 0);
 	if (is("fail806"))
@@ -344,7 +352,7 @@ trouble(void)
 		(void)msg_send(CHANNEL, 77, NULL, 0, NULL, 0);
 	if (in_trouble("spoil")) {
 		state->slots[1].client ^= 1U << 31;
-		raise(SIGSEGV);
+		segfault();
 	}
 	if (in_trouble("fat") && memory == NULL && (memory = malloc(20 << 20)) != NULL)
 		for (size_t i = 0; i < 20 << 20; i += 4096)
@@ -362,7 +370,7 @@ append(void)
 	draft->upstream.serial = head / CHUNK / SEGMENT_STEPS;
 	atomic_store(&state->in_hand, draft->upstream.serial + 1);
 	if (is("poison") && draft->upstream.serial == 3 && !(tune.skip_set && tune.skip_serial == 3))
-		raise(SIGSEGV);
+		segfault();
 	for (size_t i = 0; i < sizeof(chunk); i += 188, number++) {
 		memset(chunk + i, 0xff, 188);
 		memcpy(chunk + i, "\x47\x1f\xff\x10", 4);
