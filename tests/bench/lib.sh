@@ -2,7 +2,7 @@
 #
 # Sourced by run and soak (bash). Every program is started through start(),
 # which notes its pid; the trap in bench_begin() ends what is left, by pid,
-# and removes the folder. All traffic is to 127.0.0.1.
+# and removes the folder, also on SIGINT, SIGTERM and SIGHUP. All traffic is to 127.0.0.1.
 #
 #   PB_BINDIR  folder of plexbridged, plexbridge-keeper, plexbridge-worker, plexbridge-origin, plexbridgectl
 #   $T         the run's folder: programs, media, configurations, logs
@@ -21,22 +21,48 @@ die() {
 	exit 1
 }
 
-# End what was started and is still there, newest first. A pid is ours until we have waited for it.
-stop_pids() {
+# pause SECONDS: a sleep that a signal to us ends; in the foreground its trap would run only when the sleep is over.
+pause() {
+	start pause sleep "$1"
+	wait "$STARTED"
+	unset "PIDS[$STARTED]"
+}
+
+# descendants PID: all processes below it.
+descendants() {
 	local pid
+	for pid in $(children "$1"); do
+		printf '%s\n' "$pid"
+		descendants "$pid"
+	done
+}
+
+# End what was started. Who doesn't go by itself is killed with all that is below it; the bridge promises 10 s.
+stop_pids() {
+	local pid tenths=120
 	for pid in "$@"; do
 		kill -TERM "$pid" 2>/dev/null || true
+		kill -CONT "$pid" 2>/dev/null || true
 	done
 	for pid in "$@"; do
+		while alive "$pid" && [ $((tenths--)) -gt 0 ]; do
+			sleep 0.1
+		done
+		# shellcheck disable=SC2046 # a list of numbers
+		! alive "$pid" || kill -KILL "$pid" $(descendants "$pid") 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 		unset "PIDS[$pid]"
 	done
 }
 
+# Nothing cuts this short. What was started in the very moment of a signal is no pid of ours yet, but a job of the shell.
 bench_end() {
-	local status=$?
-	trap - EXIT INT TERM
-	[ ${#PIDS[@]} = 0 ] || stop_pids "${!PIDS[@]}"
+	local status=$? left
+	trap - EXIT
+	trap '' INT TERM HUP
+	left=$({ printf '%s\n' "${!PIDS[@]}"; jobs -p; } | sort -u)
+	# shellcheck disable=SC2086 # a list of numbers
+	[ -z "$left" ] || stop_pids $left
 	[ -z "${T:-}" ] || rm -rf "$T"
 	exit "$status"
 }
@@ -47,7 +73,9 @@ bench_begin() {
 	: "${PB_BINDIR:?the folder with the programs}"
 	T=$(mktemp -d "${TMPDIR:-/tmp}/plexbridge-bench.XXXXXX")
 	trap bench_end EXIT
-	trap 'exit 130' INT TERM
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
 	chmod 755 "$T"
 	mkdir "$T/bin" "$T/state"
 	for p in plexbridged plexbridge-keeper plexbridge-worker plexbridge-guide plexbridge-origin plexbridgectl; do
@@ -61,11 +89,12 @@ bench_begin() {
 	ulimit -Sn "$(ulimit -Hn)"
 }
 
-# start LOG COMMAND...: in the background; its pid is in $STARTED.
+# start LOG COMMAND...: in the background; its pid is in $STARTED. Should we be killed, it gets SIGTERM (but not when it
+# becomes another user: the kernel forgets it then).
 start() {
 	local log=$1
 	shift
-	"$@" >"$T/$log.out" 2>"$T/$log.err" </dev/null &
+	setpriv --pdeathsig TERM "$@" >"$T/$log.out" 2>"$T/$log.err" </dev/null &
 	STARTED=$!
 	PIDS[STARTED]=1
 }
