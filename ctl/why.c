@@ -175,7 +175,9 @@ put_timeline(FILE *out, const struct entries *all, bool utf8)
 	for (size_t i = first; i < all->count; i++) {
 		const struct entry *e = &all->at[i];
 
-		snprintf(times, sizeof(times), e->times > 1 ? "%u" : "", e->times);
+		times[0] = '\0';
+		if (e->times > 1)
+			snprintf(times, sizeof(times), "%u", e->times);
 		table_add(&table,
 		    (const char *const[]){
 			clock_text(at, sizeof(at), e->at_ms), e->from, e->event, times, without_channel(e->text) });
