@@ -43,6 +43,9 @@ enum what {
 	LONG_LOCATION,
 	RANGE_IGNORED,
 	RANGE_OTHER,
+	CLOCK_STANDS,
+	NO_VIDEO,
+	REPEAT,
 };
 
 /* Name, the value when none is given (-1: one must be), the kinds it makes sense for. */
@@ -78,6 +81,9 @@ static const struct {
 	[LONG_LOCATION] = { "long-location", 100000, ANSWERS },
 	[RANGE_IGNORED] = { "range-ignored", 0, FAULT_SEGMENT },
 	[RANGE_OTHER] = { "range-other", 0, FAULT_SEGMENT },
+	[CLOCK_STANDS] = { "clock-stands", 0, FAULT_SEGMENT },
+	[NO_VIDEO] = { "no-video", 0, FAULT_SEGMENT },
+	[REPEAT] = { "repeat", 0, FAULT_SEGMENT },
 };
 
 static const struct {
@@ -112,6 +118,7 @@ struct rule {
 	unsigned int variant;
 	uint16_t port;  /* 0: any */
 	uint32_t hold_ms;
+	uint32_t after_s; /* of Retry-After */
 };
 
 TAILQ_HEAD(rules, rule);
@@ -218,6 +225,8 @@ read_pair(struct rule *rule, int *what, const char *name, const char *value, dou
 		rule->variant = (unsigned int)PB_MIN(number, 1e6);
 	} else if (strcmp(name, "port") == 0) {
 		rule->port = (uint16_t)PB_MIN(number, 65535.0);
+	} else if (strcmp(name, "after") == 0) {
+		rule->after_s = (uint32_t)PB_MIN(number, 4e9);
 	} else if (strcmp(name, "hold") == 0) {
 		rule->hold_ms = (uint32_t)PB_MIN(number, 4e9);
 	} else {
@@ -309,6 +318,7 @@ apply(const struct rule *rule, struct fault_plan *plan)
 	switch (rule->what) {
 	case STATUS:
 		plan->status = (int)n;
+		plan->retry_after_s = rule->after_s;
 		break;
 	case STALL_HEAD:
 		plan->stall_head = true;
@@ -389,6 +399,15 @@ apply(const struct rule *rule, struct fault_plan *plan)
 		break;
 	case RANGE_OTHER:
 		plan->range_other = true;
+		break;
+	case CLOCK_STANDS:
+		plan->clock_stands = true;
+		break;
+	case NO_VIDEO:
+		plan->no_video = true;
+		break;
+	case REPEAT:
+		plan->repeat_at = rule->since;
 		break;
 	}
 }

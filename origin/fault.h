@@ -59,6 +59,10 @@ struct fault_plan {
 	int64_t length_delta; /* added to Content-Length */
 	int64_t cut_at;       /* the body ends there, and Content-Length says so; -1: no */
 	bool range_ignored;   /* 200 and all of it */
+	bool clock_stands;    /* a segment's PCRs are all the same, for ever */
+	bool no_video;        /* its packets of video are stuffing */
+	double repeat_at;     /* the segment that was newest then, instead; 0: no */
+	uint32_t retry_after_s; /* said with `status`; 0: no */
 	bool range_other;     /* 206 of an object of another length */
 	struct live_lie lie;
 };

@@ -188,6 +188,14 @@ put_segment(FILE *f, const struct channel *channel, const struct media *media, u
 	}
 }
 
+uint64_t
+live_newest(const struct channel *channel, double now)
+{
+	uint64_t end = media_ended(channel->media[0], media_time(channel, now));
+
+	return end > 0 ? end - 1 : 0;
+}
+
 int
 live_playlist(
     const struct channel *channel, unsigned int variant, double now, const struct live_lie *lie, char **out, size_t *len)

@@ -59,6 +59,9 @@ int live_playlist(
  */
 int live_segment(const struct live_target *target, double now, uint8_t **out, size_t *len);
 
+/* The segment that is the newest at that time. */
+uint64_t live_newest(const struct channel *channel, double now);
+
 /* A token made now, and whether a token is good now: 0, or PB_NO. */
 void live_token(const struct channel *channel, double now, char *out, size_t size);
 int live_token_check(const struct channel *channel, const char *token, double now);

@@ -12,6 +12,7 @@
 #include <zlib.h>
 
 #include "base/pb.h"
+#include "origin/spoil.h"
 #include "origin/trace.h"
 
 #define TYPE_M3U8 "application/vnd.apple.mpegurl"
@@ -364,6 +365,11 @@ answer_channel(struct site *site, const struct http_ask *ask, struct live_target
 	link_set(site, ask->connection, channel->index);
 	faults_plan(site->faults, &fault, ask->now, &a->plan);
 	a->status = 200;
+	if (a->plan.status != 0 && a->plan.retry_after_s != 0) {
+		if (asprintf(&a->fields, "Retry-After: %u\r\n", a->plan.retry_after_s) == -1)
+			a->fields = NULL;
+		return 0;
+	}
 	if (guard(ask, t, a))
 		return 0;
 	switch (t->kind) {
@@ -375,9 +381,15 @@ answer_channel(struct site *site, const struct http_ask *ask, struct live_target
 		return err != 0 ? err : answer_text(channel, text, len, a);
 	case LIVE_SEGMENT:
 	case LIVE_LOOP:
+		if (a->plan.repeat_at != 0)
+			t->k = live_newest(channel, a->plan.repeat_at);
 		a->type = channel->aes ? "application/octet-stream" : TYPE_TS;
 		a->ranges = true;
 		err = live_segment(t, ask->now, &a->body, &a->len);
+		if (err == 0 && !channel->aes && a->plan.clock_stands)
+			spoil_clock(a->body, a->len);
+		if (err == 0 && !channel->aes && a->plan.no_video)
+			spoil_video(a->body, a->len);
 		break;
 	case LIVE_KEY:
 		a->type = "application/octet-stream";

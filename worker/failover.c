@@ -408,12 +408,16 @@ failover_tick(struct failover *f)
 void
 failover_good(struct failover *f)
 {
+	enum state_source_health was = f->machine.at[f->machine.now].health;
+
 	if (f->to >= 0)
 		return;
 	if (f->machine.trying && f->machine.media)
 		log_event(LOG_INFO, "source.good", "channel=%s source=%u after_ms=%lld", f->tune->guide_number,
 		    f->machine.now, (long long)(now_ms() - f->machine.since_ms));
 	sources_good(&f->machine, now_ms());
+	if (f->machine.at[f->machine.now].health != was)
+		publish(f);
 }
 
 void

@@ -136,6 +136,7 @@ struct fetch {
 
 	/* For the result. */
 	int status, curl_code;
+	long verify; /* X509_V_... */
 	uint32_t connect_ms, ttfb_ms, retry_after_ms;
 	bool range_ignored, reused, http2;
 	char why[FETCH_REASON_MAX / 2];
@@ -376,6 +377,7 @@ known(const struct fetch *f, CURLcode code)
 		.replan = f->replan,
 		.stop_err = f->stop_err,
 		.code = (int)code,
+		.verify = f->verify,
 		.connected = f->connect_ms > 0,
 		.reach = reached,
 		.os_error = os_error,
@@ -1151,6 +1153,7 @@ measure(struct fetch *f)
 	curl_easy_getinfo(e, CURLINFO_RETRY_AFTER, &retry_s);
 	if (f->pool->phases.answer_ms < 0)
 		note_phases(&f->pool->phases, e);
+	curl_easy_getinfo(e, CURLINFO_SSL_VERIFYRESULT, &f->verify);
 	fig->connects += (uint64_t)PB_MAX(connects, 0L);
 	f->reused = connects == 0;
 	f->http2 = version == CURL_HTTP_VERSION_2_0;

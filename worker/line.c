@@ -23,6 +23,7 @@
 #include "worker/quality.h"
 #include "worker/routes.h"
 #include "worker/source.h"
+#include "worker/vitals.h"
 #include "worker/writer.h"
 
 /* A player needs the first key frame and the next to begin: never a smaller burst, window or not. */
@@ -32,6 +33,7 @@
 #define SETTLE_S 5      /* a tune opens as many connections as it may; then one a host is enough */
 #define LEARN_S 30      /* after so long the reserve that was reached is the one to keep */
 #define RESERVE_MIN_MS 500
+#define SLICE_S 2       /* of a plain stream, as if they were segments */
 #define TUNE_TIMEOUT_MS 15000
 #define GONE_EARLY_S 2. /* a segment that the server refuses is given up so long before it is missed */
 #define GONE_MIN_S 3.
@@ -66,6 +68,10 @@ struct line {
 	bool limited[MSG_SOURCES_MAX]; /* its account counts connections */
 	unsigned feeding;       /* the source whose bytes are in hand */
 	uint64_t keys;          /* that reached the spool from it since the last switch */
+	struct vitals vitals;   /* of that source */
+	uint64_t vital_keys;    /* key frames before what is looked at now */
+	uint32_t segment_ms;    /* of the one in hand */
+	bool streaming;         /* a plain stream: it is looked at slice by slice */
 	int64_t media_ns;       /* when media last came to the spool */
 	bool again;             /* the segment that `resumed` names comes once more, from its start */
 	struct state_upstream resumed;
@@ -73,6 +79,9 @@ struct line {
 	ev_tstamp opened_at, playlist_at, segment_at;
 	bool phases_said;
 };
+
+static void examine_begin(struct line *l);
+static void examine_end(struct line *l, uint32_t duration_ms, bool slice);
 
 static int64_t
 now_ns(void)
@@ -241,6 +250,10 @@ line_second(struct ev_loop *loop, ev_timer *w, int revents)
 	record_trouble(l);
 	if (!l->media)
 		return;
+	if (l->streaming && l->seconds % SLICE_S == 0) {
+		examine_end(l, SLICE_S * 1000, true);
+		examine_begin(l);
+	}
 	if (++l->seconds % SETTLE_S == 0)
 		settle(l);
 	look_out(l);
@@ -377,6 +390,8 @@ switch_to(void *arg, unsigned n, const char *url, bool keep)
 	l->lost = l->useless = 0;
 	l->gone = 0;
 	l->keys = 0;
+	l->streaming = false;
+	vitals_init(&l->vitals);
 	l->finishing = false;
 	source_switch(l->source, n, url, PB_MAX(l->next_serial, l->connections),
 	    (uint32_t)PB_MIN(missed_ms, (uint64_t)l->tune.settings.reserve_max_ms));
@@ -423,6 +438,29 @@ arrived(struct line *l, uint64_t head, uint64_t keys)
 	l->keys += conform_stats(writer_conform(l->writer))->keys - keys;
 }
 
+/* A segment, or a slice of an endless one, begins. */
+static void
+examine_begin(struct line *l)
+{
+	vitals_begin(&l->vitals);
+	l->vital_keys = conform_stats(writer_conform(l->writer))->keys;
+}
+
+/* ...and is over: is its source still a channel? */
+static void
+examine_end(struct line *l, uint32_t duration_ms, bool slice)
+{
+	uint64_t keys = conform_stats(writer_conform(l->writer))->keys - l->vital_keys;
+	enum vital found = vitals_end(&l->vitals, duration_ms, keys, atomic_load(&l->state->figures.target_ms), slice);
+
+	if (found == VITAL_GOOD || !l->media || l->feeding != failover_now(l->failover))
+		return;
+	if (vital_fails(found))
+		failover_vital(l->failover, vital_text(found));
+	else
+		failover_doubt(l->failover, vital_text(found));
+}
+
 static int
 feed(struct line *l, const void *buf, size_t len)
 {
@@ -432,6 +470,8 @@ feed(struct line *l, const void *buf, size_t len)
 	if (l->segment_at == 0)
 		l->segment_at = ev_now(l->loop);
 	err = writer_feed(l->writer, buf, len, now_ns());
+	if (err >= 0)
+		vitals_feed(&l->vitals, buf, len);
 	arrived(l, head, keys);
 	return err;
 }
@@ -458,6 +498,8 @@ stream_begins(void *arg)
 	input.msn = upstream.serial = l->connections++;
 	l->next_serial = l->connections;
 	l->feeding = input.source;
+	l->streaming = true;
+	examine_begin(l);
 	atomic_store(&l->state->in_hand, upstream.serial + 1);
 	writer_upstream(l->writer, &upstream);
 	writer_begin(l->writer, &input);
@@ -479,6 +521,7 @@ stream_ends(void *arg)
 {
 	struct line *l = arg;
 
+	l->streaming = false;
 	(void)end(l, true);
 }
 
@@ -505,6 +548,8 @@ segment_begins(void *arg, const struct source_segment *segment)
 	PB_FAULT("begin");
 	l->data_err = 0;
 	l->feeding = segment->source;
+	l->segment_ms = segment->duration_ms;
+	examine_begin(l);
 	l->next_serial = PB_MAX(l->next_serial, segment->serial + 1);
 	l->begun_at = atomic_load(&l->state->head);
 	writer_upstream(l->writer, &upstream);
@@ -551,6 +596,8 @@ segment_ends(void *arg, bool truncated)
 		return l->data_err;
 	l->lost = 0;
 	l->gone = 0;
+	if (!truncated)
+		examine_end(l, l->segment_ms, false);
 	if (l->media)
 		l->useless = 0;
 	else if (++l->useless >= LOST_REFUSE)

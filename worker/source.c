@@ -31,6 +31,21 @@
 #define RESERVE_TARGETS 3    /* reserve = auto */
 #define REQUEST_MIN_S 3.
 #define HEDGE_MAX_MS 5000
+#define LED_TRIES 2          /* of an address that a redirect led to */
+#define LED_WAIT_S 1.5
+#define TOKEN_MIN_S 1.       /* what is refused sooner was no question of age */
+#define TOKEN_RENEW 0.8      /* of a token's life */
+
+/*
+ * An address that holds a token, or a name that is given up after a while.
+ * How long it was good is learnt when it ends; the next one is left for a
+ * new one before.
+ */
+struct token {
+	ev_tstamp since; /* when it was given; 0: there is none */
+	double good_s;   /* the age at which one was last good */
+	double life_s;   /* 0: not learnt */
+};
 
 enum source_what { OPENING, FOLLOWING, STREAMING, ENDED };
 
@@ -61,6 +76,7 @@ struct source {
 	int variant;              /* the one that is followed, -1: the channel's URL is the media playlist */
 	char media_url[URL_MAX];  /* as the master names it, or the channel's URL */
 	char now_url[URL_MAX];    /* what is loaded: media_url, or where it led to */
+	struct token led, opened; /* of now_url, where it isn't media_url; of media_url, where a master named it */
 
 	struct playlist list;     /* whose segments are still to be handed out */
 	struct track_news news;
@@ -83,6 +99,7 @@ struct source {
 };
 
 static void load(struct source *s);
+static void renew(struct source *s);
 static void open_channel(struct source *s);
 static void source_timer(struct ev_loop *, ev_timer *, int);
 
@@ -257,6 +274,8 @@ follow_variant(struct source *s)
 		return follow_variant(s);
 	}
 	s->variant = chosen;
+	s->opened.since = s->load_start;
+	s->led.since = 0;
 	strlcpy(s->now_url, s->media_url, sizeof(s->now_url));
 	atomic_store(&s->figures->width, s->master.variants[chosen].width);
 	atomic_store(&s->figures->height, s->master.variants[chosen].height);
@@ -407,6 +426,36 @@ follow(struct source *s, const struct playlist *pl)
 	return track_start(&s->track, pl, s->tune->settings.burst_ms, reserve_ms, &s->news);
 }
 
+static void
+token_good(struct token *t, ev_tstamp now)
+{
+	if (t->since > 0)
+		t->good_s = now - t->since;
+}
+
+/* It is refused now: so old it may not become. */
+static void
+token_over(struct source *s, struct token *t, const char *what)
+{
+	double age = s->load_start - t->since;
+
+	if (t->since == 0 || age < TOKEN_MIN_S)
+		return;
+	t->life_s = t->good_s > 0 && t->good_s < age ? t->good_s : age * TOKEN_RENEW;
+	log_event(LOG_INFO, "token.learned", "channel=%s what=%s life_s=%.1f", s->tune->guide_number, what, t->life_s);
+	t->since = 0;
+	t->good_s = 0;
+}
+
+/* Would it be too old when it is asked for the time after this? */
+static bool
+token_old(const struct source *s, const struct token *t)
+{
+	double next_s = PB_MIN(atomic_load(&s->figures->target_ms) / 1e3, t->life_s / 4);
+
+	return t->since > 0 && t->life_s > 0 && ev_now(s->loop) + next_s - t->since > t->life_s * TOKEN_RENEW;
+}
+
 /* A media playlist, new or reloaded. Takes what is in *pl. */
 static void
 on_media(struct source *s, struct playlist *pl)
@@ -421,6 +470,13 @@ on_media(struct source *s, struct playlist *pl)
 		strlcpy(s->media_url, s->url, sizeof(s->media_url));
 		s->what = FOLLOWING;
 	}
+	token_good(&s->opened, s->load_start);
+	if (strcmp(s->effective, s->media_url) == 0)
+		s->led.since = 0;
+	else if (s->led.since == 0 || strcmp(s->effective, s->now_url) != 0)
+		s->led.since = s->load_start;
+	else
+		token_good(&s->led, s->load_start);
 	strlcpy(s->now_url, s->effective, sizeof(s->now_url));
 	atomic_store(&s->figures->target_ms, pl->target_ms);
 	if (follow(s, pl) != 0) {
@@ -514,6 +570,13 @@ looks_like_ts(const uint8_t *buf, size_t len)
 	return ts_find_sync(buf, PB_MIN(len, (size_t)65536), 5, false, &stride) >= 0;
 }
 
+/* A token that is no longer good, or was never for us, is refused with one of these. */
+static bool
+is_gone(int status)
+{
+	return status == 401 || status == 403 || status == 404 || status == 410;
+}
+
 /* What a failed request means for the URL that was asked. */
 static void
 request_failed(struct source *s, const struct fetch_result *r)
@@ -524,8 +587,10 @@ request_failed(struct source *s, const struct fetch_result *r)
 		open_failed(s, code, r->reason);
 		return;
 	}
-	if (strcmp(s->now_url, s->media_url) != 0 && r->err == PB_NO) {
-		/* Where it once led to is dead: ask the one that leads there. */
+	if (strcmp(s->now_url, s->media_url) != 0) {
+		/* Where it once led to is dead, name or token: ask the one that leads there. */
+		if (is_gone(r->http_status))
+			token_over(s, &s->led, "redirect");
 		say(s, LOG_INFO, "playlist.expired", r->reason);
 		strlcpy(s->now_url, s->media_url, sizeof(s->now_url));
 		wait_s(s, REOPEN_FLOOR_S / 2);
@@ -540,7 +605,9 @@ request_failed(struct source *s, const struct fetch_result *r)
 		return;
 	}
 	say(s, LOG_WARNING, "playlist.failed", r->reason);
-	if (track_failed(&s->track) || r->err == PB_NO)
+	if (s->variant >= 0 && is_gone(r->http_status))
+		token_over(s, &s->opened, "master");
+	if (track_failed(&s->track) || r->err == PB_NO || (s->variant >= 0 && r->http_status == 0))
 		source_reopen(s, r->reason);
 	else
 		schedule_reload(s, NULL);
@@ -582,10 +649,25 @@ deadline(struct source *s)
 	return ev_now(s->loop) + PB_MAX(REQUEST_MIN_S, s->ops->reserve_ms(s->arg) / 1e3 - 1);
 }
 
+/* All that was named with a master that is about to expire is named anew; nothing was missed. */
+static void
+renew(struct source *s)
+{
+	log_event(LOG_INFO, "token.renew", "channel=%s what=master age_s=%.1f", s->tune->guide_number,
+	    ev_now(s->loop) - s->opened.since);
+	s->resuming = true;
+	s->resume_msn = s->track.top_msn + 1;
+	s->resume_serial = s->track.next_serial;
+	playlist_clear(&s->list);
+	track_clear(&s->track);
+	open_channel(s);
+}
+
 static void
 load(struct source *s)
 {
 	uint32_t target_ms = atomic_load(&s->figures->target_ms);
+	bool led = strcmp(s->now_url, s->media_url) != 0;
 	struct fetch_options options = {
 		.kind = FETCH_PLAYLIST,
 		.url = s->now_url,
@@ -598,6 +680,23 @@ load(struct source *s)
 	};
 	int err;
 
+	if (s->variant >= 0 && s->has_media && s->track.started && !s->resuming && !s->track.restarting &&
+	    token_old(s, &s->opened)) {
+		renew(s);
+		return;
+	}
+	if (led && token_old(s, &s->led)) {
+		strlcpy(s->now_url, s->media_url, sizeof(s->now_url));
+		s->led.since = 0;
+		led = false;
+		options.channel_url = s->variant < 0;
+	}
+	if (led && s->has_media) {
+		/* Another one is a request away: it is not waited for long. */
+		options.tries = LED_TRIES;
+		options.deadline = PB_MIN(options.deadline, ev_now(s->loop) +
+		    PB_MAX(LED_WAIT_S, atomic_load(&s->figures->target_ms) * 1.5e-3));
+	}
 	s->load_start = ev_now(s->loop);
 	fetch_cancel(&s->fetch);
 	err = fetch_start(s->pool, &options, &s->fetch);
@@ -801,6 +900,7 @@ source_switch(struct source *s, unsigned number, const char *url, uint64_t seria
 	s->open_failures = s->bad_bodies = 0;
 	s->announced = s->has_media;
 	s->news_at = 0;
+	s->led = s->opened = (struct token){ 0 };
 	track_other(&s->track, serial, behind_ms);
 	open_channel(s);
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include <curl/curl.h>
+#include <openssl/x509_vfy.h>
 
 #include "base/pb.h"
 
@@ -87,6 +88,56 @@ final_err(CURLcode code)
 	}
 }
 
+static const char *
+certificate_text(long verify)
+{
+	switch (verify) {
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+		return "TLS: its certificate has expired";
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return "TLS: its certificate is not valid yet; is this machine's clock right?";
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+		return "TLS: its certificate is signed by itself, not by an authority that is trusted here";
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+		return "TLS: its certificate is from an authority that is not known here";
+	case X509_V_ERR_CERT_REVOKED:
+		return "TLS: its certificate was revoked";
+	case X509_V_OK: /* the chain is good, so it is the name */
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		return "TLS: its certificate is for another name";
+	default:
+		return "TLS: its certificate can't be trusted";
+	}
+}
+
+const char *
+verdict_tls_text(int code, long verify)
+{
+	switch ((CURLcode)code) {
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return certificate_text(verify);
+	case CURLE_SSL_CONNECT_ERROR:
+		return verify != X509_V_OK ? certificate_text(verify) :
+		    "TLS: no protocol or cipher in common, or the other side doesn't speak it";
+	case CURLE_SSL_CIPHER:
+		return "TLS: no cipher in common";
+	case CURLE_SSL_CACERT_BADFILE:
+		return "TLS: this machine's certificates of authorities can't be read";
+	case CURLE_SSL_INVALIDCERTSTATUS:
+		return "TLS: its certificate was revoked, or its state can't be told";
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+		return "TLS: its certificate can't be trusted";
+	default:
+		return NULL;
+	}
+}
+
 /* The connection failed, on the way to the response or in its body. */
 static void
 judge_transport(struct verdict *v, const struct verdict_try *t)
@@ -95,7 +146,9 @@ judge_transport(struct verdict *v, const struct verdict_try *t)
 	int err = final_err(code);
 
 	v->trouble = trouble_of_curl((int)code, t->os_error, t->got > 0 ? REACH_BODY : t->reach);
-	if (t->pos > 0)
+	if (verdict_tls_text((int)code, t->verify) != NULL)
+		because(v, "%s", verdict_tls_text((int)code, t->verify));
+	else if (t->pos > 0)
 		because(v, "%s after %" PRIu64 " bytes", curl_easy_strerror(code), t->pos);
 	else
 		because(v, "%s", curl_easy_strerror(code));

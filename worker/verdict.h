@@ -54,6 +54,7 @@ struct verdict_try {
 	bool replan;            /* stopped by us: ranges don't work here, and can be done without */
 	int stop_err;           /* stopped by us for this error, 0 if not */
 	int code;               /* curl's (CURLcode) */
+	long verify;            /* what was wrong with the certificate (X509_V_...), 0: nothing, or it was not asked */
 	bool connected;         /* a new connection was made */
 	enum trouble_reach reach; /* how far it got, kept connection or not */
 	long os_error;          /* errno of what failed, 0: nothing did */
@@ -80,6 +81,9 @@ struct verdict {
 	enum trouble trouble; /* in which way it failed */
 	char why[FETCH_REASON_MAX / 2]; /* for the log; "" when who stopped it said it already */
 };
+
+/* What is wrong with a TLS connection, in plain words; NULL when code is about something else. */
+const char *verdict_tls_text(int code, long verify);
 
 /* The transfer is over. */
 struct verdict verdict_transfer(const struct verdict_try *t);

@@ -227,6 +227,11 @@ tests_unit_sources_SOURCES = tests/unit/sources.c
 tests_unit_sources_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_sources_LDADD = libworker.a libbase.a $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/vitals
+tests_unit_vitals_SOURCES = tests/unit/vitals.c
+tests_unit_vitals_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_vitals_LDADD = libworker.a libbase.a $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/request
 tests_unit_request_SOURCES = tests/unit/request.c
 tests_unit_request_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

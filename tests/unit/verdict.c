@@ -5,6 +5,7 @@
  * through real connections are in fetch.c.
  */
 #include <check.h>
+#include <openssl/x509_vfy.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,6 +126,33 @@ START_TEST(every_failure_says_with_how_many_bytes_it_came)
 }
 END_TEST
 
+static const struct {
+	int code;
+	long verify;
+	const char *says;
+} tls[] = {
+	{ CURLE_PEER_FAILED_VERIFICATION, X509_V_ERR_CERT_HAS_EXPIRED, "has expired" },
+	{ CURLE_PEER_FAILED_VERIFICATION, X509_V_ERR_CERT_NOT_YET_VALID, "not valid yet" },
+	{ CURLE_PEER_FAILED_VERIFICATION, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "signed by itself" },
+	{ CURLE_PEER_FAILED_VERIFICATION, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "authority that is not known" },
+	{ CURLE_PEER_FAILED_VERIFICATION, X509_V_OK, "another name" },
+	{ CURLE_PEER_FAILED_VERIFICATION, X509_V_ERR_CERT_REVOKED, "revoked" },
+	{ CURLE_SSL_CONNECT_ERROR, X509_V_OK, "no protocol or cipher" },
+	{ CURLE_SSL_CONNECT_ERROR, X509_V_ERR_CERT_HAS_EXPIRED, "has expired" },
+	{ CURLE_SSL_CACERT_BADFILE, X509_V_OK, "can't be read" },
+};
+
+START_TEST(what_is_wrong_with_tls_is_said_in_plain_words)
+{
+	struct verdict_try t = { .kind = FETCH_PLAYLIST, .code = tls[_i].code, .verify = tls[_i].verify };
+	struct verdict v = verdict_transfer(&t);
+
+	ck_assert_msg(strstr(v.why, tls[_i].says) != NULL, "%s", v.why);
+	ck_assert_ptr_nonnull(strstr(v.why, "TLS: "));
+	ck_assert_ptr_null(verdict_tls_text(CURLE_COULDNT_CONNECT, 0));
+}
+END_TEST
+
 START_TEST(a_name_without_an_address_is_asked_for_again)
 {
 	static const struct {
@@ -218,6 +246,7 @@ main(void)
 	suite_add_tcase(suite, tc);
 	tcase_add_loop_test(tc, what_became_of_a_try_decides_what_follows, 0, (int)NITEMS(rows));
 	tcase_add_test(tc, every_failure_says_with_how_many_bytes_it_came);
+	tcase_add_loop_test(tc, what_is_wrong_with_tls_is_said_in_plain_words, 0, (int)NITEMS(tls));
 	tcase_add_test(tc, a_name_without_an_address_is_asked_for_again);
 	tcase_add_loop_test(tc, a_try_that_stands_still_goes_to_another_address, 0, (int)NITEMS(timeouts));
 	tcase_add_test(tc, pauses_double_up_to_their_bound_and_respect_what_the_server_asks);
