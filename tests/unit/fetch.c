@@ -831,7 +831,7 @@ START_TEST(the_deadline_does_not_end_a_body_that_moves)
 {
 	struct job *j = job(FETCH_SEGMENT, "/drip");
 
-	j->o.deadline = ev_now(loop) + 0.2;
+	j->o.deadline = ev_now(loop) + 0.4; /* the body takes 500 ms */
 	go(j);
 	wait_for(j);
 	ck_assert_int_eq(j->r.err, 0);
