@@ -204,6 +204,8 @@ struct msg_client {
 	uint32_t slot;
 	uint32_t resume; /* 1: its slot says where it is; head is empty */
 	uint32_t head_len;
+	uint32_t back;     /* 1: it was cut off at `offset` a moment ago, and goes on there as far as the window has it */
+	uint64_t offset;
 	char head[512]; /* STATE_HEAD_MAX; the response head, to be sent before the body */
 };
 

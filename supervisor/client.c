@@ -453,6 +453,13 @@ send_client(struct client *c)
 	struct msg_client msg = { .client = c->number, .slot = c->slot, .resume = c->resume };
 	int err;
 
+	if (!c->resume && !c->came_back)
+		c->came_back = comeback_take(&c->stream->streams->comeback, c->address, c->agent, c->stream->number,
+		    ev_now(loop_of(c)), &c->back_at);
+	if (!c->resume && c->came_back) {
+		msg.back = 1;
+		msg.offset = c->back_at;
+	}
 	if (!c->resume)
 		msg.head_len = (uint32_t)tuner_stream_head(msg.head, c->stream->tuner % UNIT_TUNERS, time(NULL));
 	err = worker_send(c->stream->worker, MSG_S_CLIENT, &msg, sizeof(msg), &c->conn.fd, 1);
@@ -467,8 +474,8 @@ send_client(struct client *c)
 	c->served_at = ev_now(loop_of(c));
 	note(c, -1);
 	log_event(LOG_INFO, "client.open",
-	    "channel=%s client=%" PRIu64 " peer=%s tuner=%d after_ms=%.0f agent=\"%s\"", c->stream->guide_number, c->number,
-	    c->address, c->stream->tuner, (c->served_at - c->since) * 1e3, c->agent);
+	    "channel=%s client=%" PRIu64 " peer=%s tuner=%d after_ms=%.0f back=%s agent=\"%s\"", c->stream->guide_number,
+	    c->number, c->address, c->stream->tuner, (c->served_at - c->since) * 1e3, c->came_back ? "yes" : "no", c->agent);
 	if (c->duration_s != 0) {
 		ev_timer_set(&c->deadline, c->duration_s, 0.0);
 		ev_timer_start(loop_of(c), &c->deadline);
@@ -508,5 +515,8 @@ client_reported(struct client *c, const struct msg_client_report *report)
 		stream_client_left(c->stream);
 		return;
 	}
+	if ((report->event == CLIENT_GONE || report->event == CLIENT_GHOST) && slot_of(c) != NULL)
+		comeback_note(&c->stream->streams->comeback, c->address, c->agent, c->stream->number,
+		    atomic_load_explicit(&slot_of(c)->offset, memory_order_relaxed), ev_now(loop_of(c)));
 	end(c, msg_client_event_name(report->event), report->sent, true);
 }

@@ -58,6 +58,8 @@ struct client {
 	bool unsettled;      /* has a slot, and waits for the holder's barrier before the worker is told */
 	bool behind;         /* ...which the barrier that is under way covers */
 	ev_tstamp since, served_at;
+	bool came_back;      /* it was cut off a moment ago, at back_at */
+	uint64_t back_at;
 	uint64_t moved_sent; /* what its slot said was sent, when that last changed */
 	int64_t moved_ns;    /* CLOCK_MONOTONIC: when it did, or couldn't have */
 	ev_io watch;         /* while waiting */

@@ -30,6 +30,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/child.h supervisor/child.c \
 	supervisor/choose.h supervisor/choose.c \
 	supervisor/client.h supervisor/client.c \
+	supervisor/comeback.h supervisor/comeback.c \
 	supervisor/control.h supervisor/control.c \
 	supervisor/crash.h supervisor/crash.c \
 	supervisor/front.h supervisor/front.c \

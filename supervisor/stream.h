@@ -37,6 +37,7 @@
 #include "config/config.h"
 #include "ipc/state.h"
 #include "supervisor/client.h"
+#include "supervisor/comeback.h"
 #include "supervisor/crash.h"
 #include "supervisor/http.h"
 #include "supervisor/keep.h"
@@ -138,6 +139,7 @@ struct streams {
 	struct upstreams upstreams; /* what is known of providers */
 	bool unlimited; /* said: a slot could not be locked */
 	const char *testcard_url; /* NULL: there is none */
+	struct comeback comeback;    /* who was cut off a moment ago */
 	struct learned learned; /* reserves that outages taught */
 	uint64_t memory_limit; /* bytes of all spools */
 	bool closing;

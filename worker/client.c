@@ -188,9 +188,27 @@ client_tell(struct client *c, enum msg_client_event event)
 	c->all->on_event(c->all->arg, &report);
 }
 
+/*
+ * How much of the stream its host has, as far as it said: what it was given
+ * beyond that died in the socket. A reset leaves the kernel's count behind.
+ */
+static void
+note_acked(struct client *c)
+{
+	struct state_slot *slot = c->slot;
+	struct wire wire;
+
+	if (wire_read(c->fd, &wire) != 0 || atomic_load(&slot->planned) || wire.acked <= slot->base_written)
+		return;
+	c->next = PB_MIN(c->next, slot->base_offset + (wire.acked - slot->base_written));
+	atomic_store_explicit(&slot->offset, c->next, memory_order_relaxed);
+}
+
 static void
 client_end(struct client *c, enum msg_client_event event)
 {
+	if (event == CLIENT_GONE || event == CLIENT_GHOST)
+		note_acked(c);
 	atomic_store_explicit(&c->slot->phase, SLOT_ENDED, memory_order_release);
 	client_tell(c, event);
 	client_free(c);
@@ -284,6 +302,40 @@ place(const struct clients *cs, uint64_t *offset)
 	    released, offset, &pcr);
 }
 
+/*
+ * One that was cut off at `at` and came back: the key frame in front of it,
+ * if that is no more than a burst away, else the one behind it. false: the
+ * window has neither.
+ */
+static bool
+place_back(const struct clients *cs, uint64_t at, uint64_t *offset)
+{
+	const struct state *state = cs->state;
+	uint64_t marks = state->snapshot[atomic_load(&state->commit) & 1].marks;
+	uint64_t first = marks >= STATE_INDEX ? marks - STATE_INDEX + 1 : 0;
+	uint64_t tail = atomic_load(&state->tail), released = atomic_load(&state->released);
+	uint64_t behind = UINT64_MAX;
+
+	if (at < tail || at > released)
+		return false;
+	for (uint64_t n = marks; n > first; n--) {
+		const struct state_mark *mark = &state->marks[(n - 1) % STATE_INDEX];
+		uint64_t key = atomic_load_explicit(&mark->offset, memory_order_relaxed);
+
+		if (!(atomic_load_explicit(&mark->pcr_27m_key, memory_order_relaxed) & 1) || key >= released)
+			continue;
+		if (key < tail)
+			break;
+		if (key <= at) {
+			*offset = state_span_ms(state, key, at) <= cs->burst_ms || behind == UINT64_MAX ? key : behind;
+			return true;
+		}
+		behind = key;
+	}
+	*offset = behind;
+	return behind != UINT64_MAX;
+}
+
 /* A client in its slot, watched, not yet served. Takes fd; NULL when there is no memory (fd is closed then). */
 static struct client *
 client_new(struct clients *cs, const struct msg_client *from, int fd)
@@ -323,7 +375,7 @@ clients_add(struct clients *cs, const struct msg_client *from, int fd)
 		close(fd);
 		return PB_EPEER;
 	}
-	if (!place(cs, &offset)) {
+	if (!(from->back && place_back(cs, from->offset, &offset)) && !place(cs, &offset)) {
 		close(fd);
 		return PB_NO;
 	}

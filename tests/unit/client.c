@@ -253,6 +253,46 @@ START_TEST(a_viewer_that_does_not_read_holds_its_window_shut)
 }
 END_TEST
 
+/* The first tick in what a viewer got. */
+static uint64_t
+first_tick(int fd)
+{
+	char head[sizeof(HEAD)];
+	uint8_t p[TS_PACKET];
+	uint64_t tick;
+
+	ck_assert_int_eq(recv(fd, head, strlen(HEAD), MSG_WAITALL), (ssize_t)strlen(HEAD));
+	ck_assert_int_eq(recv(fd, p, sizeof(p), MSG_WAITALL), (ssize_t)sizeof(p));
+	memcpy(&tick, p + 4, sizeof(tick));
+	return tick;
+}
+
+/* Where it was cut off, in ticks, and where it goes on; 100 ticks are released, a burst is ten, a key frame every five. */
+static const struct {
+	uint64_t at, from;
+} backs[] = {
+	{ 52, 50 }, { 50, 50 }, { 3, 0 }, { 99, 95 }, { 100, 95 },
+	{ 1000, 85 }, /* nonsense: as anybody else */
+};
+
+START_TEST(one_that_was_cut_off_goes_on_where_it_was)
+{
+	struct msg_client msg = { .client = 9, .slot = 5, .head_len = strlen(HEAD), .back = 1 };
+	int pair[2];
+
+	memcpy(msg.head, HEAD, strlen(HEAD));
+	msg.offset = backs[_i].at * TICK_BYTES;
+	stream(100);
+	tcp_pair(pair, 0);
+	ck_assert_int_eq(clients_add(clients, &msg, pair[0]), 0);
+	ev_run(loop, EVRUN_NOWAIT);
+	ck_assert_uint_le(first_tick(pair[1]), backs[_i].from + 4);
+	ck_assert_uint_ge(state->slots[5].base_offset, backs[_i].from / 5 * 5 * TICK_BYTES);
+	ck_assert_uint_le(state->slots[5].base_offset, backs[_i].from * TICK_BYTES);
+	close(pair[1]);
+}
+END_TEST
+
 START_TEST(many_viewers_are_looked_at_in_slices)
 {
 	enum { N = 100 };
@@ -596,6 +636,7 @@ main(void)
 	tcase_add_test(tc, the_kernel_knows_where_a_viewer_is);
 	tcase_add_test(tc, a_viewers_connection_is_measured_once_a_second);
 	tcase_add_test(tc, a_viewer_that_does_not_read_holds_its_window_shut);
+	tcase_add_loop_test(tc, one_that_was_cut_off_goes_on_where_it_was, 0, (int)NITEMS(backs));
 	tcase_add_test(tc, many_viewers_are_looked_at_in_slices);
 	tcase_add_test(tc, nothing_released_is_an_answer_not_a_connection);
 	tcase_add_test(tc, a_slot_that_is_taken_or_impossible_is_refused);
