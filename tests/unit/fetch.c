@@ -615,7 +615,7 @@ setup(void)
 	ev_io_init(&site.io, on_accept, site.fd, EV_READ);
 	ev_io_start(loop, &site.io);
 
-	settings = (struct msg_settings){ .connect_timeout_ms = 500, .try_timeout_ms = 200, .try_step_ms = 50, .tries = 3,
+	settings = (struct msg_settings){ .connect_timeout_ms = 500, .try_timeout_ms = 5000, .try_step_ms = 50, .tries = 3,
 		.backoff_ms = 20, .backoff_max_ms = 50, .keepalive_ms = 10000, .connections = 3 };
 	ck_assert_int_eq(resolve_new(&names, loop), 0);
 	pool = NULL;
@@ -643,6 +643,14 @@ teardown(void)
 	close(site.fd);
 	ev_loop_destroy(loop);
 	ck_assert(turn.longest < 0.1);
+}
+
+/* For what waits for time-outs. Everybody else has room: on a busy machine an answer may take a while. */
+static void
+hasty(void)
+{
+	settings.try_timeout_ms = 200;
+	new_pool(NULL, 0, false);
 }
 
 START_TEST(a_segment_arrives_byte_for_byte)
@@ -714,8 +722,11 @@ static const char *const mended[] = { "/cut", "/whole-cut", "/shifted-cut", "/st
 
 START_TEST(what_can_be_mended_arrives_whole)
 {
-	struct job *j = run(FETCH_SEGMENT, mended[_i]);
+	struct job *j;
 
+	if (strncmp(mended[_i], "/stall", 6) == 0)
+		hasty();
+	j = run(FETCH_SEGMENT, mended[_i]);
 	whole(j);
 	free(j);
 }
@@ -799,8 +810,10 @@ END_TEST
 
 START_TEST(who_never_answers_is_given_up_after_all_tries)
 {
-	struct job *j = run(FETCH_SEGMENT, "/never");
+	struct job *j;
 
+	hasty();
+	j = run(FETCH_SEGMENT, "/never");
 	ck_assert_int_eq(j->r.err, PB_ETIME);
 	ck_assert_uint_eq(j->r.tries, 3);
 	ck_assert_int_eq(site.requests, 3);
@@ -902,6 +915,7 @@ START_TEST(an_account_that_counts_connections_is_never_asked_twice)
 {
 	struct job *j = job(FETCH_SEGMENT, "/stall-head");
 
+	hasty();
 	fetch_pool_one(pool, true);
 	j->o.hedge_ms = 30;
 	go(j);
@@ -1206,6 +1220,7 @@ START_TEST(a_body_that_drips_for_ever_is_given_up)
 {
 	struct job *j = job(FETCH_PLAYLIST, "/slow/200");
 
+	hasty();
 	j->o.tries = 1;
 	go(j);
 	wait_for(j);
