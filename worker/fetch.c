@@ -1538,6 +1538,12 @@ fetch_pool_rerouted(struct fetch_pool *p, const struct sockaddr *gone)
 	}
 }
 
+bool
+fetch_pool_second(struct fetch_pool *p)
+{
+	return interfaces_second(&p->interfaces, ev_now(p->loop));
+}
+
 uint64_t
 fetch_pool_rate_bps(const struct fetch_pool *p)
 {

@@ -214,6 +214,9 @@ void fetch_pool_patience(struct fetch_pool *pool, uint32_t permille);
  */
 void fetch_pool_rerouted(struct fetch_pool *pool, const struct sockaddr *gone);
 
+/* Once a second: is the first of several interfaces to be tried again? true: it is in use now. */
+bool fetch_pool_second(struct fetch_pool *pool);
+
 /* Bits per second of the bodies that are under way, 0 when none has been for a second. */
 uint64_t fetch_pool_rate_bps(const struct fetch_pool *pool);
 

@@ -248,6 +248,9 @@ line_second(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	publish(l);
 	record_trouble(l);
+	if (fetch_pool_second(l->pool))
+		log_event(LOG_INFO, "network.return", "channel=%s interface=\"%s\"", l->tune.guide_number,
+		    fetch_pool_way(l->pool).interface);
 	if (!l->media)
 		return;
 	if (l->streaming && l->seconds % SLICE_S == 0) {
