@@ -40,7 +40,7 @@
 
 #include "base/url.h"
 
-#define MSG_VERSION 5
+#define MSG_VERSION 6
 #define MSG_FDS_MAX 4
 #define MSG_DATA_MAX 32768
 #define MSG_HEADERS_MAX 4096

@@ -515,7 +515,8 @@ client_reported(struct client *c, const struct msg_client_report *report)
 		stream_client_left(c->stream);
 		return;
 	}
-	if ((report->event == CLIENT_GONE || report->event == CLIENT_GHOST) && slot_of(c) != NULL)
+	/* One that had closed its side before left on purpose, and wants what is on now when it comes again. */
+	if (!c->eof && (report->event == CLIENT_GONE || report->event == CLIENT_GHOST) && slot_of(c) != NULL)
 		comeback_note(&c->stream->streams->comeback, c->address, c->agent, c->stream->number,
 		    atomic_load_explicit(&slot_of(c)->offset, memory_order_relaxed), ev_now(loop_of(c)));
 	end(c, msg_client_event_name(report->event), report->sent, true);

@@ -7,7 +7,8 @@
 #include <string.h>
 
 void
-comeback_note(struct comeback *all, const char *address, const char *agent, uint64_t stream, uint64_t offset, double now_s)
+comeback_note(
+    struct comeback *all, const char *address, const char *agent, uint64_t stream, uint64_t offset, double now_s)
 {
 	struct comeback_one *one = &all->one[all->next];
 
@@ -20,12 +21,13 @@ comeback_note(struct comeback *all, const char *address, const char *agent, uint
 }
 
 bool
-comeback_take(struct comeback *all, const char *address, const char *agent, uint64_t stream, double now_s, uint64_t *offset)
+comeback_take(
+    struct comeback *all, const char *address, const char *agent, uint64_t stream, double now_s, uint64_t *offset)
 {
 	for (unsigned n = 1; n <= COMEBACK_MAX; n++) { /* the newest first */
 		struct comeback_one *one = &all->one[(all->next + COMEBACK_MAX - n) % COMEBACK_MAX];
 
-		if (one->at_s == 0 || now_s - one->at_s > COMEBACK_S || one->stream != stream ||
+		if (one->at_s == 0 || now_s < one->at_s || now_s - one->at_s > COMEBACK_S || one->stream != stream ||
 		    strcmp(one->address, address) != 0 || strncmp(one->agent, agent, sizeof(one->agent) - 1) != 0)
 			continue;
 		one->at_s = 0;

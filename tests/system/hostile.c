@@ -10,6 +10,7 @@
  *	keep   waits for the answer (the default)
  *	half   shuts its sending side down, and waits for the answer
  *	reset  throws the connection away, so that the peer gets an RST
+ *	cut    waits for the answer, and does so at the end of all
  *
  * It reads after -w MS only, with a receive buffer of -b BYTES, and what the
  * first connection gets goes to FILE. The line "sent" on standard output
@@ -49,7 +50,7 @@
 #define TURN_S 0.005
 #define STATUSES 600
 
-enum end { END_KEEP, END_HALF, END_RESET };
+enum end { END_KEEP, END_HALF, END_RESET, END_CUT };
 
 struct conn {
 	ev_io io;
@@ -260,6 +261,8 @@ make(struct conn *c)
 	if (fd == -1)
 		fail("socket");
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (ending == END_CUT)
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
 	if (rcvbuf > 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
 	ev_io_init(&c->io, on_io, fd, EV_WRITE);
@@ -357,7 +360,10 @@ main(int argc, char **argv)
 			interval_ms = number(optarg, 1, 60000);
 			break;
 		case 'e':
-			ending = strcmp(optarg, "half") == 0 ? END_HALF : strcmp(optarg, "reset") == 0 ? END_RESET : END_KEEP;
+			ending = strcmp(optarg, "half") == 0 ? END_HALF :
+			    strcmp(optarg, "reset") == 0         ? END_RESET :
+			    strcmp(optarg, "cut") == 0           ? END_CUT :
+								   END_KEEP;
 			break;
 		case 'w':
 			wait_ms = number(optarg, 1, 600000);

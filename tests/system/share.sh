@@ -116,6 +116,28 @@ equal "answer" "$(raw 'GET /auto/v1?duration=3 HTTP/1.1\r\nHost: x\r\nConnection
 at_least "bytes" "$(jq .bytes "$T/raw.json")" 100000
 at_least "milliseconds" "$(jq .last_ms "$T/raw.json")" 2900
 
+it "a viewer that was reset and comes back goes on where its picture was; another agent begins as anybody does"
+stamps() {
+	"$PROGRAMS/plexbridge-origin" --analyse "$T/$1.ts" | jq "[.pids[] | select(.kind == \"video\")][0].$2"
+}
+grown() {
+	[ "$(wc -c <"$T/cut.raw")" -ge 300000 ]
+}
+printf 'GET /auto/v1 HTTP/1.1\r\nHost: x\r\nUser-Agent: Cut/1\r\n\r\n' >"$T/cut.request"
+begin cut -t 120 -e cut -o "$T/cut.raw" <"$T/cut.request"
+expect "media for the viewer that is cut off" until_true "$PATIENCE" grown
+away cut
+bridge wait-log 'event=client.close .*why="gone"'
+curl -s -m 3 -A Other/1 -o "$T/other.ts" "$(bridge url)/auto/v1" &
+curl -s -m 3 -A Cut/1 -o "$T/back.ts" "$(bridge url)/auto/v1"
+wait $!
+sed '1,/^\r$/d' "$T/cut.raw" >"$T/cut.ts"
+last=$(stamps cut last_dts) first=$(stamps back first_dts)
+at_most "first DTS of the one that came back" "$first" "$last"
+at_least "first DTS of the one that came back" "$first" "$(awk -v l="$last" 'BEGIN { print l - 1.5 * 90000 }')"
+expect "told" bridge log 'event=client.open .*back=yes agent="Cut/1"' >/dev/null
+expect "told of the other" bridge log 'event=client.open .*back=no agent="Other/1"' >/dev/null
+
 it "a client that vanishes while it waits for media gives its tuner back at once"
 origin fault channel=c,kind=any,fault=stall-head
 watch v1 /auto/v1

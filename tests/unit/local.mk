@@ -136,6 +136,11 @@ tests_unit_outlook_SOURCES = tests/unit/outlook.c
 tests_unit_outlook_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_outlook_LDADD = libworker.a libbase.a $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/comeback
+tests_unit_comeback_SOURCES = tests/unit/comeback.c
+tests_unit_comeback_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_comeback_LDADD = libsupervisor.a libbase.a $(BSD_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/learned
 tests_unit_learned_SOURCES = tests/unit/learned.c
 tests_unit_learned_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
