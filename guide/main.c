@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@
 
 #define CHANNEL_FD 3
 #define SEND_MS 10000
+#define GUIDE_NICE 10
 
 /*
  * For a supervisor
@@ -122,6 +124,9 @@ serve(void)
 	if (status != 0)
 		return status;
 	kind = job_get(&job, "kind");
+	/* A guide is a second of work that nobody waits for; streams do not wait at all. */
+	if (strcmp(kind, "guide") == 0 || strcmp(kind, "fetch") == 0)
+		(void)setpriority(PRIO_PROCESS, 0, GUIDE_NICE);
 	if (strcmp(kind, "list") == 0)
 		run_list(&run);
 	else if (strcmp(kind, "fetch") == 0)
