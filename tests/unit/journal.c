@@ -82,7 +82,7 @@ START_TEST(a_journal_cut_at_any_byte_loses_at_most_its_last_entry)
 	ssize_t len;
 	int fd;
 
-	for (unsigned i = 0; i < 20; i++) {
+	for (unsigned i = 0; i < 8; i++) {
 		snprintf(key, sizeof(key), "nchannel%u", i);
 		snprintf(number, sizeof(number), "%u", 100 + i);
 		ck_assert_uint_eq(journal_add(j, "A name", key, NULL), i);
@@ -92,7 +92,7 @@ START_TEST(a_journal_cut_at_any_byte_loses_at_most_its_last_entry)
 	journal_free(&j);
 	fd = openat(dir, "lineup.journal", O_RDWR);
 	len = read(fd, bytes, sizeof(bytes));
-	ck_assert_int_gt(len, 1000);
+	ck_assert_int_gt(len, 400);
 	for (ssize_t cut = 0; cut <= len; cut++) {
 		uint32_t lines = 0;
 
@@ -308,6 +308,7 @@ main(void)
 	int failed;
 
 	suite_add_tcase(s, tc);
+	tcase_set_timeout(tc, 60); /* a file opened and written a thousand times, on any machine */
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, what_was_written_is_there_after_a_restart);
 	tcase_add_test(tc, a_journal_cut_at_any_byte_loses_at_most_its_last_entry);
