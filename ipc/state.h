@@ -27,7 +27,7 @@
 #include "ipc/recorder.h"
 
 #define STATE_MAGIC UINT32_C(0x50425331) /* "PBS1" */
-#define STATE_LAYOUT 2
+#define STATE_LAYOUT 3
 #define STATE_SLOTS 2048   /* clients of one stream */
 #define STATE_HEAD_MAX 512 /* bytes of a response head */
 #define STATE_PRELUDE_MAX (8 * 188)
@@ -91,6 +91,12 @@ struct state_upstream {
 	uint32_t stream;  /* 1: plain TS, serial counts connections */
 };
 
+/* What a commit ends with, as far as worker/writer.h decides about filler; bits. */
+enum state_filler {
+	STATE_HAD_RESERVE = 1, /* there was a reserve since the last filler */
+	STATE_FILLING = 2,
+};
+
 struct state_snapshot {
 	uint64_t head; /* bytes that exist */
 	int64_t head_pcr_27m;
@@ -104,6 +110,7 @@ struct state_snapshot {
 	int64_t rate_ppm;
 	int64_t first_pcr_27m; /* of the stream */
 	uint32_t conform_len;
+	uint32_t filler; /* enum state_filler */
 	_Alignas(8) uint8_t conform[STATE_CONFORM_MAX];
 };
 
@@ -138,6 +145,8 @@ struct state_figures {
 	_Atomic uint32_t loss_permille; /* of its segments to us, lately: those that came out of order or again */
 	_Atomic uint32_t error_permille; /* of requests that failed or were repeated, lately */
 	_Atomic uint32_t learned_ms; /* the reserve that outages taught; 0: none did */
+	_Atomic uint32_t fillers;   /* times that the reserve was spent and filler began */
+	_Atomic uint64_t filler_ms; /* of it, so far */
 };
 
 /*

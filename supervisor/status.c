@@ -160,6 +160,8 @@ upstream_object(const struct stream *s)
 	json_object_set_new(o, "segments_lost", number(figure(&f->segments_lost)));
 	json_object_set_new(o, "splices", number(figure(&f->splices)));
 	json_object_set_new(o, "underruns", number(figure(&f->underruns)));
+	json_object_set_new(o, "fillers", number(figure32(&f->fillers)));
+	json_object_set_new(o, "filler_s", json_real((double)figure(&f->filler_ms) / 1e3));
 	json_object_set_new(o, "target_s", json_real((double)figure32(&f->target_ms) / 1e3));
 	json_object_set_new(o, "quality", json_string(quality_name(figure32(&f->quality))));
 	json_object_set_new(o, "rtt_ms", number(figure32(&f->rtt_ms)));

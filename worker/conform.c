@@ -24,11 +24,12 @@
 #include "worker/conform.h"
 #include "worker/demux.h"
 #include "worker/es.h"
+#include "worker/filler.h"
 #include "worker/interleave.h"
 #include "worker/splice.h"
 #include "worker/unit.h"
 
-#define SNAPSHOT_MAGIC UINT64_C(0x0002464e4f434250) /* "PBCONF", layout 2 */
+#define SNAPSHOT_MAGIC UINT64_C(0x0003464e4f434250) /* "PBCONF", layout 3 */
 #define NO_PMT_PACKETS 40000 /* an endless source without a PMT: 7 MB say enough */
 
 struct arrival {
@@ -56,6 +57,8 @@ struct conform {
 	uint64_t msn;
 	bool in_segment;
 	bool given; /* the output is the caller's until the next call */
+	struct filler filler;
+	bool filling; /* filler knows where it goes on */
 	struct conform_stats stats;
 };
 
@@ -101,6 +104,7 @@ conform_free(struct conform **cp)
 
 	if (c == NULL)
 		return;
+	filler_clear(&c->filler);
 	demux_clear(&c->demux);
 	splice_clear(&c->splice);
 	interleave_clear(&c->interleave);
@@ -123,12 +127,14 @@ void
 conform_begin(struct conform *c, const struct conform_input *in)
 {
 	bool loaded = c->in_segment && c->demux.framing.packets == 0 && c->splice.resend;
-	bool anew = in->discontinuity || in->source != c->splice.s.source;
+	/* Filler in the middle of a segment opened a joint already: with that, the same segment goes on. */
+	bool again = loaded && in->msn == c->msn && c->splice.s.filled;
+	bool anew = (in->discontinuity && !again) || in->source != c->splice.s.source;
 
 	take_back(c);
 	if (c->in_segment && !loaded)
 		(void)conform_end(c, true);
-	if (loaded && (in->continues || in->msn != c->msn))
+	if (loaded && (in->continues || in->msn != c->msn) && !c->splice.s.filled)
 		splice_catch_up(&c->splice);
 	else if (!in->continues && !(c->splice.resend && in->msn == c->msn && !c->in_segment))
 		c->splice.resend = false;
@@ -177,6 +183,68 @@ conform_end(struct conform *c, bool truncated)
 	c->base = arrival(c);
 	c->in_segment = false;
 	c->splice.resend = false;
+	return err;
+}
+
+bool
+conform_fill_learn(struct conform *c, const void *packets, size_t len)
+{
+	return filler_learn(&c->filler, &c->interleave.mux, packets, len);
+}
+
+void
+conform_fill_forget(struct conform *c)
+{
+	filler_clear(&c->filler);
+	c->filling = false;
+}
+
+bool
+conform_filled(const struct conform *c)
+{
+	return c->splice.s.filled;
+}
+
+static int
+fill_begin(struct conform *c)
+{
+	int64_t ends[ROLES];
+	int err = interleave_flush(&c->interleave);
+
+	if (err != 0)
+		return err;
+	splice_fill(&c->splice);
+	for (int r = 0; r < ROLES; r++)
+		ends[r] = c->splice.s.track[r].end;
+	filler_begin(&c->filler, &c->interleave.mux, ends);
+	c->filling = true;
+	return 0;
+}
+
+int
+conform_fill(struct conform *c, int64_t until_27m)
+{
+	const struct tsmux_state *s = &c->interleave.mux.s;
+	int err = 0;
+
+	take_back(c);
+	if (!interleave_started(&c->interleave) || !filler_ready(&c->filler, &c->interleave.mux))
+		return PB_NO;
+	if (!c->filling || !c->splice.s.filled)
+		err = fill_begin(c);
+	if (err == 0)
+		err = filler_make(&c->filler, &c->interleave.mux, until_27m);
+	/* Media goes on behind both, so that none of it is cut for the other. */
+	for (int r = 0; r < ROLES; r++) {
+		const struct splice_track *t = &c->splice.s.track[r];
+
+		if (s->last_dts[r] != TS_NOTIME && s->last_dts[r] != t->out)
+			splice_filled(&c->splice, (enum role)r, s->last_dts[r],
+			    r == ROLE_AUDIO ? c->filler.next_90k[r] : s->last_dts[r] + c->filler.cts_90k + t->dur);
+	}
+	if (c->filler.sound != NULL && s->stream[ROLE_VIDEO].listed)
+		splice_filled(&c->splice, ROLE_VIDEO, s->last_dts[ROLE_VIDEO], c->splice.s.track[ROLE_AUDIO].end);
+	c->base = arrival(c);
 	return err;
 }
 

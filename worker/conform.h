@@ -25,7 +25,7 @@
  * worker/splice.h (their times; every cut), worker/interleave.h (their
  * order) and worker/tsmux.h (packets).
  *
- * Not here: what to do while nothing comes (filler), when bytes may leave
+ * Not here: when to fill (worker/writer.h), when bytes may leave
  * (worker/pace.h).
  */
 #ifndef PLEXBRIDGE_WORKER_CONFORM_H
@@ -132,7 +132,23 @@ int conform_feed(struct conform *c, const void *buf, size_t len);
  */
 int conform_end(struct conform *c, bool truncated);
 
-/* Is there output? Gives it, once. Calls to begin, feed and end take it back. */
+/*
+ * Nothing comes, and the viewer has waited long enough (worker/filler.h).
+ * First teach it, with packets of this very output that begin at a key mark
+ * and end between access units; newest first, until it answers true: all
+ * is known. Then fill, again and again, until the output's PCR is at
+ * until_27m. What comes after that is joined behind it at a key frame.
+ * conform_fill() gives 0; PB_NO when nothing was learned, or no stream
+ * runs; PB_ELIMIT, PB_ENOMEM. Forget what is of no more use.
+ */
+bool conform_fill_learn(struct conform *c, const void *packets, size_t len);
+int conform_fill(struct conform *c, int64_t until_27m);
+void conform_fill_forget(struct conform *c);
+
+/* Does filler stand at the output's end? Also true after a load. */
+bool conform_filled(const struct conform *c);
+
+/* Is there output? Gives it, once. Calls to begin, feed, end and fill take it back. */
 bool conform_take(struct conform *c, struct conform_output *out);
 
 /* Describe where the stream stands behind all that conform_take() gave. Take first. */

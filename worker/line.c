@@ -72,6 +72,7 @@ struct line {
 	uint64_t vital_keys;    /* key frames before what is looked at now */
 	uint32_t segment_ms;    /* of the one in hand */
 	bool streaming;         /* a plain stream: it is looked at slice by slice */
+	int64_t filler_ns;      /* since when there is filler; 0: there is none */
 	int64_t media_ns;       /* when media last came to the spool */
 	bool again;             /* the segment that `resumed` names comes once more, from its start */
 	struct state_upstream resumed;
@@ -92,6 +93,25 @@ now_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+/* Say it when filler begins, and when media is back. */
+static void
+watch_filler(struct line *l, int64_t now)
+{
+	bool filling = writer_filling(l->writer);
+
+	if (filling == (l->filler_ns != 0))
+		return;
+	if (filling) {
+		log_event(LOG_WARNING, "filler.begin", "channel=%s fillers=%u why=\"%.*s\"", l->tune.guide_number,
+		    atomic_load(&l->state->figures.fillers), (int)sizeof(l->state->reason) - 1, l->state->reason);
+		l->filler_ns = now;
+		return;
+	}
+	log_event(LOG_INFO, "filler.end", "channel=%s duration_ms=%lld", l->tune.guide_number,
+	    (long long)((now - l->filler_ns) / 1000000));
+	l->filler_ns = 0;
+}
+
 static void
 line_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -105,6 +125,7 @@ line_tick(struct ev_loop *loop, ev_timer *w, int revents)
 		failover_tick(l->failover);
 	if (writer_tick(l->writer, now, l->ops->hold_at(l->arg)))
 		l->ops->released(l->arg);
+	watch_filler(l, now);
 	if (writer_room(l->writer)) {
 		prefetch_resume(l->prefetch);
 		source_resume(l->source);

@@ -42,6 +42,14 @@ pace_set_burst(struct pace *pace, uint32_t burst_ms)
 }
 
 void
+pace_draw_in(struct pace *pace, int64_t by_27m)
+{
+	/* A player that is ahead of what exists stands still: its clock is drawn in with the burst's. */
+	pace->anchor_pcr_27m -= PB_MAX(by_27m - pace->burst_27m, 0);
+	pace->burst_27m = PB_MAX(pace->burst_27m - by_27m, 0);
+}
+
+void
 pace_set_target(struct pace *pace, uint32_t reserve_ms)
 {
 	pace->target_27m = reserve_ms * MS_27M;

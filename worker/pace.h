@@ -58,6 +58,12 @@ void pace_set_burst(struct pace *pace, uint32_t burst_ms);
 uint64_t pace_release(struct pace *pace, const struct state *state, uint64_t marks, uint64_t head,
     int64_t head_pcr_27m, uint64_t released, int64_t now_ns);
 
+/*
+ * Stand so much further back: nothing was there to be released, and what
+ * comes shall not leave in one heap.
+ */
+void pace_draw_in(struct pace *pace, int64_t by_27m);
+
 /* When the reserve that was reached at the start is known, or learned anew. */
 void pace_set_target(struct pace *pace, uint32_t reserve_ms);
 

@@ -22,6 +22,7 @@
 #define WINDOW_AHEAD_90K 90000 /* at a segment's start: its duration and this */
 #define WINDOW_INSIDE_90K (2 * SECOND_90K) /* inside a segment */
 #define RESEND_90K (60 * SECOND_90K) /* a source that is asked again may repeat that much */
+#define FILLED_90K (20 * SECOND_90K) /* ...and a clock that stepped back further is another one */
 #define AHEAD_MAX_90K (18 * SECOND_90K) /* the longest hole: what tsmux walks */
 #define DURATION_MAX_MS 15000 /* no longer hole is believed, whatever a playlist says */
 #define DECIDE_90K 45000 /* streams that showed data by then are listed */
@@ -55,6 +56,7 @@ splice_init(struct splice *s, struct pool *pool, const struct demux *from, struc
 		s->span[r][0] = s->span[r][1] = TS_NOTIME;
 	}
 	keyframe_init(&s->s.key);
+	s->s.filled_raw[ROLE_VIDEO] = s->s.filled_raw[ROLE_AUDIO] = TS_NOTIME;
 	s->s.joint_pts = TS_NOTIME;
 	s->s.need_key = 1;
 }
@@ -217,6 +219,7 @@ close_joint(struct splice *s, const struct unit *u)
 	a->joint_pts = u->role == ROLE_VIDEO ? u->raw_dts + u->cts_90k : TS_NOTIME;
 	a->need_key = u->role == ROLE_AUDIO;
 	a->phase = SPLICE_RUN;
+	a->filled = 0;
 }
 
 static int
@@ -536,7 +539,7 @@ splice_begin(struct splice *s, bool anew, uint32_t source, uint32_t duration_ms)
 		open_joint(s);
 		keyframe_forget(&s->s.key);
 		for (int r = 0; r < ROLES; r++)
-			s->s.track[r].raw = TS_NOTIME;
+			s->s.track[r].raw = s->s.filled_raw[r] = TS_NOTIME;
 	}
 	s->s.source = source;
 }
@@ -566,12 +569,26 @@ stamp(struct splice *s, struct unit *u)
 	return true;
 }
 
+/* Did it go out before the filler? A source that is asked again begins further back. */
+static bool
+before_filler(const struct splice *s, const struct unit *u)
+{
+	int64_t last = s->s.filled_raw[u->role], d;
+
+	if (!s->s.filled || last == TS_NOTIME || u->raw_dts == TS_NOTIME)
+		return false;
+	d = ts_diff(u->raw_dts, last);
+	return d <= 0 && d > -FILLED_90K;
+}
+
 int
 splice_put(struct splice *s, struct unit *u)
 {
 	bool waiting = s->s.phase != SPLICE_RUN || s->s.need_key;
 	int err;
 
+	if (before_filler(s, u))
+		return drop_repeat(s, u);
 	if (!stamp(s, u)) {
 		s->counts.late++;
 		unit_free(s->pool, u);
@@ -597,6 +614,31 @@ splice_end(struct splice *s)
 	if (err >= 0 && s->s.phase == SPLICE_JOINT && s->held.n > 0 && !s->video_since)
 		err = release(s, NULL); /* video is missing here: audio goes on alone */
 	return err;
+}
+
+void
+splice_fill(struct splice *s)
+{
+	struct splice_state *a = &s->s;
+
+	if (a->filled)
+		return;
+	for (int r = 0; r < ROLES; r++)
+		if (a->phase == SPLICE_RUN && a->track[r].src != TS_NOTIME)
+			a->filled_raw[r] = a->track[r].src & (TS_WRAP_90K - 1);
+	splice_drop(s);
+	open_joint(s);
+	a->have_old = 0; /* what belongs in front of the joint comes too late now */
+	a->filled = 1;
+}
+
+void
+splice_filled(struct splice *s, enum role role, int64_t dts_90k, int64_t end_90k)
+{
+	struct splice_track *t = &s->s.track[role];
+
+	t->out = t->out == TS_NOTIME ? dts_90k : PB_MAX(t->out, dts_90k);
+	t->end = t->end == TS_NOTIME ? end_90k : PB_MAX(t->end, end_90k);
 }
 
 void
@@ -659,6 +701,11 @@ splice_state_ok(const struct splice_state *s)
 	}
 	if (!splice_number_ok(s->offset) || !splice_number_ok(s->ref) || !splice_number_ok(s->old_offset) ||
 	    !splice_number_ok(s->old_ref) || !splice_number_ok(s->joint_out))
+		return false;
+	for (int r = 0; r < ROLES; r++)
+		if (s->filled_raw[r] != TS_NOTIME && (s->filled_raw[r] < 0 || s->filled_raw[r] >= TS_WRAP_90K))
+			return false;
+	if (s->filled > 1)
 		return false;
 	if (!time_ok(s->joint_pts) && s->joint_pts != NEVER)
 		return false;

@@ -62,12 +62,13 @@ struct splice_state {
 	int64_t old_offset; /* those of the epoch before: its audio may come late */
 	int64_t old_ref;
 	int64_t joint_out;  /* where this epoch begins on the output's clock */
+	int64_t filled_raw[ROLES]; /* filled: the last unit before filler, the source's clock, 33 bits; TS_NOTIME */
 	int64_t joint_pts;  /* pictures shown before this one have lost what they lean on */
 	uint32_t source;
 	uint8_t phase;      /* enum splice_phase */
 	uint8_t have_old;
 	uint8_t need_key;   /* video goes on at a key frame only */
-	uint8_t reserved;
+	uint8_t filled;     /* filler went out behind the last unit: nothing before that comes again */
 };
 
 struct splice_counts {
@@ -116,6 +117,15 @@ int splice_put(struct splice *s, struct unit *u);
 
 /* The segment is over: what waits for more of it is decided now. 0, PB_ENOMEM. */
 int splice_end(struct splice *s);
+
+/*
+ * Filler goes out in place of what does not come: what comes then is joined
+ * behind it, at a key frame. Nothing may wait in the interleaver.
+ */
+void splice_fill(struct splice *s);
+
+/* Filler has gone out up to this unit, which ends there. */
+void splice_filled(struct splice *s, enum role role, int64_t dts_90k, int64_t end_90k);
 
 /* Whatever waits still, waits in vain. */
 void splice_drop(struct splice *s);

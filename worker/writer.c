@@ -8,14 +8,25 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "base/pb.h"
 #include "base/ts.h"
 #include "ipc/spool.h"
+#include "worker/filler.h"
 #include "worker/pace.h"
 
 #define PCR_PER_MS 27000
+#define RESERVE_27M INT64_C(27000000) /* a reserve worth that name: a second */
+/* The clock passed the head by that much, for that long: this is no late packet but an outage. */
+#define FILL_LAG_27M (200 * INT64_C(27000))
+#define FILL_WAIT_NS INT64_C(250000000)
+#define FILL_AHEAD_27M (400 * INT64_C(27000)) /* of what is released: four ticks */
+#define FILL_JUMP_27M (500 * INT64_C(27000))  /* filler that leaves at once is no more than this */
+#define FILL_AGAIN_NS INT64_C(1000000000)     /* nothing to fill with was found: look again */
+#define FILL_KEYS 8                           /* key marks in which picture and sound are looked for */
+#define FILL_READ (FILLER_PICTURE_MAX + (1u << 20))
 /* The tail moves in steps, not with every tick: a hole is punched in whole blocks anyway. */
 #define RECLAIM_MS 1000
 
@@ -34,6 +45,10 @@ struct writer {
 	int64_t reclaimed_ns, kbps_ns;
 	uint64_t kbps_bytes;
 	bool media, finished;
+	bool had_reserve;   /* since the last filler: then a clock that passes the head is news */
+	bool filling;
+	int64_t level_ns;   /* when the stream last was not in need of filler */
+	int64_t looked_ns;  /* for something to fill with, in vain */
 };
 
 int
@@ -89,6 +104,9 @@ writer_resume(struct writer *w, int64_t now_ns, struct state_upstream *upstream,
 		w->tail = PB_MIN(atomic_load(&w->state->tail), w->released);
 		w->punched = w->tail - w->tail % SPOOL_BLOCK;
 		w->media = true;
+		w->had_reserve = (snap->filler & STATE_HAD_RESERVE) != 0;
+		w->filling = (snap->filler & STATE_FILLING) != 0 && conform_filled(w->conform);
+		w->level_ns = now_ns;
 		/* Passed over: conform knows nothing of that segment, it still is at an earlier one. */
 		*passed = snap->upstream.serial != from.msn;
 		*in_segment = from.in_segment == 1 && !*passed;
@@ -138,6 +156,7 @@ commit(struct writer *w, const struct conform_output *out)
 	draft->target_27m = w->pace.target_27m;
 	draft->first_pcr_27m = w->first_pcr_27m;
 	draft->rate_ppm = w->pace.rate_ppm;
+	draft->filler = (w->had_reserve ? STATE_HAD_RESERVE : 0u) | (w->filling ? STATE_FILLING : 0u);
 	conform_save(w->conform, (struct conform_snapshot *)(void *)draft->conform);
 	draft->conform_len = sizeof(struct conform_snapshot);
 	state_commit(w->state);
@@ -155,6 +174,10 @@ append(struct writer *w, int64_t now_ns)
 	err = spool_write(w->spool_fd, w->head, out.data, out.len);
 	if (err != 0)
 		return err;
+	if (w->filling && !conform_filled(w->conform)) { /* media again */
+		w->filling = false;
+		conform_fill_forget(w->conform);
+	}
 	commit(w, &out);
 	atomic_fetch_add_explicit(&w->state->progress, out.len, memory_order_relaxed);
 	if (!w->media && w->first_pcr_27m != TS_NOTIME) {
@@ -266,6 +289,87 @@ measure(struct writer *w, int64_t now_ns)
 	w->kbps_bytes = w->released;
 }
 
+/* Show conform what left last: the newest key pictures, until it has seen enough. */
+static void
+learn(struct writer *w)
+{
+	uint64_t oldest = w->marks >= STATE_INDEX ? w->marks - STATE_INDEX + 1 : 0;
+	uint8_t *buf = malloc(FILL_READ);
+	unsigned keys = 0;
+
+	if (buf == NULL)
+		return;
+	for (uint64_t n = w->marks; n > oldest && keys < FILL_KEYS; n--) {
+		const struct state_mark *m = &w->state->marks[(n - 1) % STATE_INDEX];
+		uint64_t at = atomic_load(&m->offset);
+		ssize_t got;
+
+		if (at < w->tail)
+			break;
+		if ((atomic_load(&m->pcr_27m_key) & 1) == 0 || at >= w->head)
+			continue;
+		keys++;
+		got = pread(w->spool_fd, buf, (size_t)PB_MIN(w->head - at, (uint64_t)FILL_READ), (off_t)at);
+		if (got > 0 && conform_fill_learn(w->conform, buf, (size_t)got))
+			break;
+	}
+	free(buf);
+}
+
+/* Is there an outage that the viewer would notice now? */
+static bool
+in_need(struct writer *w, int64_t now_ns)
+{
+	int64_t lag = w->pace.position_27m - w->head_pcr_27m;
+
+	if (-lag >= RESERVE_27M)
+		w->had_reserve = true;
+	if (w->filling)
+		return true;
+	/*
+	 * Where there is a reserve, its end is the time. A source that gives
+	 * none (plain TS in real time) always is at its end: there it is when
+	 * a player would stand still.
+	 */
+	if (w->finished || !(w->pace.dry || (w->had_reserve && lag >= FILL_LAG_27M))) {
+		w->level_ns = now_ns;
+		return false;
+	}
+	return now_ns - w->level_ns >= FILL_WAIT_NS && now_ns - w->looked_ns >= FILL_AGAIN_NS;
+}
+
+/* Filler up to a little before what is due next. */
+static void
+fill(struct writer *w, int64_t now_ns)
+{
+	int64_t head_27m = w->head_pcr_27m, lag = w->pace.position_27m - head_27m;
+	struct conform_output out;
+	int err;
+
+	if (!w->filling) {
+		learn(w);
+		w->looked_ns = now_ns;
+	} else if (conform_fill(w->conform, head_27m) == PB_NO)
+		learn(w); /* begun by another worker */
+	/* Where the clock is far beyond the head, nobody is there: a player stood still. */
+	if (lag > FILL_JUMP_27M)
+		pace_draw_in(&w->pace, lag - FILL_JUMP_27M);
+	err = conform_fill(w->conform, pace_position(&w->pace, now_ns) + FILL_AHEAD_27M);
+	if (err != 0) {
+		w->filling = false;
+		return;
+	}
+	if (!w->filling)
+		atomic_fetch_add(&w->state->figures.fillers, 1);
+	w->filling = true;
+	w->had_reserve = false;
+	if (!conform_take(w->conform, &out) || spool_write(w->spool_fd, w->head, out.data, out.len) != 0)
+		return;
+	commit(w, &out);
+	atomic_fetch_add(&w->state->figures.filler_ms, (uint64_t)((w->head_pcr_27m - head_27m) / PCR_PER_MS));
+	atomic_fetch_add_explicit(&w->state->progress, out.len, memory_order_relaxed);
+}
+
 bool
 writer_tick(struct writer *w, int64_t now_ns, uint64_t hold_at)
 {
@@ -274,6 +378,10 @@ writer_tick(struct writer *w, int64_t now_ns, uint64_t hold_at)
 	if (!w->media)
 		return false;
 	released = pace_release(&w->pace, w->state, w->marks, w->head, w->head_pcr_27m, w->released, now_ns);
+	if (in_need(w, now_ns)) {
+		fill(w, now_ns);
+		released = pace_release(&w->pace, w->state, w->marks, w->head, w->head_pcr_27m, w->released, now_ns);
+	}
 	if (now_ns - w->reclaimed_ns >= (int64_t)RECLAIM_MS * 1000000 || w->head - w->tail > w->settings.spool_max) {
 		w->reclaimed_ns = now_ns;
 		reclaim(w, hold_at);
@@ -326,6 +434,12 @@ bool
 writer_dry(const struct writer *w)
 {
 	return w->pace.dry;
+}
+
+bool
+writer_filling(const struct writer *w)
+{
+	return w->filling;
 }
 
 bool

@@ -3,7 +3,9 @@
  *
  * Takes a segment's bytes in their order, lets conform make one continuous
  * stream of them, appends what comes out and commits it; releases it by
- * the pacer; gives back what lies behind the window.
+ * the pacer; gives back what lies behind the window. When the reserve is
+ * spent it is the one that says so, and fills (worker/filler.h) until media
+ * comes: with the tick, no more than half a second ahead of what is released.
  *
  *   owner     of state's written fields while the stream is this worker's
  *   bounds    reserve in seconds (reserve_max) and window plus reserve in
@@ -84,6 +86,9 @@ void writer_keep_reserve(struct writer *writer, uint32_t reserve_ms);
 
 /* All that exists is released, and a player would have run dry. */
 bool writer_dry(const struct writer *writer);
+
+/* Filler goes out: the reserve is spent, and no key frame came yet. */
+bool writer_filling(const struct writer *writer);
 
 uint32_t writer_reserve_ms(const struct writer *writer);
 uint64_t writer_released_ms(const struct writer *writer);
