@@ -325,7 +325,7 @@ in_need(struct writer *w, int64_t now_ns)
 	if (-lag >= RESERVE_27M)
 		w->had_reserve = true;
 	if (w->filling)
-		return true;
+		return !w->finished;
 	/*
 	 * Where there is a reserve, its end is the time. A source that gives
 	 * none (plain TS in real time) always is at its end: there it is when
@@ -346,11 +346,11 @@ fill(struct writer *w, int64_t now_ns)
 	struct conform_output out;
 	int err;
 
-	if (!w->filling) {
+	/* That it was begun says nothing of us: another worker may have. */
+	if (!w->filling || conform_fill(w->conform, head_27m) == PB_NO) {
 		learn(w);
 		w->looked_ns = now_ns;
-	} else if (conform_fill(w->conform, head_27m) == PB_NO)
-		learn(w); /* begun by another worker */
+	}
 	/* Where the clock is far beyond the head, nobody is there: a player stood still. */
 	if (lag > FILL_JUMP_27M)
 		pace_draw_in(&w->pace, lag - FILL_JUMP_27M);

@@ -1,31 +1,66 @@
 #!/bin/bash
-# An upstream that is away for longer than the reserve: a picture stays, time goes on, nothing is cut.
+# An upstream that is away for longer than the reserve: a picture stays, time goes on, nothing is cut; and
+# it is the same to the viewers when their worker is killed in the middle of it.
 . "${0%/*}/lib.sh"
 
 need_media hi
-origin start --channel "name=away,seg=2,win=6,clock=wall,file=$(media hi)"
+hi=$(media hi)
+origin start --channel "name=away,seg=2,win=6,clock=wall,file=$hi" --channel "name=killed,seg=2,win=6,clock=wall,file=$hi"
 bridge config <<-INI
 	[stream]
 	reserve = 4s
 	[channel 1]
-	name = away
+	name = Away
 	url = @ORIGIN@/away/master.m3u8
+	[channel 2]
+	name = Killed
+	url = @ORIGIN@/killed/master.m3u8
 INI
 bridge start
 
+# Of channel N's stream.
+stream() {
+	printf '.streams[] | select(.channel == "%s") | %s' "$1" "$2"
+}
+
 it "the picture is there before the outage"
 viewer start v1 /auto/v1
+viewer start v2 /auto/v2
 viewer wait v1 ms=4000
-bridge wait 'all(.streams[]; .state == "live" and .reserve_s >= 1)'
-origin fault "channel=away,kind=any,fault=status,value=503,for=12"
+viewer wait v2 ms=4000
+bridge wait '[.streams[] | select(.state == "live" and .reserve_s >= 1)] | length == 2'
+for c in away killed; do
+	origin fault "channel=$c,kind=any,fault=status,value=503,for=10"
+done
 
 it "filler takes the place of a spent reserve"
-bridge wait '.streams[0].upstream.fillers >= 1'
+bridge wait "$(stream 1 '.upstream.fillers >= 1')"
+bridge wait "$(stream 2 '.upstream.fillers >= 1')"
 
-it "media comes back behind it, and the viewer stays connected on a clean stream"
-bridge wait-log filler.end
-viewer wait v1 ms=22000
-viewer stop v1
-viewer check v1 status=200 closed=no clean=true continuity_errors=0 pcr_backward=0 pcr_jumps=0 dts_backward=0
+it "a worker that is killed meanwhile is followed by one that goes on with it"
+before=$(bridge status "$(stream 2 .upstream.filler_s)")
+kill -KILL "$(bridge worker 2)"
+bridge wait "$(stream 2 '.restarts == 1')"
+bridge wait "$(stream 2 ".upstream.filler_s >= $before + 1")"
+
+it "media comes back behind it, and viewers stay connected on a clean stream"
+bridge wait-log 'event=filler.end channel=1'
+bridge wait-log 'event=filler.end channel=2'
+for v in v1 v2; do
+	viewer wait "$v" ms=26000
+	viewer stop "$v"
+	viewer check "$v" status=200 closed=no clean=true continuity_errors=0 pcr_backward=0 pcr_jumps=0 dts_backward=0
+done
+
+it "ffmpeg decodes it without a word, and cuts a segment at least every two seconds"
+for v in v1 v2; do
+	equal "what the decoder says of $v" "" "$(timeout 60 ffmpeg -nostdin -v error -xerror -i "$T/$v.ts" -f null - 2>&1)"
+	mkdir "$T/$v"
+	equal "what the cutter says of $v" "" "$(timeout 60 ffmpeg -nostdin -v warning -i "$T/$v.ts" -map '0:V?' -map '0:a?' -c copy \
+	    -f segment -segment_format mpegts -segment_time 1 -segment_list "$T/$v/list.csv" -segment_list_type csv \
+	    "$T/$v/%03d.ts" 2>&1)"
+	at_least "segments of $v" "$(wc -l <"$T/$v/list.csv")" 15
+	equal "segments of $v longer than two seconds" "" "$(sed '$d' "$T/$v/list.csv" | awk -F, '$3 - $2 > 2.04')"
+done
 
 finish
