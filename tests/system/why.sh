@@ -8,7 +8,7 @@ hi=$(media hi)
 
 # CHANNEL, culprit, words of the verdict, what happens (-: not at the origin).
 cases=(
-	"stall-head|source|did not answer|kind=segment,fault=stall-head,hold=7000,count=1"
+	"stall-head|source|did not answer|kind=segment,fault=stall-head,hold=7000,for=4"
 	"s404|source|HTTP 404|kind=segment,fault=status,value=404,for=4"
 	"s403|source|HTTP 403|kind=segment,fault=status,value=403,for=4"
 	"s429|source|HTTP 429|kind=any,fault=status,value=429,for=5"
