@@ -252,7 +252,7 @@ for p in "udp 65001" "udp 1900" "tcp 80"; do
 	# shellcheck disable=SC2086 # two words
 	"$finder" hold $p >"$T/hold.${p#* }" 2>&1 &
 	others+=($!)
-	until_true 5 grep -q ready "$T/hold.${p#* }" || give_up "can't hold $p: $(cat "$T/hold.${p#* }")"
+	until_true 5 grep -qx ready "$T/hold.${p#* }" || give_up "can't hold $p: $(cat "$T/hold.${p#* }")"
 done
 : >"$T/bridge.log"
 bridge start -o discovery.interfaces=one

@@ -190,8 +190,11 @@ hold(const char *proto, unsigned port)
 	int type = strcmp(proto, "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM;
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	int on = 1;
 
-	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) == -1 || (type == SOCK_STREAM && listen(fd, 1) == -1)) {
+	/* What the port's last owner served may still be in TIME_WAIT. */
+	if ((type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1) ||
+	    bind(fd, (struct sockaddr *)&any, sizeof(any)) == -1 || (type == SOCK_STREAM && listen(fd, 1) == -1)) {
 		perror("hold");
 		return 1;
 	}
