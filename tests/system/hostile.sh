@@ -38,6 +38,10 @@ viewer wait witness bytes=100000
 viewer start other /auto/v2
 viewer start stopper /auto/v2 --pause-after 3000000 --pause-for 22 --rcvbuf 65536
 
+it "a viewer that stops reading is paused"
+bridge wait '[.streams[] | select(.channel == "2") | .clients[] | select(.state == "paused")] | length == 1'
+expect "the table says so" eval "bridge ctl status | grep -q paused"
+
 it "a byte a second, half a request, or nothing: 408 after five seconds, and not a byte of memory for it"
 before=$(peak_memory "$(bridge pid)")
 printf 'GET /discover.json HTTP/1.1\r\nHost: example\r\n\r\n' >"$T/request"
@@ -172,9 +176,7 @@ at_least "bytes" "$(reports late | jq .bytes)" $((200 * 800000))
 sanitized || at_most "kB more" $(($(peak_memory "$(bridge pid)") - before)) 8192
 away deaf
 
-it "a viewer that stops reading is paused and hurts nobody; when it reads on, it skips cleanly to a key frame"
-bridge wait '[.streams[] | select(.channel == "2") | .clients[] | select(.state == "paused")] | length == 1'
-expect "the table says so" eval "bridge ctl status | grep -q paused"
+it "one that was paused has hurt nobody, and skips cleanly to a key frame when it reads on"
 bridge wait-log 'event=client.skip '
 seen=$(progress stopper bytes)
 viewer wait stopper bytes=$((seen + 4000000))
