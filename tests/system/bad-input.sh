@@ -55,7 +55,7 @@ files start
 head -c 3000000 /dev/zero | tr '\0' '\n' >"$(files dir)/lines.m3u8"
 
 {
-	printf '[tuner]\ntuner_count = 64\n[stream]\ntune_timeout = 8s\n'
+	printf '[tuner]\ntuner_count = 64\n[stream]\ntune_timeout = 8s\nwatchdog = 6s\n'
 	printf '[channel 1]\nname = quiet\nurl = @ORIGIN@/quiet/master.m3u8\n'
 	number=1
 	for line in "${inputs[@]}"; do
