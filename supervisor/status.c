@@ -172,7 +172,6 @@ upstream_object(const struct stream *s)
 	    o, "error_percent", json_real(tenths((double)PB_MIN(figure32(&f->error_permille), 1000u) / 10.)));
 	json_object_set_new(o, "hedges", number(figure(&f->hedges)));
 	json_object_set_new(o, "hedges_won", number(figure(&f->hedges_won)));
-	json_object_set_new(o, "steps", number(figure(&f->steps)));
 	json_object_set_new(o, "width", number(figure32(&f->width)));
 	json_object_set_new(o, "height", number(figure32(&f->height)));
 	json_object_set_new(o, "reason", text_value(reason));
