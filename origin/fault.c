@@ -46,6 +46,7 @@ enum what {
 	CLOCK_STANDS,
 	NO_VIDEO,
 	REPEAT,
+	NARROW,
 };
 
 /* Name, the value when none is given (-1: one must be), the kinds it makes sense for. */
@@ -84,6 +85,7 @@ static const struct {
 	[CLOCK_STANDS] = { "clock-stands", 0, FAULT_SEGMENT },
 	[NO_VIDEO] = { "no-video", 0, FAULT_SEGMENT },
 	[REPEAT] = { "repeat", 0, FAULT_SEGMENT },
+	[NARROW] = { "narrow", -1, ANSWERS },
 };
 
 static const struct {
@@ -119,6 +121,7 @@ struct rule {
 	uint16_t port;  /* 0: any */
 	uint32_t hold_ms;
 	uint32_t after_s; /* of Retry-After */
+	unsigned int way; /* of narrow: each rule is one of its own */
 };
 
 TAILQ_HEAD(rules, rule);
@@ -126,6 +129,7 @@ TAILQ_HEAD(rules, rule);
 struct faults {
 	struct rules rules;
 	size_t count;
+	unsigned int ways; /* ever */
 };
 
 int
@@ -269,6 +273,7 @@ faults_add(struct faults *faults, const char *spec, double now, char *why, size_
 		return PB_EFORMAT;
 	}
 	rule.what = (enum what)what;
+	rule.way = faults->ways++ % FAULTS_MAX;
 	if (rule.value < 0)
 		rule.value = faults_known[what].value;
 	if (rule.value < 0) {
@@ -408,6 +413,10 @@ apply(const struct rule *rule, struct fault_plan *plan)
 		break;
 	case REPEAT:
 		plan->repeat_at = rule->since;
+		break;
+	case NARROW:
+		plan->narrow_bps = (uint64_t)PB_MAX(n, 1);
+		plan->narrow_way = rule->way;
 		break;
 	}
 }

@@ -51,6 +51,8 @@ struct fault_plan {
 	uint32_t hold_ms;     /* how long a stall lasts; 0: for ever */
 	int64_t truncate_at;  /* body bytes, then close, whatever length was promised; -1: no */
 	uint64_t drip_bps;    /* bytes a second; 0: as fast as it goes */
+	uint64_t narrow_bps;  /* likewise, of all answers together that have narrow_way; 0: no */
+	unsigned int narrow_way; /* which of FAULTS_MAX */
 	int status;           /* instead of the answer's; 0: no */
 	enum fault_body body;
 	size_t body_len;      /* of HUGE and KEY */

@@ -31,6 +31,9 @@
 #define BLOCK (64 * 1024)
 #define STREAM_TICK_S 0.04
 #define DRIP_TICK_S 0.05
+#define WAY_PIECE_S 0.02  /* of a narrow way's time goes to one answer at once, */
+#define WAY_LATE_S 0.1    /* and so late it may be: then more goes out */
+#define WAY_TICK_S 0.005
 #define LINGER_S 2.0      /* after our FIN: time for the peer to read and to close */
 #define REVIEW_S 0.02     /* while a listener is closed on purpose */
 #define NO_DESCRIPTORS_S 0.1
@@ -85,6 +88,7 @@ struct conn {
 	bool pattern;          /* body is a block to repeat */
 	uint64_t body_len;     /* UINT64_MAX: no end */
 	uint64_t body_at;
+	uint64_t ticket;       /* its place in the queue for a narrow way; 0: it has none */
 	const uint8_t *due;    /* a stream's bytes that wait for the socket */
 	size_t due_len;
 	double body_since;
@@ -99,6 +103,8 @@ struct http_server {
 	struct ev_timer review;
 	struct ev_timer pause; /* no descriptors left: accept later */
 	struct http_figures figures;
+	double way_free[FAULTS_MAX]; /* loop time at which a narrow way takes more */
+	uint64_t tickets; /* ever */
 };
 
 static void on_accept(struct ev_loop *loop, struct ev_io *w, int revents);
@@ -964,6 +970,7 @@ conn_end_answer(struct conn *conn)
 	struct http_answer *a = &conn->answer;
 
 	conn->answering = false;
+	conn->ticket = 0;
 	if (a->note != UINT64_MAX)
 		conn->server->site->on_end(conn->server->site->arg, a->note, conn->status, conn->body_at);
 	live_stream_free(&a->stream);
@@ -998,6 +1005,23 @@ conn_finish(struct conn *conn)
 
 enum more { MORE_BYTES, MORE_LATER, MORE_STALL, MORE_END, MORE_CUT, MORE_ERROR };
 
+/* May an answer use its narrow way now? They take turns, in the order in which they came to wait. */
+static bool
+way_is_free(struct conn *conn, double now)
+{
+	const struct fault_plan *plan = &conn->answer.plan;
+	struct http_server *server = conn->server;
+	const struct conn *other;
+	bool mine = server->way_free[plan->narrow_way] <= now;
+
+	TAILQ_FOREACH(other, &server->conns, next)
+	mine = mine && !(other->ticket != 0 && other->answer.plan.narrow_way == plan->narrow_way &&
+	    (conn->ticket == 0 || other->ticket < conn->ticket));
+	if (conn->ticket == 0)
+		conn->ticket = ++server->tickets;
+	return mine;
+}
+
 /* Which bytes of the body go out next, and if none: why. All that a plan does to a body meets here. */
 static enum more
 conn_more(struct conn *conn, const uint8_t **data, size_t *len)
@@ -1025,6 +1049,11 @@ conn_more(struct conn *conn, const uint8_t **data, size_t *len)
 			return MORE_LATER;
 		room = PB_MIN(room, due - conn->body_at);
 	}
+	if (plan->narrow_bps > 0) {
+		if (!way_is_free(conn, now))
+			return MORE_LATER;
+		room = PB_MIN(room, (uint64_t)((double)plan->narrow_bps * WAY_PIECE_S) + 1);
+	}
 	if (conn->answer.stream != NULL) {
 		if (conn->due_len == 0 &&
 		    live_stream_due(conn->answer.stream, now, &conn->due, &conn->due_len) != 0)
@@ -1043,6 +1072,17 @@ conn_more(struct conn *conn, const uint8_t **data, size_t *len)
 	*data = conn->body + conn->body_at;
 	*len = (size_t)PB_MIN(room, (uint64_t)BYTES_A_TURN);
 	return MORE_BYTES;
+}
+
+/* So many bytes went over it; the next in the queue may go when they are through. */
+static void
+way_used(struct conn *conn, uint64_t bytes)
+{
+	const struct fault_plan *plan = &conn->answer.plan;
+	double *at = &conn->server->way_free[plan->narrow_way];
+
+	*at = PB_MAX(*at, ev_now(conn->server->loop) - WAY_LATE_S) + (double)bytes / (double)plan->narrow_bps;
+	conn->ticket = 0;
 }
 
 static void
@@ -1068,8 +1108,8 @@ conn_send(struct conn *conn)
 		case MORE_BYTES:
 			break;
 		case MORE_LATER:
-			conn_set_state(
-			    conn, CONN_PACED, conn->answer.plan.drip_bps > 0 ? DRIP_TICK_S : STREAM_TICK_S);
+			conn_set_state(conn, CONN_PACED, conn->answer.plan.narrow_bps > 0 ? WAY_TICK_S :
+			    conn->answer.plan.drip_bps > 0 ? DRIP_TICK_S : STREAM_TICK_S);
 			return;
 		case MORE_STALL:
 			conn_set_state(conn, CONN_STALLED, conn->answer.plan.hold_ms / 1e3);
@@ -1086,9 +1126,10 @@ conn_send(struct conn *conn)
 		}
 		/* Only a body that follows at once may hold back the head. */
 		corked = in_head && conn->body_len > 0 && conn->answer.stream == NULL && conn->answer.plan.drip_bps == 0 &&
-		    conn->answer.plan.stall_at < 0;
+		    conn->answer.plan.narrow_bps == 0 && conn->answer.plan.stall_at < 0;
 		n = send(conn->fd, data, len, MSG_NOSIGNAL | (corked ? MSG_MORE : 0));
 		if (n == -1) {
+			conn->ticket = 0; /* nobody waits for a peer that doesn't read */
 			if (errno == EAGAIN || errno == EINTR)
 				break;
 			conn_free(conn);
@@ -1100,6 +1141,8 @@ conn_send(struct conn *conn)
 			continue;
 		}
 		conn->body_at += (uint64_t)n;
+		if (conn->answer.plan.narrow_bps > 0)
+			way_used(conn, (uint64_t)n);
 		if (conn->answer.stream != NULL) {
 			conn->due += n;
 			conn->due_len -= (size_t)n;
