@@ -37,6 +37,7 @@
 /* What the holder's copies of descriptors are called: a capital and a number, of at most 12 bytes. */
 #define LEDGER_NAME 13
 #define LEDGER_FD_LEDGER "ledger"
+#define LEDGER_FD_HISTORY "history" /* supervisor/archive.h */
 #define LEDGER_FD_SOCKET 'L'
 #define LEDGER_FD_SPOOL 'S'
 #define LEDGER_FD_STATE 'T'

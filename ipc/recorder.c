@@ -108,12 +108,18 @@ get(const _Atomic uint64_t *turn, uint64_t n, void *out, const void *entry, size
 	return atomic_load_explicit(turn, memory_order_relaxed) == 2 * n + 2;
 }
 
+void
+recorder_second_bound(struct recorder_second *second)
+{
+	second->listed = PB_MIN(second->listed, (uint32_t)RECORDER_CLIENTS);
+}
+
 bool
 recorder_second_get(const struct recorder *r, uint64_t n, struct recorder_second *out)
 {
 	if (!get(&r->second[n % RECORDER_SECONDS].turn, n, out, &r->second[n % RECORDER_SECONDS].second, sizeof(*out)))
 		return false;
-	out->listed = PB_MIN(out->listed, (uint32_t)RECORDER_CLIENTS);
+	recorder_second_bound(out);
 	return true;
 }
 

@@ -109,6 +109,7 @@ bool recorder_second_get(const struct recorder *recorder, uint64_t n, struct rec
 bool recorder_event_get(const struct recorder *recorder, uint64_t n, struct recorder_event *out);
 
 /* The same bounds, for a copy that came another way. */
+void recorder_second_bound(struct recorder_second *second);
 void recorder_event_bound(struct recorder_event *event);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * history.c - a short list of channels, the one heard of last in front
+ * history.c - what the archive holds of a channel, and as what it is shown
  */
 #include "supervisor/history.h"
 
@@ -7,39 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/pb.h"
-#include "config/config.h"
+#include "supervisor/archive.h"
 #include "supervisor/text.h"
 
-#define EVENTS_FIRST 16
-
-/* The recorder of a stream that is over, without the places that were never used. */
-struct recording {
-	TAILQ_ENTRY(recording) link;
-	uint64_t stream;
-	int64_t kept_ms;
-	size_t seconds, events, size;
-	struct recorder_second *second;
-	struct recorder_event *event;
-};
-
-struct past {
-	TAILQ_ENTRY(past) link;
-	char guide_number[GUIDE_NUMBER_MAX];
-	struct recorder_event *event; /* a ring of room places */
-	size_t room, first, count;
-	TAILQ_HEAD(recordings, recording) recordings; /* the newest first */
-	size_t recording_count;
-};
-
 struct history {
-	TAILQ_HEAD(pasts, past) all;
-	size_t count;
-	size_t bytes;
+	struct archive *archive;
 };
 
 static void
@@ -52,116 +29,58 @@ int
 history_new(struct history **out)
 {
 	struct history *h = calloc(1, sizeof(*h));
+	int err;
 
 	if (h == NULL)
 		return PB_ENOMEM;
-	TAILQ_INIT(&h->all);
+	err = archive_create(&h->archive);
+	if (err != 0) {
+		free(h);
+		return err;
+	}
 	log_tap(tap, h);
 	*out = h;
 	return 0;
 }
 
-static void
-drop_recording(struct history *h, struct past *p, struct recording *r)
-{
-	TAILQ_REMOVE(&p->recordings, r, link);
-	p->recording_count--;
-	h->bytes -= r->size;
-	free(r->second);
-	free(r->event);
-	free(r);
-}
-
-static void
-drop_past(struct history *h, struct past *p)
-{
-	struct recording *r;
-
-	while ((r = TAILQ_FIRST(&p->recordings)) != NULL)
-		drop_recording(h, p, r);
-	TAILQ_REMOVE(&h->all, p, link);
-	h->count--;
-	h->bytes -= sizeof(*p) + p->room * sizeof(*p->event);
-	free(p->event);
-	free(p);
-}
-
 void
 history_free(struct history **history)
 {
-	struct past *p;
-
 	if (*history == NULL)
 		return;
 	log_tap(NULL, NULL);
-	while ((p = TAILQ_FIRST(&(*history)->all)) != NULL)
-		drop_past(*history, p);
+	archive_free(&(*history)->archive);
 	free(*history);
 	*history = NULL;
 }
 
-static struct past *
-find(const struct history *h, const char *guide_number)
+bool
+history_go_on(struct history *h, int fd)
 {
-	struct past *p;
+	struct archive *former, *own = h->archive;
+	struct recorder_event event;
+	struct archive_key key;
+	uint64_t n, end;
 
-	if (h == NULL)
-		return NULL;
-	TAILQ_FOREACH(p, &h->all, link)
-	if (strcmp(p->guide_number, guide_number) == 0)
-		return p;
-	return NULL;
-}
-
-/* All others that are needed for room go, the ones heard of least lately first. */
-static void
-make_room(struct history *h, const struct past *but)
-{
-	struct past *p;
-
-	while ((h->count > HISTORY_CHANNELS || h->bytes > HISTORY_BYTES) && (p = TAILQ_LAST(&h->all, pasts)) != NULL &&
-	    p != but)
-		drop_past(h, p);
-}
-
-/* The channel's, made when it is not there, and in front from now on. NULL: no memory. */
-static struct past *
-touch(struct history *h, const char *guide_number)
-{
-	struct past *p = find(h, guide_number);
-
-	if (p != NULL) {
-		TAILQ_REMOVE(&h->all, p, link);
-	} else {
-		p = calloc(1, sizeof(*p));
-		if (p == NULL)
-			return NULL;
-		TAILQ_INIT(&p->recordings);
-		snprintf(p->guide_number, sizeof(p->guide_number), "%s", guide_number);
-		h->count++;
-		h->bytes += sizeof(*p);
-	}
-	TAILQ_INSERT_HEAD(&h->all, p, link);
-	make_room(h, p);
-	return p;
-}
-
-static bool
-grow(struct history *h, struct past *p)
-{
-	size_t room = p->room == 0 ? EVENTS_FIRST : p->room * 2;
-	struct recorder_event *more = calloc(room, sizeof(*more));
-
-	if (more == NULL)
+	if (fd == -1)
 		return false;
-	for (size_t i = 0; i < p->count; i++)
-		more[i] = p->event[(p->first + i) % p->room];
-	free(p->event);
-	h->bytes += (room - p->room) * sizeof(*more);
-	p->event = more;
-	p->room = room;
-	p->first = 0;
+	if (archive_open(fd, &former) != 0) {
+		close(fd);
+		return false;
+	}
+	/* No stream of ours was over yet. */
+	for (archive_events_range(own, &n, &end); n < end; n++)
+		if (archive_event_get(own, n, &key, &event))
+			archive_event_put(former, &key, &event);
+	archive_free(&own);
+	h->archive = former;
 	return true;
+}
+
+int
+history_fd(const struct history *h)
+{
+	return archive_fd(h->archive);
 }
 
 /* The value of the first channel= pair. What a client sent stands behind it in every event of ours. */
@@ -185,85 +104,89 @@ channel_of(const char *pairs, char *out, size_t size)
 void
 history_event(struct history *h, int level, const char *event, const char *pairs)
 {
-	char guide_number[GUIDE_NUMBER_MAX];
-	struct recorder_event *e;
-	struct past *p;
+	struct recorder_event e = { .at_ms = recorder_now_ms(), .level = level };
+	struct archive_key key = { .recording = 0 };
 
-	if (!channel_of(pairs, guide_number, sizeof(guide_number)) || strncmp(event, "dump.", 5) == 0)
+	if (!channel_of(pairs, key.guide_number, sizeof(key.guide_number)) || strncmp(event, "dump.", 5) == 0)
 		return;
-	p = touch(h, guide_number);
-	if (p == NULL)
-		return;
-	if (p->count == p->room && (p->room == HISTORY_EVENTS || !grow(h, p))) {
-		if (p->room == 0)
-			return;
-		p->first = (p->first + 1) % p->room;
-		p->count--;
-	}
-	e = &p->event[(p->first + p->count++) % p->room];
-	memset(e, 0, sizeof(*e));
-	e->at_ms = recorder_now_ms();
-	e->level = level;
-	snprintf(e->name, sizeof(e->name), "%s", event);
-	snprintf(e->text, sizeof(e->text), "%s", pairs);
-	recorder_event_bound(e);
-}
-
-/* Copy what is whole; what is not used of the memory is not kept. */
-static struct recording *
-record(const struct recorder *from)
-{
-	struct recording *r = calloc(1, sizeof(*r));
-	uint64_t first, end;
-
-	if (r == NULL)
-		return NULL;
-	recorder_seconds_range(from, &first, &end);
-	r->second = calloc(end - first + 1, sizeof(*r->second));
-	for (uint64_t n = first; r->second != NULL && n < end; n++)
-		r->seconds += recorder_second_get(from, n, &r->second[r->seconds]);
-	recorder_events_range(from, &first, &end);
-	r->event = calloc(end - first + 1, sizeof(*r->event));
-	for (uint64_t n = first; r->event != NULL && n < end; n++)
-		r->events += recorder_event_get(from, n, &r->event[r->events]);
-	r->size = sizeof(*r) + r->seconds * sizeof(*r->second) + r->events * sizeof(*r->event);
-	if (r->second == NULL || r->event == NULL) {
-		free(r->second);
-		free(r->event);
-		free(r);
-		return NULL;
-	}
-	return r;
+	snprintf(e.name, sizeof(e.name), "%s", event);
+	snprintf(e.text, sizeof(e.text), "%s", pairs);
+	recorder_event_bound(&e);
+	archive_event_put(h->archive, &key, &e);
 }
 
 void
 history_keep(struct history *h, const char *guide_number, uint64_t stream, const struct state *state)
 {
-	struct recording *r;
-	struct past *p;
+	struct archive_key key = { .stream = stream };
+	struct recorder_second second;
+	struct recorder_event event;
+	uint64_t n, end;
 
-	if (h == NULL || state == NULL || (p = touch(h, guide_number)) == NULL ||
-	    (r = record(&state->recorder)) == NULL)
+	if (h == NULL || state == NULL)
 		return;
-	r->stream = stream;
-	r->kept_ms = recorder_now_ms();
-	TAILQ_INSERT_HEAD(&p->recordings, r, link);
-	h->bytes += r->size;
-	if (++p->recording_count > HISTORY_STREAMS)
-		drop_recording(h, p, TAILQ_LAST(&p->recordings, recordings));
-	make_room(h, p);
+	key.recording = archive_number(h->archive);
+	snprintf(key.guide_number, sizeof(key.guide_number), "%s", guide_number);
+	for (recorder_seconds_range(&state->recorder, &n, &end); n < end; n++)
+		if (recorder_second_get(&state->recorder, n, &second))
+			archive_second_put(h->archive, &key, &second);
+	for (recorder_events_range(&state->recorder, &n, &end); n < end; n++)
+		if (recorder_event_get(&state->recorder, n, &event))
+			archive_event_put(h->archive, &key, &event);
+}
+
+/* Numbers of the channel's last recordings, the newest first, and whether anything at all is known of it. */
+struct known {
+	int64_t oldest_ms; /* what is older is no recording */
+	bool any;
+	size_t count;
+	struct {
+		uint64_t recording, stream;
+	} at[HISTORY_STREAMS];
+};
+
+static void
+note(struct known *known, const struct archive_key *key)
+{
+	size_t i = 0;
+
+	known->any = true;
+	if (key->recording == 0 || key->at_ms < known->oldest_ms)
+		return;
+	while (i < known->count && known->at[i].recording > key->recording)
+		i++;
+	if (i == NITEMS(known->at) || (i < known->count && known->at[i].recording == key->recording))
+		return;
+	known->count = PB_MIN(known->count + 1, NITEMS(known->at));
+	memmove(&known->at[i + 1], &known->at[i], (known->count - i - 1) * sizeof(known->at[0]));
+	known->at[i].recording = key->recording;
+	known->at[i].stream = key->stream;
+}
+
+static void
+find(const struct history *h, const char *guide_number, int64_t oldest_ms, struct known *known)
+{
+	struct archive_key key;
+	uint64_t n, end;
+
+	*known = (struct known){ .oldest_ms = oldest_ms };
+	if (h == NULL)
+		return;
+	for (archive_seconds_range(h->archive, &n, &end); n < end; n++)
+		if (archive_second_get(h->archive, n, &key, NULL) && strcmp(key.guide_number, guide_number) == 0)
+			note(known, &key);
+	for (archive_events_range(h->archive, &n, &end); n < end; n++)
+		if (archive_event_get(h->archive, n, &key, NULL) && strcmp(key.guide_number, guide_number) == 0)
+			note(known, &key);
 }
 
 bool
 history_knows(const struct history *h, const char *guide_number)
 {
-	return find(h, guide_number) != NULL;
-}
+	struct known known;
 
-size_t
-history_bytes(const struct history *h)
-{
-	return h != NULL ? h->bytes : 0;
+	find(h, guide_number, INT64_MAX, &known);
+	return known.any;
 }
 
 /*
@@ -361,16 +284,45 @@ add_running(struct writing *w, const struct history_running *running)
 	text_add(&w->text, "]}");
 }
 
-static void
-add_recording(struct writing *w, bool first, const struct recording *r)
+/* The entry is the channel's, and of that recording (0: an event of ours). */
+static bool
+is_of(const struct archive_key *key, const char *guide_number, uint64_t recording)
 {
-	begin_stream(w, first, r->stream, "over");
-	for (size_t i = 0; i < r->seconds; i++)
-		add_second(w, &r->second[i]);
+	return key->recording == recording && strcmp(key->guide_number, guide_number) == 0;
+}
+
+/* Those events, the last `most` of them. */
+static void
+add_events(struct writing *w, const struct history *h, const char *guide_number, uint64_t recording, size_t most)
+{
+	struct recorder_event event;
+	struct archive_key key;
+	uint64_t first, end, n;
+	size_t count = 0;
+
+	archive_events_range(h->archive, &first, &end);
+	for (n = end; n > first && count < most; n--)
+		count += archive_event_get(h->archive, n - 1, &key, NULL) && is_of(&key, guide_number, recording);
+	for (; n < end; n++)
+		if (archive_event_get(h->archive, n, &key, &event) && is_of(&key, guide_number, recording))
+			add_event(w, &event);
+}
+
+static void
+add_recording(
+    struct writing *w, bool first, const struct history *h, const char *guide_number, uint64_t recording, uint64_t stream)
+{
+	struct recorder_second second;
+	struct archive_key key;
+	uint64_t n, end;
+
+	begin_stream(w, first, stream, "over");
+	for (archive_seconds_range(h->archive, &n, &end); n < end; n++)
+		if (archive_second_get(h->archive, n, &key, &second) && is_of(&key, guide_number, recording))
+			add_second(w, &second);
 	text_add(&w->text, "],\"events\":[");
 	w->more = false;
-	for (size_t i = 0; i < r->events; i++)
-		add_event(w, &r->event[i]);
+	add_events(w, h, guide_number, recording, RECORDER_EVENTS);
 	text_add(&w->text, "]}");
 }
 
@@ -378,34 +330,29 @@ struct blob *
 history_json(const struct history *h, const char *guide_number, const char *name, const struct history_running *running,
     uint32_t since_s)
 {
-	const struct past *p = find(h, guide_number);
-	const struct recording *r;
+	struct known known;
 	int64_t now_ms = recorder_now_ms();
 	struct writing w = { .oldest_ms = now_ms - (int64_t)PB_MIN(since_s, (uint32_t)HISTORY_SINCE_MAX_S) * 1000 };
 	struct timespec wall;
 	bool first = true;
 
+	find(h, guide_number, w.oldest_ms, &known);
 	clock_gettime(CLOCK_REALTIME, &wall);
 	w.to_wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000 - now_ms;
 	text_addf(&w.text, "{\"channel\":\"%s\",\"name\":", guide_number);
 	text_add_json(&w.text, name);
 	text_addf(&w.text, ",\"now_ms\":%" PRId64 ",\"since_s\":%u,\"state\":\"%s\",\"events\":[",
 	    now_ms + w.to_wall_ms, since_s, running != NULL ? running->state_name : "idle");
-	for (size_t i = 0; p != NULL && i < p->count; i++)
-		add_event(&w, &p->event[(p->first + i) % p->room]);
+	if (known.any)
+		add_events(&w, h, guide_number, 0, HISTORY_EVENTS);
 	text_add(&w.text, "],\"streams\":[");
 	if (running != NULL && running->state != NULL) {
 		add_running(&w, running);
 		first = false;
 	}
-	if (p != NULL) {
-		TAILQ_FOREACH(r, &p->recordings, link)
-		{
-			if (r->kept_ms < w.oldest_ms)
-				continue;
-			add_recording(&w, first, r);
-			first = false;
-		}
+	for (size_t i = 0; i < known.count; i++) {
+		add_recording(&w, first, h, guide_number, known.at[i].recording, known.at[i].stream);
+		first = false;
 	}
 	text_add(&w.text, "\n]}\n");
 	return text_blob(&w.text);

@@ -7,14 +7,14 @@
  * stream that is over, a failed tune's too. A stream that runs has its
  * recorder in its state.
  *
- *   bounds    HISTORY_CHANNELS channels, HISTORY_EVENTS events and
- *             HISTORY_STREAMS streams of each, HISTORY_BYTES in all; the
- *             channel that was heard of least lately goes first
+ *   bounds    those of the archive (archive.h), whoever's it is; of a channel
+ *             the last HISTORY_EVENTS events and HISTORY_STREAMS streams are
+ *             shown
  *   trust     what a worker recorded is bounded when it is copied, and is
  *             text for people after that: nobody here acts on it
  *   NULL      instead of a history is one that knows nothing
- *   life      as long as this process; the recorders of running streams
- *             outlive it (ipc/state.h)
+ *   life      the archive's: with a holder it outlives this process
+ *   blocking  never; what is asked for is looked for in all of the archive
  */
 #ifndef PLEXBRIDGE_SUPERVISOR_HISTORY_H
 #define PLEXBRIDGE_SUPERVISOR_HISTORY_H
@@ -25,17 +25,25 @@
 #include "ipc/state.h"
 #include "supervisor/blob.h"
 
-#define HISTORY_CHANNELS 256
-#define HISTORY_EVENTS 256
-#define HISTORY_STREAMS 4
-#define HISTORY_BYTES ((size_t)16 << 20)
+#define HISTORY_EVENTS 1024
+#define HISTORY_STREAMS 8
 #define HISTORY_SINCE_MAX_S 86400
 
 struct history;
 
-/* Gives *out; from now on it takes its events from the log (log_tap). 0 or PB_ENOMEM. */
+/* Gives *out; from now on it takes its events from the log (log_tap). 0, PB_ENOMEM, PB_ESYS. */
 int history_new(struct history **out);
 void history_free(struct history **history);
+
+/*
+ * Go on with what a former supervisor remembered: fd is its archive's, which
+ * is taken; -1: there is none. What was remembered here until now comes
+ * behind. false: it can't be, and this one goes on by itself.
+ */
+bool history_go_on(struct history *history, int fd);
+
+/* The archive's descriptor, for the holder; it stays the history's. */
+int history_fd(const struct history *history);
 
 /* An event of that channel. What history_new() has log_tap() call, by hand. */
 void history_event(struct history *history, int level, const char *event, const char *pairs);
@@ -60,8 +68,5 @@ struct blob *history_json(const struct history *history, const char *guide_numbe
 
 /* Is anything remembered of it? */
 bool history_knows(const struct history *history, const char *guide_number);
-
-/* Bytes in use, at most HISTORY_BYTES and one stream's. */
-size_t history_bytes(const struct history *history);
 
 #endif

@@ -102,6 +102,7 @@ keep_open(struct keep *keep, struct ev_loop *loop, struct notify_held *passed)
 	int err;
 
 	memset(keep, 0, sizeof(*keep));
+	keep->history_fd = -1;
 	keep->loop = loop;
 	ev_timer_init(&keep->settled, on_settled, KEEP_SETTLED_S, 0.0);
 	keep->settled.data = keep;
@@ -117,6 +118,8 @@ keep_open(struct keep *keep, struct ev_loop *loop, struct notify_held *passed)
 		/* The variable is gone by now. */
 		err = notify_new(&keep->notify, loop, &keep->held);
 	}
+	keep->history_fd = notify_held_claim(&keep->held, LEDGER_FD_HISTORY);
+	keep->history_held = keep->history_fd != -1;
 	if (err == 0)
 		err = open_ledger(keep);
 	if (err != 0)
@@ -186,9 +189,31 @@ keep_each(const struct keep *keep, int (*fn)(void *user, const char *name, int f
 	char name[LEDGER_NAME];
 	int err = fn(user, LEDGER_FD_LEDGER, ledger_fd(keep->ledger));
 
+	if (err == 0 && keep->history_fd != -1)
+		err = fn(user, LEDGER_FD_HISTORY, keep->history_fd);
 	for (size_t i = 0; err == 0 && i < keep->socket_count; i++)
 		err = fn(user, ledger_name(name, LEDGER_FD_SOCKET, keep->sockets[i].number), keep->sockets[i].fd);
 	return err;
+}
+
+int
+keep_history_claim(struct keep *keep)
+{
+	int fd = keep->history_fd;
+
+	keep->history_fd = -1;
+	return fd;
+}
+
+void
+keep_history(struct keep *keep, int fd, bool same)
+{
+	keep->history_fd = fd;
+	if (same)
+		return;
+	if (keep->history_held)
+		drop(keep, LEDGER_FD_HISTORY);
+	keep->history_held = hold(keep, LEDGER_FD_HISTORY, fd);
 }
 
 int

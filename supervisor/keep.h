@@ -39,6 +39,8 @@ struct keep {
 	struct notify_held held; /* what nobody claimed yet */
 	struct { uint64_t number; int fd; } sockets[LEDGER_SOCKETS]; /* that are bound; borrowed */
 	size_t socket_count;
+	int history_fd; /* borrowed, or nobody's yet; -1: none */
+	bool history_held; /* the holder has one */
 	ev_timer settled;
 	struct ev_loop *loop;
 };
@@ -65,7 +67,13 @@ int keep_socket_claim(struct keep *keep, enum ledger_role role, const char *boun
 /* Keep a socket that we bound. */
 void keep_socket(struct keep *keep, enum ledger_role role, const char *bound_to, int fd);
 
-/* Call fn for ledger and sockets, as they are named; descriptors are borrowed. Ends when fn gives anything but 0. */
+/* What the last supervisor remembered (archive.h); -1: nothing. The caller's. */
+int keep_history_claim(struct keep *keep);
+
+/* Keep this one, which is borrowed from now on. same: it is the one that was claimed. */
+void keep_history(struct keep *keep, int fd, bool same);
+
+/* Call fn for ledger, history and sockets, as they are named; descriptors are borrowed. Ends when fn gives anything but 0. */
 int keep_each(const struct keep *keep, int (*fn)(void *user, const char *name, int fd), void *user);
 
 /* The entry of a stream, new or changed; and its end. */

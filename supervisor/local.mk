@@ -4,6 +4,7 @@ libsupervisor_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(BSD_CFLAGS)
 libsupervisor_a_SOURCES = \
 	supervisor/addr.h supervisor/addr.c \
 	supervisor/blob.h supervisor/blob.c \
+	supervisor/archive.h supervisor/archive.c \
 	supervisor/announce.c \
 	supervisor/device.h supervisor/device.c \
 	supervisor/discover.h supervisor/discover.c \

@@ -502,6 +502,22 @@ join(struct supervisor *sup)
 	return upgrade_join(&sup->upgrade);
 }
 
+/* Go on with what the last supervisor remembered, and leave it to the next one. */
+static void
+remember(struct supervisor *sup)
+{
+	int fd = keep_history_claim(&sup->keep);
+	bool goes_on;
+
+	if (sup->history == NULL) {
+		if (fd != -1)
+			close(fd);
+		return;
+	}
+	goes_on = history_go_on(sup->history, fd);
+	keep_history(&sup->keep, history_fd(sup->history), goes_on);
+}
+
 static void
 begin(struct supervisor *sup)
 {
@@ -515,6 +531,7 @@ begin(struct supervisor *sup)
 	catch(sup, &sup->usr1, SIGUSR1, on_usr1);
 	catch(sup, &sup->usr2, SIGUSR2, on_usr2);
 	sup->started = ev_now(sup->loop);
+	remember(sup);
 	imports_begin(&sup->imports, sup); /* first: the streams look for their channels */
 	guides_begin(&sup->guides, sup);
 	streams_restore(&sup->streams);

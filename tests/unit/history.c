@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -129,19 +131,74 @@ START_TEST(a_recorder_outlives_its_stream)
 }
 END_TEST
 
+/* A supervisor that dies leaves its archive with the holder. */
+START_TEST(the_next_supervisor_goes_on_with_what_the_last_one_knew)
+{
+	const json_t *streams;
+	json_t *o;
+	int fd;
+
+	record(3);
+	log_event(LOG_INFO, "client.open", "channel=5.1 client=1");
+	history_keep(history, "5.1", 7, state);
+	fd = dup(history_fd(history));
+	history_free(&history);
+	ck_assert_int_eq(history_new(&history), 0);
+	log_event(LOG_INFO, "client.open", "channel=5.1 client=2");
+	ck_assert(history_go_on(history, fd));
+	log_event(LOG_INFO, "client.open", "channel=5.1 client=3");
+	history_keep(history, "5.1", 8, state);
+	o = ask("5.1", NULL);
+	ck_assert_uint_eq(json_array_size(json_object_get(o, "events")), 3);
+	for (size_t n = 0; n < 3; n++) {
+		char want[32];
+
+		snprintf(want, sizeof(want), "channel=5.1 client=%zu", n + 1);
+		ck_assert_str_eq(event_text(o, n), want);
+	}
+	streams = json_object_get(o, "streams");
+	ck_assert_uint_eq(json_array_size(streams), 2);
+	ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(streams, 0), "stream")), 8);
+	ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(streams, 1), "stream")), 7);
+	ck_assert_uint_eq(json_array_size(json_object_get(json_array_get(streams, 1), "seconds")), 3);
+	json_decref(o);
+}
+END_TEST
+
+START_TEST(what_is_no_archive_is_not_gone_on_with)
+{
+	static const char junk[4096];
+	int fd = memfd_create("junk", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	ck_assert(!history_go_on(history, -1));
+	ck_assert_int_eq(write(fd, junk, sizeof(junk)), (ssize_t)sizeof(junk));
+	ck_assert(!history_go_on(history, fd)); /* takes it */
+	ck_assert(!history_go_on(history, dup(state_fd)));
+	log_event(LOG_INFO, "client.open", "channel=5.1 client=1");
+	ck_assert(history_knows(history, "5.1"));
+}
+END_TEST
+
+/* Of streams that are over and of channels that nobody watches, the oldest go. */
 START_TEST(memory_is_bounded_whatever_happens)
 {
 	char channel[16], pairs[32];
+	struct stat st;
+	off_t size;
 
+	ck_assert_int_eq(fstat(history_fd(history), &st), 0);
+	size = st.st_size;
+	ck_assert_int_le(size, 16 << 20);
 	record(RECORDER_SECONDS);
-	for (int i = 0; i < HISTORY_CHANNELS * 2; i++) {
+	for (int i = 0; i < 80; i++) {
 		snprintf(channel, sizeof(channel), "%d", i + 1);
 		snprintf(pairs, sizeof(pairs), "channel=%d", i + 1);
-		for (int n = 0; n < HISTORY_EVENTS; n += 50)
+		for (int n = 0; n < 300; n++)
 			history_event(history, LOG_INFO, "x", pairs);
 		history_keep(history, channel, 1, state);
-		ck_assert_uint_le(history_bytes(history), HISTORY_BYTES + sizeof(struct recorder));
 	}
+	ck_assert_int_eq(fstat(history_fd(history), &st), 0);
+	ck_assert_int_eq(st.st_size, size);
 	ck_assert(history_knows(history, channel));
 	ck_assert(!history_knows(history, "1"));
 	history_keep(NULL, "1", 1, state);
@@ -162,6 +219,8 @@ main(void)
 	tcase_add_test(tc, events_that_name_a_channel_are_kept_for_it);
 	tcase_add_test(tc, the_oldest_events_of_a_channel_go_first);
 	tcase_add_test(tc, a_recorder_outlives_its_stream);
+	tcase_add_test(tc, the_next_supervisor_goes_on_with_what_the_last_one_knew);
+	tcase_add_test(tc, what_is_no_archive_is_not_gone_on_with);
 	tcase_add_test(tc, memory_is_bounded_whatever_happens);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
