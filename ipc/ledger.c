@@ -450,7 +450,7 @@ ledger_name_parse(const char *name, char *what, uint64_t *number)
 	char again[LEDGER_NAME];
 	uint64_t value = 0;
 
-	if (name[0] == '\0' || strchr("LSTC", name[0]) == NULL || name[1] == '\0')
+	if (name[0] == '\0' || strchr("LSTCPB", name[0]) == NULL || name[1] == '\0')
 		return false;
 	for (const char *p = name + 1; *p != '\0'; p++) {
 		const char *digit = strchr(digits, *p);

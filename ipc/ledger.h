@@ -43,6 +43,7 @@
 #define LEDGER_FD_STATE 'T'
 #define LEDGER_FD_CLIENT 'C'
 #define LEDGER_FD_SLOT 'P' /* of a provider, by the number of the stream that has it */
+#define LEDGER_FD_BACKUP 'B' /* likewise, of a backup's provider */
 
 enum ledger_role { LEDGER_TUNER = 1, LEDGER_CONTROL, LEDGER_DISCOVERY, LEDGER_ROLES };
 

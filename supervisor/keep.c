@@ -297,6 +297,20 @@ keep_slot_gone(struct keep *keep, uint64_t number)
 }
 
 bool
+keep_backup_slot(struct keep *keep, uint64_t number, int fd)
+{
+	char name[LEDGER_NAME];
+
+	return hold(keep, ledger_name(name, LEDGER_FD_BACKUP, number), fd);
+}
+
+void
+keep_backup_slot_gone(struct keep *keep, uint64_t number)
+{
+	keep_drop(keep, LEDGER_FD_BACKUP, number);
+}
+
+bool
 keep_client(struct keep *keep, const struct ledger_client *entry, int fd)
 {
 	char name[LEDGER_NAME];

@@ -88,6 +88,10 @@ void keep_memory_gone(struct keep *keep, uint64_t number);
 bool keep_slot(struct keep *keep, uint64_t number, int fd);
 void keep_slot_gone(struct keep *keep, uint64_t number);
 
+/* Likewise, of the provider of the backup that it plays from. */
+bool keep_backup_slot(struct keep *keep, uint64_t number, int fd);
+void keep_backup_slot_gone(struct keep *keep, uint64_t number);
+
 /* The entry of a client, new or changed; fd: -1: held already. false: it is not held. */
 bool keep_client(struct keep *keep, const struct ledger_client *entry, int fd);
 

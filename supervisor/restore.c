@@ -91,6 +91,7 @@ restore_stream(struct streams *all, const struct ledger_stream *entry)
 		.poisoned = entry->poisoned,
 	};
 	stream_slot_restore(s);
+	upstream_restore(s);
 	if (restore_memory(s) && entry->live && !is_readable(s) && workers_claim(all->workers, s->number) == NULL) {
 		s->renewed = true; /* when its clients are there */
 		return;

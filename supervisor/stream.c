@@ -191,6 +191,14 @@ slot_have(struct stream *s)
 	return err != PB_NO;
 }
 
+/* Has it a slot of that provider, as its own or as that of its backup? */
+static bool
+slot_of(const struct stream *s, const char *provider)
+{
+	return (s->slot.fd != -1 && strcmp(s->provider, provider) == 0) ||
+	    (s->upstream.slot.fd != -1 && strcmp(s->upstream.provider, provider) == 0);
+}
+
 /* Will a new stream of that provider get a slot: now, or as soon as one of ours is proven dead? */
 static bool
 slot_promised(struct streams *all, const char *provider, int max)
@@ -202,7 +210,7 @@ slot_promised(struct streams *all, const char *provider, int max)
 	if (max == 0)
 		return true;
 	TAILQ_FOREACH (s, &all->all, link)
-		if (s->state_now == STREAM_ENDING && s->slot.fd != -1 && strcmp(s->provider, provider) == 0)
+		if (s->state_now == STREAM_ENDING && slot_of(s, provider))
 			return true;
 	promised = slot_take(&all->slots, provider, max, 0, &slot) != PB_NO;
 	slot_release(&slot);
@@ -272,7 +280,7 @@ stream_free(struct stream *s)
 	TAILQ_REMOVE(&s->streams->all, s, link);
 	s->streams->count--;
 	stream_slot_give_up(s);
-	upstream_reset(s);
+	upstream_give_up(s);
 	stream_drop_memory(s);
 	if (s->quarantine_fd != -1)
 		close(s->quarantine_fd);
@@ -403,6 +411,16 @@ clock_behind(const struct stream *s)
 	return (int64_t)((lived_s + drift_s + s->streams->config->stream.burst_ms / 1e3 + CLOCK_SLACK_S) * 90000);
 }
 
+/* Which source its worker will begin with (worker/line.c): as it is told, or where the one before was. */
+static unsigned
+first_source(const struct stream *s, const struct msg_tune *tune)
+{
+	uint32_t n = tune->source_set ? tune->source :
+	    tune->adopt ? atomic_load_explicit(&s->state->sources.in_use, memory_order_relaxed) : 0;
+
+	return n < tune->source_count ? n : 0;
+}
+
 /* Tell the worker what to play, or to go on with. May free s. */
 static void
 send_tune(struct stream *s)
@@ -428,6 +446,7 @@ send_tune(struct stream *s)
 		succession_pack(s, &tune);
 	if (s->renewed)
 		tune.settings.first_dts_90k = clock_behind(s);
+	upstream_begins_with(s, first_source(s, &tune));
 	err = succession_quarantine(s);
 	if (err == 0)
 		err = upstream_tell_first(s, tune.source_count);
@@ -765,7 +784,8 @@ seat_all(const struct streams *all, const struct channel *channel, struct seat *
 			.tuner = s->tuner,
 			.use = use_of(s),
 			.same_channel = strcmp(s->guide_number, channel->guide_number) == 0,
-			.same_provider = channel->provider != NULL && strcmp(s->provider, channel->provider) == 0,
+			.same_provider = channel->provider != NULL &&
+			    (strcmp(s->provider, channel->provider) == 0 || slot_of(s, channel->provider)),
 			.idle_s = ev_now(all->loop) - s->left_at,
 		};
 	}
@@ -1002,6 +1022,8 @@ streams_each_fd(struct streams *all, int (*fn)(void *user, const char *name, int
 			err = fn(user, ledger_name(name, LEDGER_FD_STATE, s->number), s->state_fd);
 		if (err == 0 && s->slot.fd != -1)
 			err = fn(user, ledger_name(name, LEDGER_FD_SLOT, s->number), s->slot.fd);
+		if (err == 0 && s->upstream.slot.fd != -1)
+			err = fn(user, ledger_name(name, LEDGER_FD_BACKUP, s->number), s->upstream.slot.fd);
 		TAILQ_FOREACH (c, &s->clients, link)
 			if (err == 0 && c->conn.fd != -1)
 				err = fn(user, ledger_name(name, LEDGER_FD_CLIENT, c->number), c->conn.fd);

@@ -3,10 +3,12 @@
  */
 #include "supervisor/upstream.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/pb.h"
@@ -22,13 +24,29 @@ upstream_init(struct upstream *up)
 bool
 upstream_quiet(const struct upstream *up)
 {
-	return !up->answer_due && !up->limits_due && up->slot.fd == -1;
+	return !up->answer_due && !up->limits_due;
+}
+
+static void
+release(struct stream *s)
+{
+	if (s->upstream.slot_held)
+		keep_backup_slot_gone(s->streams->keep, s->number);
+	s->upstream.slot_held = false;
+	slot_release(&s->upstream.slot);
 }
 
 void
 upstream_reset(struct stream *s)
 {
-	slot_release(&s->upstream.slot);
+	s->upstream.told = 0;
+	s->upstream.limits_due = s->upstream.answer_due = false;
+}
+
+void
+upstream_give_up(struct stream *s)
+{
+	release(s);
 	upstream_init(&s->upstream);
 }
 
@@ -46,6 +64,36 @@ provider_of(const struct stream *s, unsigned n)
 	const char *name = channel != NULL ? channel_provider(channel, n) : NULL;
 
 	return name != NULL ? name : "";
+}
+
+void
+upstream_begins_with(struct stream *s, unsigned source)
+{
+	if (s->upstream.slot.fd != -1 && strcmp(provider_of(s, source), s->upstream.provider) != 0)
+		release(s);
+}
+
+void
+upstream_restore(struct stream *s)
+{
+	const struct channel *channel = channel_of(s);
+	struct upstream *up = &s->upstream;
+	int fd = keep_claim(s->streams->keep, LEDGER_FD_BACKUP, s->number);
+
+	if (fd == -1)
+		return;
+	up->slot_held = true;
+	/* Whose it is, the file says. */
+	for (unsigned n = 1; channel != NULL && n <= channel->backup_count && up->slot.fd == -1; n++) {
+		const char *provider = provider_of(s, n);
+		int copy = provider[0] != '\0' ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+
+		if (copy != -1 && slot_adopt(&s->streams->slots, provider, copy, &up->slot) == 0)
+			snprintf(up->provider, sizeof(up->provider), "%s", provider);
+	}
+	close(fd); /* the lock is the open file's, of which the copy is one more */
+	if (up->slot.fd == -1)
+		release(s);
 }
 
 static double
@@ -197,7 +245,7 @@ grant(struct stream *s, const char *provider)
 		return true;
 	if (up->slot.fd != -1 && strcmp(up->provider, provider) == 0)
 		return true;
-	slot_release(&up->slot); /* what it had before, it has left */
+	release(s); /* what it had before, it has left */
 	TAILQ_FOREACH(other, &all->all, link) {
 		above += other->slot.fd != -1 && other->slot.n >= max && strcmp(other->provider, provider) == 0;
 		above += other->upstream.slot.fd != -1 && other->upstream.slot.n >= max &&
@@ -205,6 +253,8 @@ grant(struct stream *s, const char *provider)
 	}
 	err = slot_take(&all->slots, provider, max, above, &up->slot);
 	snprintf(up->provider, sizeof(up->provider), "%s", provider);
+	if (err == 0)
+		up->slot_held = keep_backup_slot(all->keep, s->number, up->slot.fd);
 	return err != PB_NO;
 }
 
@@ -216,7 +266,7 @@ upstream_wants_slot(struct stream *s, const struct msg_slot_want *want)
 
 	if (want->want == 0) {
 		if (strcmp(up->provider, provider) == 0)
-			slot_release(&up->slot);
+			release(s);
 		return;
 	}
 	up->answer = (struct msg_slot_answer){ .source = want->source, .granted = grant(s, provider) };

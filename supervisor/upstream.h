@@ -8,7 +8,9 @@
  * provider together is here; stream.c begins and ends them.
  *
  *   slot     of another provider than the channel's: at most one at a time,
- *            from S_SLOT until it's given back or the worker is dead
+ *            from S_SLOT until it's given back, or a worker goes on elsewhere.
+ *            Between two workers it is the stream's, and it goes from one
+ *            supervisor to the next as the channel's own does
  *   trust    what a worker says is bounded before it's believed
  *   blocking never
  */
@@ -32,6 +34,7 @@ struct upstream {
 	unsigned told; /* backups that its worker was told of */
 	bool limits_due; /* it is to be told what providers allow */
 	struct slot slot; /* of another provider; fd -1: none */
+	bool slot_held; /* the holder has a copy of it */
 	char provider[PROVIDER_NAME_SIZE]; /* whose that is */
 	bool answer_due;
 	struct msg_slot_answer answer;
@@ -51,11 +54,20 @@ int upstream_tell_first(struct stream *s, uint32_t source_count);
 /* What is due, as far as its channel takes it. */
 void upstream_pay(struct stream *s);
 
-/* Is nothing due to its worker, and no slot held for a backup? */
+/* Is nothing due to its worker? */
 bool upstream_quiet(const struct upstream *up);
 
-/* Its worker is dead, or it has none. */
+/* Its worker is dead: what it was told, the next one has to be. It keeps its slot. */
 void upstream_reset(struct stream *s);
+
+/* The next worker begins with that source: a slot that it has no use for is free. */
+void upstream_begins_with(struct stream *s, unsigned source);
+
+/* It has no worker, and needs no slot. */
+void upstream_give_up(struct stream *s);
+
+/* The slot that the last supervisor took for it, if there is one. */
+void upstream_restore(struct stream *s);
 
 /* Its worker asks for a slot, or gives one back; tells of a refusal. */
 void upstream_wants_slot(struct stream *s, const struct msg_slot_want *want);

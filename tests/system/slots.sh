@@ -5,7 +5,7 @@ keeper=${PB_BINDIR:-$top_builddir}/plexbridge-keeper
 [ -x "$keeper" ] || give_up "$keeper is not there: make all"
 
 # Plain streams: each takes one connection, so that the origin's count is that of streams.
-origin_start a b c
+origin_start a b c d
 bridge config <<'INI'
 [tuner]
 tuner_count = 8
@@ -13,6 +13,8 @@ tuner_count = 8
 linger = 60s
 [provider two]
 max_streams = 2
+[provider one]
+max_streams = 1
 [channel 1]
 name = One
 url = @ORIGIN@/a/live.ts
@@ -25,6 +27,15 @@ provider = two
 name = Three
 url = @ORIGIN@/c/live.ts
 provider = two
+[channel 4]
+name = Four
+url = @ORIGIN@/nowhere/live.ts
+backup1 = @ORIGIN@/d/live.ts
+backup1_provider = one
+[channel 5]
+name = Five
+url = @ORIGIN@/d/live.ts
+provider = one
 INI
 
 # kept_start: the bridge, under the keeper; bridge_pid is the keeper's.
@@ -95,6 +106,10 @@ more v2
 viewer check v1 clean=true closed=no
 viewer check v2 clean=true closed=no
 
+it "what was known of a channel before a supervisor died is known to those after it"
+equal "times that it was opened" "$(bridge ctl --json why 1 | jq '[.timeline[] | select(.event == "client.open")] | length')" 1
+at_least "deaths of its workers" "$(bridge ctl --json why 1 | jq '[.timeline[] | select(.event == "worker.death")] | length')" 2
+
 it "a stream that only lingers gives its slot up at once, as often as a viewer zaps"
 viewer start v1 /auto/v1
 viewer wait v1 bytes=40000
@@ -126,6 +141,31 @@ viewer wait v1 bytes=40000
 viewer wait v2 bytes=40000
 viewer stop v1
 viewer stop v2
+
+it "the slot of a backup's provider goes from supervisor to supervisor, too"
+viewer start v4 /auto/v4
+viewer wait v4 bytes=40000
+equal "the source of channel 4" "$(bridge status '.streams[] | select(.channel == "4") | .upstream.source')" 1
+equal "another channel of that provider" "$(error /auto/v5)" '503 805 0'
+old=$(supervisor)
+kill -KILL "$old" $(workers "$old") 2>/dev/null
+until_true 15 another "$old" || fail "no supervisor follows"
+equal "the other channel after a death" "$(error /auto/v5)" '503 805 0'
+more v4
+equal "the source of channel 4 after a death" "$(bridge status '.streams[] | select(.channel == "4") | .upstream.source')" 1
+old=$(supervisor)
+worker=$(bridge worker 4)
+expect "the upgrade" bridge ctl upgrade >/dev/null
+until_true 15 another "$old" || fail "no supervisor follows"
+equal "the other channel after an upgrade" "$(error /auto/v5)" '503 805 0'
+more v4
+# It was handed over as it was, and only then replaced by one of the next build.
+bridge wait-log "event=worker.retired pid=$worker .*channel=4 .*why=\"upgrade\""
+equal "slots in use" "$(bridge status '.providers[1].in_use')" 1
+viewer check v4 status=200 clean=true closed=no
+viewer start v5 /auto/v5
+viewer wait v5 bytes=40000
+viewer stop v5
 kill -TERM "$bridge_pid"
 wait_dead "$bridge_pid" || fail "the keeper doesn't end"
 bridge_pid=
