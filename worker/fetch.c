@@ -36,6 +36,7 @@
 #include "worker/hosts.h"
 #include "worker/interfaces.h"
 #include "worker/late.h"
+#include "worker/meter.h"
 #include "worker/reply.h"
 #include "worker/resolve.h"
 #include "worker/sockets.h"
@@ -50,7 +51,6 @@
 #define LAUNCHES_MAX 32 /* in one round */
 #define TRY_MIN_S 1. /* a deadline makes a try no shorter */
 #define PERSIST_SHARE 4 /* of the time left is waited before a try beyond the last */
-#define RATE_AFTER_S 1. /* a body has a rate when it has moved for so long */
 
 enum state { QUEUED, NAMING, RUNNING, PAUSED, WAITING };
 
@@ -70,6 +70,7 @@ struct fetch_pool {
 	struct fetch_trouble trouble;
 	struct hosts hosts;
 	struct late late[2]; /* what is handed on as it comes, and what is collected */
+	struct meter meter;
 	struct sockets sockets;
 	struct interfaces interfaces;
 	double patience;
@@ -128,6 +129,7 @@ struct fetch {
 	uint64_t skip;        /* bytes of body still to be dropped in front */
 	uint64_t got;         /* bytes taken from it */
 	ev_tstamp first_byte;
+	bool metered, at_edge; /* the pool's meter has it as moving, and how */
 	int stop_err;         /* why a callback stopped curl */
 
 	struct reply first;   /* the one that delivered the first bytes */
@@ -223,6 +225,24 @@ hedged(const struct fetch *f)
 	return f->hedge.t != NULL || f->hedge.place.host != NULL;
 }
 
+/* A segment's body moves, or doesn't: the pool's meter is told, whenever that may have changed. */
+static void
+meter_follow(struct fetch *f)
+{
+	ev_tstamp now = ev_now(f->pool->loop);
+	bool moves = f->o.kind == FETCH_SEGMENT && f->state == RUNNING && f->t != NULL && f->first_byte > 0 && !f->discard;
+	bool at_edge = moves && now - f->first_byte < f->o.making_ms / 1e3;
+
+	if (f->metered == moves && f->at_edge == at_edge)
+		return;
+	if (f->metered)
+		meter_end(&f->pool->meter, f->at_edge, now);
+	if (moves)
+		meter_begin(&f->pool->meter, at_edge, now);
+	f->metered = moves;
+	f->at_edge = at_edge;
+}
+
 /* Time. */
 
 /*
@@ -292,6 +312,7 @@ stop_transfer(struct fetch *f)
 {
 	resolve_cancel(&f->query);
 	transfer_end(f->pool->transfers, &f->t);
+	meter_follow(f);
 	drop_hedge(f);
 }
 
@@ -662,8 +683,11 @@ take(struct transfer *t, struct fetch *f, const char *buf, size_t n)
 		return 0; /* cancelled: f is gone */
 	if (err == PB_AGAIN) {
 		f->state = PAUSED;
+		meter_follow(f);
 		return CURL_WRITEFUNC_PAUSE; /* curl keeps all n bytes and brings them again */
 	}
+	if (f->metered)
+		meter_bytes(&f->pool->meter, n, f->active_at);
 	if (err != 0) {
 		because(f, "its reader gave up: %s", pb_strerror(err));
 		return stop(f, err);
@@ -698,6 +722,7 @@ on_body(char *buf, size_t size, size_t n, void *arg)
 	f->active_at = ev_now(f->pool->loop);
 	if (f->first_byte == 0)
 		f->first_byte = f->active_at;
+	meter_follow(f);
 	if (!collected(f))
 		return take(t, f, buf, n);
 	err = body_append(&f->body, buf, n);
@@ -993,6 +1018,7 @@ take_hedge(struct fetch *f)
 	f->skip = f->got = 0;
 	f->first_byte = 0;
 	f->stop_err = 0;
+	meter_follow(f);
 	body_clear(&f->body);
 	if (collected(f))
 		f->pos = 0;
@@ -1140,7 +1166,6 @@ static void
 measure(struct fetch *f)
 {
 	struct fetch_figures *fig = &f->pool->figures;
-	ev_tstamp now = ev_now(f->pool->loop);
 	curl_off_t connect_us = 0, tls_us = 0, first_us = 0, retry_s = 0;
 	long connects = 0, version = 0;
 	CURL *e = f->t->easy;
@@ -1164,11 +1189,6 @@ measure(struct fetch *f)
 		late_heard(history(f), f->ttfb_ms);
 	if (first_us > 0)
 		fig->ttfb_ms = smooth(fig->ttfb_ms, PB_MAX(f->ttfb_ms, 1U));
-	if (f->got >= VERDICT_MOVED_WELL && f->o.kind == FETCH_SEGMENT && now - f->first_byte > 1e-3) {
-		uint64_t bps = (uint64_t)((double)f->got * 8 / (now - f->first_byte));
-
-		fig->throughput_bps = fig->throughput_bps == 0 ? bps : (fig->throughput_bps * 7 + bps) / 8;
-	}
 }
 
 /* A route that is dead is dead for all addresses behind it: try the next interface, if there are several. */
@@ -1334,6 +1354,7 @@ fetch_resume(struct fetch *f)
 	f->state = RUNNING;
 	f->active_at = ev_now(f->pool->loop);
 	transfer_unpause(f->pool->transfers, f->t);
+	meter_follow(f);
 	arm(f);
 }
 
@@ -1407,6 +1428,7 @@ fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch
 	p->loop = loop;
 	p->resolve = o->resolve;
 	p->patience = 1;
+	meter_init(&p->meter, ev_now(loop));
 	late_init(&p->late[0]);
 	late_init(&p->late[1]);
 	interfaces_init(&p->interfaces, o->settings->interfaces);
@@ -1541,21 +1563,13 @@ fetch_pool_rerouted(struct fetch_pool *p, const struct sockaddr *gone)
 bool
 fetch_pool_second(struct fetch_pool *p)
 {
-	return interfaces_second(&p->interfaces, ev_now(p->loop));
-}
-
-uint64_t
-fetch_pool_rate_bps(const struct fetch_pool *p)
-{
-	ev_tstamp now = ev_now(p->loop);
-	const struct fetch *f;
-	double bps = 0;
+	struct fetch *f;
 
 	TAILQ_FOREACH(f, &p->fetches, link)
-	if (f->o.kind == FETCH_SEGMENT && f->state == RUNNING && f->first_byte > 0 &&
-	    now - f->first_byte >= RATE_AFTER_S)
-		bps += (double)f->got * 8 / (now - f->first_byte);
-	return (uint64_t)bps;
+	meter_follow(f); /* what was in the making isn't for ever */
+	p->figures.throughput_bps = meter_bps(&p->meter, ev_now(p->loop));
+	p->figures.still_s = meter_still_s(&p->meter, ev_now(p->loop));
+	return interfaces_second(&p->interfaces, ev_now(p->loop));
 }
 
 struct fetch_way

@@ -108,6 +108,7 @@ struct fetch_options {
 	uint32_t hedge_ms; /* after so long without a byte it is late, or earlier by its history; 0: it never is */
 	bool persist; /* after the last try there are more, as long as the deadline is ahead */
 	uint32_t missing_ms; /* how long a 404 of a segment is asked for again; one EXTINF */
+	uint32_t making_ms; /* so long its server may still be handing it on as it is made; 0: it is whole there */
 	bool channel_url;    /* the operator wrote this URL: its host may be private */
 
 	void *arg; /* of the callbacks */
@@ -141,7 +142,8 @@ struct fetch_figures {
 	uint64_t hedges; /* second requests for what was late */
 	uint64_t hedges_won; /* that answered first */
 	uint32_t ttfb_ms; /* smoothed over about eight, 0 before the first */
-	uint64_t throughput_bps; /* bits per second while bodies of 64 KiB and more moved, smoothed */
+	uint64_t throughput_bps; /* of all segments together while any moved, lately (worker/meter.h); 0: not known */
+	double still_s; /* since a byte of a segment that is under way came; 0: none is. Both as of the last second */
 };
 
 /* How the first connection of a pool came to be; -1: it did not get so far. */
@@ -214,11 +216,8 @@ void fetch_pool_patience(struct fetch_pool *pool, uint32_t permille);
  */
 void fetch_pool_rerouted(struct fetch_pool *pool, const struct sockaddr *gone);
 
-/* Once a second: is the first of several interfaces to be tried again? true: it is in use now. */
+/* Once a second, for the figures; is the first of several interfaces to be tried again? true: it is in use now. */
 bool fetch_pool_second(struct fetch_pool *pool);
-
-/* Bits per second of the bodies that are under way, 0 when none has been for a second. */
-uint64_t fetch_pool_rate_bps(const struct fetch_pool *pool);
 
 /* Read the way's figures anew. */
 struct fetch_way fetch_pool_way(struct fetch_pool *pool);

@@ -4,6 +4,7 @@
 #include "worker/line.h"
 
 #include <bsd/string.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include "worker/quality.h"
 #include "worker/routes.h"
 #include "worker/source.h"
+#include "worker/step.h"
 #include "worker/vitals.h"
 #include "worker/writer.h"
 
@@ -37,6 +39,8 @@
 #define TUNE_TIMEOUT_MS 15000
 #define GONE_EARLY_S 2. /* a segment that the server refuses is given up so long before it is missed */
 #define GONE_MIN_S 3.
+#define NEED_SHARE 0.25 /* of a new segment in what segments take */
+#define STILL_S 1.      /* without a byte of a segment that is under way: how wide the way is, is not known */
 
 struct line {
 	struct ev_loop *loop;
@@ -51,6 +55,7 @@ struct line {
 	const struct line_ops *ops;
 	void *arg;
 	struct outlook outlook;
+	struct step step;
 	struct routes *routes; /* NULL: the kernel doesn't tell */
 	uint64_t fed; /* bytes of media from the source */
 	ev_timer tick, second;
@@ -71,6 +76,8 @@ struct line {
 	struct vitals vitals;   /* of that source */
 	uint64_t vital_keys;    /* key frames before what is looked at now */
 	uint32_t segment_ms;    /* of the one in hand */
+	uint64_t segment_bytes; /* of it, so far */
+	double need_bps;        /* what segments really take, smoothed; 0: not known */
 	bool streaming;         /* a plain stream: it is looked at slice by slice */
 	int64_t filler_ns;      /* since when there is filler; 0: there is none */
 	int64_t media_ns;       /* when media last came to the spool */
@@ -260,6 +267,54 @@ look_out(struct line *l)
 		    l->outlook.learn.longest_ms, writer_reserve_ms(l->writer));
 }
 
+/* A segment is whole: so much its variant takes. */
+static void
+note_need(struct line *l)
+{
+	double bps;
+
+	if (l->segment_ms == 0 || l->segment_bytes == 0)
+		return;
+	bps = (double)l->segment_bytes * 8e3 / l->segment_ms;
+	l->need_bps = l->need_bps <= 0 ? bps : l->need_bps + (bps - l->need_bps) * NEED_SHARE;
+}
+
+/* Is the variant that is played the one to play? */
+static void
+look_at_variant(struct line *l)
+{
+	struct step_variant variants[STEP_VARIANTS_MAX];
+	struct fetch_figures from = fetch_pool_figures(l->pool);
+	struct step_look look = {
+		.now_s = ev_now(l->loop),
+		.throughput_bps = from.still_s < STILL_S ? from.throughput_bps : 0,
+		.media_bps = (uint64_t)l->need_bps,
+		.reserve_ms = writer_reserve_ms(l->writer),
+		.normal = l->outlook.quality.state == QUALITY_NORMAL,
+	};
+	size_t current = 0, to, n;
+	uint64_t serial, ms;
+
+	if (l->finishing || ev_is_active(&l->hold))
+		return;
+	n = source_variants(l->source, variants, NITEMS(variants), &current);
+	to = n < 2 ? current : step_second(&l->step, variants, n, current, &look);
+	if (to == current)
+		return;
+	serial = prefetch_drop_waiting(l->prefetch, &ms);
+	if (!source_step(l->source, to, serial, ms)) {
+		source_reopen(l->source, "a variant of the playlist has no usable address");
+		return;
+	}
+	log_event(LOG_INFO, "variant.step",
+	    "channel=%s from_kbps=%" PRIu64 " to_kbps=%" PRIu64 " width=%u height=%u throughput_kbps=%" PRIu64
+	    " need_kbps=%.0f reserve_ms=%u",
+	    l->tune.guide_number, variants[current].bandwidth_bps / 1000, variants[to].bandwidth_bps / 1000,
+	    variants[to].width, variants[to].height, look.throughput_bps / 1000, l->need_bps / 1e3, look.reserve_ms);
+	/* Others of a master are as far from what they say as this one. */
+	l->need_bps *= (double)variants[to].bandwidth_bps / (double)variants[current].bandwidth_bps;
+}
+
 static void
 line_second(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -267,11 +322,11 @@ line_second(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	publish(l);
-	record_trouble(l);
 	if (fetch_pool_second(l->pool))
 		log_event(LOG_INFO, "network.return", "channel=%s interface=\"%s\"", l->tune.guide_number,
 		    fetch_pool_way(l->pool).interface);
+	publish(l);
+	record_trouble(l);
 	if (!l->media)
 		return;
 	if (l->streaming && l->seconds % SLICE_S == 0) {
@@ -281,6 +336,7 @@ line_second(struct ev_loop *loop, ev_timer *w, int revents)
 	if (++l->seconds % SETTLE_S == 0)
 		settle(l);
 	look_out(l);
+	look_at_variant(l);
 }
 
 /* The kernel's word on this machine's own addresses and routes. */
@@ -416,6 +472,8 @@ switch_to(void *arg, unsigned n, const char *url, bool keep)
 	l->keys = 0;
 	l->streaming = false;
 	vitals_init(&l->vitals);
+	step_init(&l->step, ev_now(l->loop));
+	l->need_bps = 0;
 	l->finishing = false;
 	source_switch(l->source, n, url, PB_MAX(l->next_serial, l->connections),
 	    (uint32_t)PB_MIN(missed_ms, (uint64_t)l->tune.settings.reserve_max_ms));
@@ -573,6 +631,7 @@ segment_begins(void *arg, const struct source_segment *segment)
 	l->data_err = 0;
 	l->feeding = segment->source;
 	l->segment_ms = segment->duration_ms;
+	l->segment_bytes = 0;
 	examine_begin(l);
 	l->next_serial = PB_MAX(l->next_serial, segment->serial + 1);
 	l->begun_at = atomic_load(&l->state->head);
@@ -587,6 +646,7 @@ segment_feeds(void *arg, const void *buf, size_t len)
 	int err = feed(l, buf, len);
 
 	l->fed += len;
+	l->segment_bytes += len;
 	if (err >= 0)
 		return 0;
 	l->data_err = err;
@@ -620,8 +680,10 @@ segment_ends(void *arg, bool truncated)
 		return l->data_err;
 	l->lost = 0;
 	l->gone = 0;
-	if (!truncated)
+	if (!truncated) {
+		note_need(l);
 		examine_end(l, l->segment_ms, false);
+	}
 	if (l->media)
 		l->useless = 0;
 	else if (++l->useless >= LOST_REFUSE)
@@ -813,6 +875,7 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
 	ev_timer_init(&l->second, line_second, 1., 1.);
 	ev_timer_init(&l->hold, line_held, 0., 0.);
 	l->tick.data = l->second.data = l->hold.data = l;
+	step_init(&l->step, ev_now(loop));
 	outlook_init(&l->outlook, &l->tune.settings, l->tune.learned_ms, ev_now(loop));
 	options = (struct fetch_pool_options){
 		.resolve = resolve,

@@ -169,15 +169,13 @@ prefetch_clear(struct prefetch *p)
 	}
 }
 
-uint64_t
-prefetch_drop_rest(struct prefetch *p)
+/* All from that one on; gives their length. */
+static uint64_t
+drop_from(struct segment *seg)
 {
-	struct segment *seg = TAILQ_FIRST(&p->queue), *next;
+	struct segment *next;
 	uint64_t ms = 0;
 
-	while (seg != NULL && seg->state == WHOLE && key_is_known(seg))
-		seg = TAILQ_NEXT(seg, entry);
-	fetch_cancel(&p->key_fetch);
 	for (; seg != NULL; seg = next) {
 		next = TAILQ_NEXT(seg, entry);
 		ms += seg->info.duration_ms;
@@ -185,6 +183,30 @@ prefetch_drop_rest(struct prefetch *p)
 		segment_free(seg);
 	}
 	return ms;
+}
+
+uint64_t
+prefetch_drop_rest(struct prefetch *p)
+{
+	struct segment *seg = TAILQ_FIRST(&p->queue);
+
+	while (seg != NULL && seg->state == WHOLE && key_is_known(seg))
+		seg = TAILQ_NEXT(seg, entry);
+	fetch_cancel(&p->key_fetch);
+	return drop_from(seg);
+}
+
+uint64_t
+prefetch_drop_waiting(struct prefetch *p, uint64_t *ms)
+{
+	struct segment *seg = TAILQ_FIRST(&p->queue);
+	uint64_t serial;
+
+	while (seg != NULL && (seg->begun || seg->state == WHOLE || seg->state == LOST))
+		seg = TAILQ_NEXT(seg, entry);
+	serial = seg != NULL ? seg->info.serial : UINT64_MAX;
+	*ms = drop_from(seg);
+	return serial;
 }
 
 void
@@ -529,6 +551,7 @@ start_segment(struct segment *seg)
 		.persist = p->tuning <= 0,
 		.hedge_ms = p->tune->settings.try_timeout_ms / 2,
 		.missing_ms = seg->info.duration_ms,
+		.making_ms = seg->info.newest ? seg->info.duration_ms : 0,
 		.arg = seg,
 		.on_data = segment_data,
 		.on_done = segment_done,

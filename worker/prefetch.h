@@ -80,6 +80,13 @@ void prefetch_clear(struct prefetch *prefetch);
  */
 uint64_t prefetch_drop_rest(struct prefetch *prefetch);
 
+/*
+ * Forget what is neither in hand nor whole: it will come from elsewhere.
+ * Gives the serial of the first such (UINT64_MAX: there is none), and in *ms
+ * how long they are by the playlist.
+ */
+uint64_t prefetch_drop_waiting(struct prefetch *prefetch, uint64_t *ms);
+
 /* So many in flight or ready from now on. */
 void prefetch_depth(struct prefetch *prefetch, uint32_t depth);
 

@@ -254,6 +254,45 @@ source_go_back(struct source *s, uint64_t msn, uint64_t serial, double delay_s, 
 	wait_s(s, delay_s);
 }
 
+/* Follow that one; its URL is in media_url. */
+static void
+play_variant(struct source *s, size_t variant)
+{
+	const struct playlist_variant *v = &s->master.variants[variant];
+
+	s->variant = (int)variant;
+	s->led.since = 0;
+	strlcpy(s->now_url, s->media_url, sizeof(s->now_url));
+	atomic_store(&s->figures->width, v->width);
+	atomic_store(&s->figures->height, v->height);
+	atomic_store(&s->figures->bandwidth_kbps, (uint32_t)(v->bandwidth / 1000));
+	s->what = FOLLOWING;
+	load(s);
+}
+
+static bool
+lately_excluded(const struct source *s, size_t variant)
+{
+	return s->excluded[variant] && ev_now(s->loop) - s->excluded_at <= EXCLUDE_S;
+}
+
+/* The best that didn't fail lately and that the way carries, as the last step found; else as if it did. */
+static int
+choose_variant(struct source *s, const char **why)
+{
+	uint64_t most_bps = atomic_load(&s->figures->step_bps);
+	size_t n = s->master.variant_count;
+	bool *barred = most_bps > 0 ? calloc(n + 1, sizeof(*barred)) : NULL;
+	int chosen = -1;
+
+	for (size_t i = 0; barred != NULL && i < n; i++)
+		barred[i] = s->excluded[i] || s->master.variants[i].bandwidth > most_bps;
+	if (barred != NULL)
+		chosen = playlist_choose_variant(&s->master, &s->limit, barred, why);
+	free(barred);
+	return chosen >= 0 ? chosen : playlist_choose_variant(&s->master, &s->limit, s->excluded, why);
+}
+
 /* Does anybody have to be tried before the best is? After EXCLUDE_S all are good again. */
 static bool
 follow_variant(struct source *s)
@@ -263,7 +302,7 @@ follow_variant(struct source *s)
 
 	if (s->excluded != NULL && ev_now(s->loop) - s->excluded_at > EXCLUDE_S)
 		memset(s->excluded, 0, s->master.variant_count * sizeof(*s->excluded));
-	chosen = playlist_choose_variant(&s->master, &s->limit, s->excluded, &why);
+	chosen = choose_variant(s, &why);
 	if (chosen < 0) {
 		open_failed(s, 806, why != NULL ? why : pb_strerror(chosen));
 		return false;
@@ -273,15 +312,53 @@ follow_variant(struct source *s)
 		s->excluded_at = ev_now(s->loop);
 		return follow_variant(s);
 	}
-	s->variant = chosen;
 	s->opened.since = s->load_start;
-	s->led.since = 0;
-	strlcpy(s->now_url, s->media_url, sizeof(s->now_url));
-	atomic_store(&s->figures->width, s->master.variants[chosen].width);
-	atomic_store(&s->figures->height, s->master.variants[chosen].height);
-	atomic_store(&s->figures->bandwidth_kbps, (uint32_t)(s->master.variants[chosen].bandwidth / 1000));
-	s->what = FOLLOWING;
-	load(s);
+	play_variant(s, (size_t)chosen);
+	return true;
+}
+
+size_t
+source_variants(const struct source *s, struct step_variant *out, size_t max, size_t *current)
+{
+	size_t n = PB_MIN(s->master.variant_count, max);
+
+	if (s->what != FOLLOWING || s->vod || !s->track.started || s->track.restarting || s->resuming ||
+	    s->master.kind != PLAYLIST_MASTER || s->variant < 0 || (size_t)s->variant >= n)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct step_variant){
+			.bandwidth_bps = s->master.variants[i].bandwidth,
+			.width = s->master.variants[i].width,
+			.height = s->master.variants[i].height,
+			.usable = !lately_excluded(s, i) && playlist_variant_like(&s->master, &s->limit, i, (size_t)s->variant),
+		};
+	*current = (size_t)s->variant;
+	return n;
+}
+
+bool
+source_step(struct source *s, size_t variant, uint64_t serial, uint64_t dropped_ms)
+{
+	char url[URL_MAX];
+
+	if (s->what != FOLLOWING || s->master.kind != PLAYLIST_MASTER || !s->track.started ||
+	    variant >= s->master.variant_count ||
+	    playlist_resolve(&s->master, s->master.variants[variant].uri, url, sizeof(url)) != 0)
+		return false;
+	if (s->list.kind == PLAYLIST_MEDIA)
+		for (size_t i = s->next; i < s->news.first + s->news.count; i++) {
+			serial = PB_MIN(serial, s->news.serial + (i - s->news.first));
+			dropped_ms += s->list.segments[i].duration_ms;
+		}
+	fetch_cancel(&s->fetch);
+	ev_timer_stop(s->loop, &s->timer);
+	playlist_clear(&s->list);
+	track_rewind(&s->track, serial, dropped_ms);
+	track_restart(&s->track);
+	strlcpy(s->media_url, url, sizeof(s->media_url));
+	atomic_store(&s->figures->step_bps, s->master.variants[variant].bandwidth);
+	atomic_fetch_add(&s->figures->steps, 1);
+	play_variant(s, variant);
 	return true;
 }
 
@@ -335,6 +412,7 @@ hand_out(struct source *s, size_t i)
 		.serial = s->news.serial + (i - s->news.first),
 		.duration_ms = seg->duration_ms,
 		.discontinuity = track_discontinuity(&s->news, &s->list, i) || s->discontinuity,
+		.newest = i + 1 == s->list.segment_count && !s->vod,
 		.has_range = seg->has_range,
 		.offset = seg->offset,
 		.length = seg->length,
@@ -895,6 +973,7 @@ source_switch(struct source *s, unsigned number, const char *url, uint64_t seria
 	drop_master(s);
 	strlcpy(s->url, url, sizeof(s->url));
 	s->number = number;
+	atomic_store(&s->figures->step_bps, 0); /* another source, another way */
 	s->streaming = s->vod = s->resuming = false;
 	s->discontinuity = true;
 	s->open_failures = s->bad_bodies = 0;

@@ -22,6 +22,7 @@
 #include "ipc/msg.h"
 #include "ipc/state.h"
 #include "worker/fetch.h"
+#include "worker/step.h"
 
 struct source;
 
@@ -33,6 +34,7 @@ struct source_segment {
 	uint32_t duration_ms;
 	bool discontinuity; /* the clock or the format may jump in front of it */
 	bool skip;          /* never to be looked at: it crashed two workers */
+	bool newest;        /* nothing behind it was listed: it may still be in the making */
 	bool has_range;
 	uint64_t offset, length;
 	const char *url;
@@ -102,6 +104,21 @@ uint32_t source_missed_ms(const struct source *source);
 
 /* Begin: the first request is on the wire when it returns. */
 void source_open(struct source *source);
+
+/*
+ * The variants of the master that is followed, in its order, into out[max];
+ * *current is the one that is played. How many; 0 when there is no choice.
+ */
+size_t source_variants(const struct source *source, struct step_variant *out, size_t max, size_t *current);
+
+/*
+ * Play that variant from the next segment border on, and none that needs
+ * more until the next step. The segments from `serial` on that were handed
+ * out (UINT64_MAX: none), dropped_ms of media, will not be played: it goes on
+ * in their place. false: it can't; nothing has changed then, but that they
+ * are lost.
+ */
+bool source_step(struct source *source, size_t variant, uint64_t serial, uint64_t dropped_ms);
 
 /* There is room for segments again. */
 void source_feed(struct source *source);

@@ -24,7 +24,7 @@ truth(const struct step_variant *current, const struct step_look *look)
 	if (look->media_bps == 0 || current->bandwidth_bps == 0)
 		return 1;
 	ratio = (double)look->media_bps / (double)current->bandwidth_bps;
-	return PB_MIN(PB_MAX(ratio, 0.25), 2.);
+	return PB_MIN(PB_MAX(ratio, 0.05), 2.);
 }
 
 static bool
@@ -81,13 +81,26 @@ choose_up(const struct step_variant *v, size_t count, size_t current, double mos
 	return best;
 }
 
+/* A server that paces what it sends is as slow as a narrow way, but the reserve stays what it is. */
+static bool
+shrinks(struct step *step, uint32_t reserve_ms)
+{
+	uint32_t most_ms = 0;
+
+	for (unsigned i = 0; i < PB_MIN(step->looks, (unsigned)STEP_LOOKS); i++)
+		most_ms = PB_MAX(most_ms, step->reserve_ms[i]);
+	step->reserve_ms[step->looks++ % STEP_LOOKS] = reserve_ms;
+	return reserve_ms < STEP_LOW_MS || (uint64_t)reserve_ms + STEP_SHRUNK_MS <= most_ms;
+}
+
 /* Would the reserve be spent soon? */
 static bool
 too_narrow(double need_bps, const struct step_look *look)
 {
 	double missing = 1 - (double)look->throughput_bps / need_bps;
+	double horizon_s = look->normal ? STEP_HORIZON_S : 2 * STEP_HORIZON_S;
 
-	return look->throughput_bps > 0 && missing > 0 && look->reserve_ms / 1e3 / missing < STEP_HORIZON_S;
+	return look->throughput_bps > 0 && missing > 0 && look->reserve_ms / 1e3 / missing < horizon_s;
 }
 
 static size_t
@@ -107,12 +120,13 @@ size_t
 step_second(struct step *step, const struct step_variant *v, size_t count, size_t current, const struct step_look *look)
 {
 	double ratio, since_s = look->now_s - step->changed_s;
+	bool shrinking = shrinks(step, look->reserve_ms);
 	size_t to;
 
 	if (current >= count || v[current].bandwidth_bps == 0)
 		return current;
 	ratio = truth(&v[current], look);
-	step->bad = too_narrow((double)v[current].bandwidth_bps * ratio, look) ? step->bad + 1 : 0;
+	step->bad = shrinking && too_narrow((double)v[current].bandwidth_bps * ratio, look) ? step->bad + 1 : 0;
 	if (step->bad >= BAD_LOOKS && (!step->stepped || since_s >= STEP_SETTLE_S)) {
 		to = choose_down(v, count, current, (double)look->throughput_bps * DOWN_SHARE / ratio);
 		if (to != current)

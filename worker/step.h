@@ -5,8 +5,9 @@
  * the variant that is played, a lesser one is taken; when the way has been
  * wide enough for long, a better one again.
  *
- *   down   the throughput is less than the variant needs and the reserve
- *          would last less than STEP_HORIZON_S at that rate, for two looks in
+ *   down   the throughput is less than the variant needs, the reserve has
+ *          begun to shrink and would last less than STEP_HORIZON_S at that
+ *          rate (twice as long when the source is degraded), for two looks in
  *          a row: the best that needs four fifths of the throughput, of the
  *          same picture size if there is one; the least if none is small
  *          enough
@@ -35,6 +36,9 @@
 #define STEP_AGAIN_S 600.0
 #define STEP_AGAIN_MAX_S 3600.0
 #define STEP_SETTLE_S 20.0 /* after a step the figures are still those of the variant before */
+#define STEP_LOOKS 32      /* the reserve shrinks when it is less than it was in one of so many looks, */
+#define STEP_SHRUNK_MS 500 /* by so much, */
+#define STEP_LOW_MS 1000   /* or when there is none to speak of */
 
 struct step_variant {
 	uint64_t bandwidth_bps; /* as the master says */
@@ -45,7 +49,7 @@ struct step_variant {
 struct step_look {
 	double now_s;
 	uint64_t throughput_bps; /* 0: not known */
-	uint64_t media_bps; /* of the stream as it is; 0: not known */
+	uint64_t media_bps; /* what the segments of the one that is played take; 0: not known */
 	uint32_t reserve_ms;
 	bool normal; /* the source's state */
 };
@@ -57,6 +61,8 @@ struct step {
 	double good_s; /* since when a better one could be carried; 0: it can't */
 	double again_s; /* how long the next one up has to wait after the last step */
 	unsigned bad; /* looks in a row */
+	uint32_t reserve_ms[STEP_LOOKS]; /* as of the last looks */
+	unsigned looks;
 };
 
 void step_init(struct step *step, double now_s);

@@ -351,9 +351,9 @@ restart_index(const struct track *track, const struct playlist *pl, const struct
 	if (track->has_played_pdt && programme_times(pl, times) && clocks_agree(track, times, n)) {
 		while (i < n && times[i] + pl->segments[i].duration_ms / 2 < track->played_pdt_ms)
 			i++;
-	} else if (track->restarting && track->top_msn >= pl->media_sequence &&
-	    track->top_msn - pl->media_sequence < n && (!track->other || counts_alike(track, pl, marks))) {
-		i = (size_t)(track->top_msn - pl->media_sequence) + 1;
+	} else if (track->restarting && track->top_msn + 1 >= pl->media_sequence &&
+	    track->top_msn + 1 - pl->media_sequence <= n && (!track->other || counts_alike(track, pl, marks))) {
+		i = (size_t)(track->top_msn + 1 - pl->media_sequence);
 	} else {
 		i = start_index(pl, pl->endlist ? UINT64_MAX : track->wanted_ms);
 	}
@@ -569,6 +569,17 @@ track_other(struct track *track, uint64_t serial, uint32_t behind_ms)
 		return;
 	}
 	track->started = track->restarting = track->other = true;
+}
+
+void
+track_rewind(struct track *track, uint64_t serial, uint64_t ms)
+{
+	uint64_t count = serial < track->next_serial ? track->next_serial - serial : 0;
+
+	/* Never before the epoch's first: then it goes on with what is listed. */
+	track->top_msn -= PB_MIN(count, track->top_msn);
+	track->next_serial -= count;
+	track->played_pdt_ms -= (int64_t)PB_MIN(ms, (uint64_t)INT32_MAX);
 }
 
 bool

@@ -130,6 +130,13 @@ void track_restart(struct track *track);
  */
 void track_other(struct track *track, uint64_t serial, uint32_t behind_ms);
 
+/*
+ * The segments from `serial` on, ms of media in all, were handed out last and
+ * will not be played: what follows after track_restart() is to begin with
+ * the first of them, under its serial.
+ */
+void track_rewind(struct track *track, uint64_t serial, uint64_t ms);
+
 /* Is there a boundary in front of segment i of the range: a tag, lost or EXT-X-GAP segments, or a restart? */
 bool track_discontinuity(const struct track_news *news, const struct playlist *pl, size_t i);
 

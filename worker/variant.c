@@ -184,3 +184,45 @@ playlist_choose_variant(const struct playlist *master, const struct variant_limi
 	}
 	return chosen;
 }
+
+/* The first audio codec in CODECS: what it is called up to the first dot ("mp4a", "ac-3"). NULL when none is named. */
+static const char *
+audio_codec(const char *codecs, size_t *len)
+{
+	static const char *const audio[] = { "mp4a", "ac-3", "ec-3", "mp3", "opus", "Opus", "fLaC", "dtsc" };
+
+	if (codecs == NULL)
+		return NULL;
+	for (const char *at = codecs + strspn(codecs, " ,\t"); *at != '\0'; at += strspn(at, " ,\t")) {
+		*len = strcspn(at, "., \t");
+		if (begins_with_any(at, *len, audio, NITEMS(audio)))
+			return at;
+		at += strcspn(at, ",");
+	}
+	return NULL;
+}
+
+static bool
+same_audio(const struct playlist_variant *a, const struct playlist_variant *b)
+{
+	size_t len_a, len_b;
+	const char *of_a = audio_codec(a->codecs, &len_a), *of_b = audio_codec(b->codecs, &len_b);
+
+	return of_a == NULL || of_b == NULL || (len_a == len_b && strncmp(of_a, of_b, len_a) == 0);
+}
+
+bool
+playlist_variant_like(const struct playlist *master, const struct variant_limit *limit, size_t index, size_t as)
+{
+	const struct playlist_variant *v = &master->variants[index], *like = &master->variants[as];
+	enum codec_class codec, codec_like;
+
+	if (index == as)
+		return true;
+	if (!video_codec(v->codecs, &codec) || !video_codec(like->codecs, &codec_like) || codec != codec_like ||
+	    !same_audio(v, like))
+		return false;
+	if ((like->height > 0 && v->height == 0) || needs_separate_audio(master, v))
+		return false;
+	return is_within(v, limit) || v->bandwidth <= like->bandwidth;
+}

@@ -33,6 +33,14 @@ int playlist_choose_variant(const struct playlist *master, const struct variant_
     const char **why);
 
 /*
+ * May variant `index` be played in a stream that began with variant `as`?
+ * Its codecs are of the same classes as far as both are named, it has a
+ * picture, needs no separate audio, and is within the limit or at least not
+ * above `as`.
+ */
+bool playlist_variant_like(const struct playlist *master, const struct variant_limit *limit, size_t index, size_t as);
+
+/*
  * The rendition that an audio group gives: DEFAULT, else AUTOSELECT, else
  * the first. NULL when there is no such group.
  */

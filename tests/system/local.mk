@@ -61,6 +61,7 @@ SYSTEM_TESTS += tests/system/ctl.sh
 SYSTEM_TESTS += tests/system/sources.sh
 SYSTEM_TESTS += tests/system/faults.sh
 SYSTEM_TESTS += tests/system/filler.sh
+SYSTEM_TESTS += tests/system/step.sh
 SYSTEM_TESTS += tests/system/failover.sh
 SYSTEM_TESTS += tests/system/bad-input.sh
 SYSTEM_TESTS += tests/system/players.sh

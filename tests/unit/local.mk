@@ -126,6 +126,11 @@ tests_unit_step_SOURCES = tests/unit/step.c
 tests_unit_step_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_step_LDADD = libworker.a libbase.a $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/meter
+tests_unit_meter_SOURCES = tests/unit/meter.c
+tests_unit_meter_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_meter_LDADD = libworker.a libbase.a $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/routes
 tests_unit_routes_SOURCES = tests/unit/routes.c
 tests_unit_routes_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -472,6 +472,45 @@ START_TEST(the_best_variant_below_the_limit_is_chosen)
 }
 END_TEST
 
+/* Variant 1, in a stream that began with variant 0. */
+static const struct {
+	const char *limit, *body;
+	bool like;
+} likes[] = {
+	{ "best", V("BANDWIDTH=9,RESOLUTION=1920x1080") V("BANDWIDTH=5,RESOLUTION=640x360"), true },
+	{ "best", V("BANDWIDTH=9,RESOLUTION=1920x1080") V("BANDWIDTH=5"), false },
+	{ "best", V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"avc1.64,mp4a.40.2\"")
+	    V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"mp4a.40.5, avc1.42\""), true },
+	{ "best", V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"avc1.64\"")
+	    V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"hvc1.1\""), false },
+	{ "best", V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"avc1.64,ec-3\"")
+	    V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"avc1.64,mp4a.40.2\""), false },
+	{ "best", V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"avc1.64\"")
+	    V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"avc1.64,mp4a.40.2\""), true },
+	{ "best", V("BANDWIDTH=9,CODECS=\"avc1.64,mp4a.40.2\"") V("BANDWIDTH=5,CODECS=\"mp4a.40.2\""), false },
+	{ "best", AUDIO("URI=\"u\"") V("BANDWIDTH=9,RESOLUTION=1920x1080")
+	    V("BANDWIDTH=5,RESOLUTION=640x360,AUDIO=\"a\""), false },
+	{ "400p", V("BANDWIDTH=5,RESOLUTION=640x360") V("BANDWIDTH=9,RESOLUTION=1920x1080"), false },
+	{ "1080p", V("BANDWIDTH=5,RESOLUTION=640x360") V("BANDWIDTH=9,RESOLUTION=1920x1080"), true },
+	{ "100k", V("BANDWIDTH=900000,RESOLUTION=1920x1080") V("BANDWIDTH=500000,RESOLUTION=640x360"), true },
+};
+
+START_TEST(a_stream_goes_on_with_a_variant_that_is_like_its_own)
+{
+	char body[2048];
+	struct variant_limit limit;
+	const char *unused;
+	struct playlist pl;
+
+	snprintf(body, sizeof(body), H "%s", likes[_i].body);
+	ck_assert_int_eq(config_parse_variant(&limit, likes[_i].limit, &unused), 0);
+	ck_assert_int_eq(playlist_parse(&pl, URL, body, strlen(body)), 0);
+	ck_assert_int_eq(playlist_variant_like(&pl, &limit, 1, 0), likes[_i].like);
+	ck_assert(playlist_variant_like(&pl, &limit, 0, 0));
+	playlist_clear(&pl);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -491,6 +530,7 @@ main(void)
 	tcase_add_test(tc, a_segment_whose_url_is_too_long_is_a_gap_that_counts);
 	tcase_add_loop_test(tc, a_date_is_read_in_every_form_that_is_met, 0, (int)NITEMS(dates));
 	tcase_add_loop_test(tc, the_best_variant_below_the_limit_is_chosen, 0, (int)NITEMS(choices));
+	tcase_add_loop_test(tc, a_stream_goes_on_with_a_variant_that_is_like_its_own, 0, (int)NITEMS(likes));
 	srunner_set_tap(runner, "-");
 	srunner_run_all(runner, CK_SILENT);
 	failed = srunner_ntests_failed(runner);

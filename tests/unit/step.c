@@ -20,6 +20,7 @@ static const struct step_variant ladder[] = {
 static struct step step;
 static struct step_look look;
 static size_t current;
+static uint32_t before_ms; /* the reserve as it was, a look before the first */
 
 static void
 setup(void)
@@ -27,6 +28,7 @@ setup(void)
 	step_init(&step, 1000);
 	look = (struct step_look){ .now_s = 1000, .throughput_bps = 50000000, .reserve_ms = 12000, .normal = true };
 	current = 0;
+	before_ms = 60000;
 }
 
 /* So many seconds; how many steps there were. */
@@ -34,7 +36,14 @@ static unsigned
 pass(unsigned seconds)
 {
 	unsigned steps = 0;
+	uint32_t reserve_ms = look.reserve_ms;
 
+	if (before_ms > 0) {
+		look.reserve_ms = before_ms;
+		(void)step_second(&step, ladder, NITEMS(ladder), current, &(struct step_look){ .reserve_ms = before_ms });
+		look.reserve_ms = reserve_ms;
+		before_ms = 0;
+	}
 	for (; seconds > 0; seconds--) {
 		size_t to = step_second(&step, ladder, NITEMS(ladder), current, &look);
 
@@ -53,7 +62,7 @@ static const struct {
 	{ 50000000, 0, 12000, 0 }, /* plenty */
 	{ 7900000, 0, 12000, 0 }, /* a hair too little: the reserve lasts for minutes */
 	{ 6500000, 0, 5000, 1 }, /* of the same size */
-	{ 6500000, 0, 120000, 0 }, /* a large reserve has time */
+	{ 6500000, 0, 59000, 0 }, /* a large reserve has time */
 	{ 4000000, 0, 12000, 2 }, /* none of that size is small enough: the next smaller picture */
 	{ 2000000, 0, 12000, 4 }, { 100000, 0, 12000, 4 }, /* nothing is small enough: the least */
 	{ 0, 0, 12000, 0 }, /* nobody knows the throughput */
@@ -68,6 +77,28 @@ START_TEST(what_would_spend_the_reserve_is_not_played_on)
 	look.reserve_ms = downs[_i].reserve_ms;
 	ck_assert_uint_le(pass(3), 1);
 	ck_assert_uint_eq(current, downs[_i].to);
+}
+END_TEST
+
+/* As with a server that sends no faster than it plays. */
+START_TEST(a_reserve_that_doesnt_shrink_is_not_spent)
+{
+	before_ms = look.reserve_ms + 400;
+	look.throughput_bps = 2000000;
+	ck_assert_uint_eq(pass(30), 0);
+	look.reserve_ms -= 500;
+	ck_assert_uint_eq(pass(2), 1);
+}
+END_TEST
+
+START_TEST(what_is_degraded_is_left_earlier)
+{
+	look.throughput_bps = 6500000; /* 12 s last for 64 */
+	look.reserve_ms = 10000;
+	ck_assert_uint_eq(pass(5), 0);
+	look.normal = false;
+	before_ms = 60000;
+	ck_assert_uint_eq(pass(2), 1);
 }
 END_TEST
 
@@ -167,6 +198,8 @@ main(void)
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_loop_test(tc, what_would_spend_the_reserve_is_not_played_on, 0, (int)NITEMS(downs));
+	tcase_add_test(tc, a_reserve_that_doesnt_shrink_is_not_spent);
+	tcase_add_test(tc, what_is_degraded_is_left_earlier);
 	tcase_add_test(tc, one_bad_look_is_none);
 	tcase_add_test(tc, a_better_one_comes_back_after_ten_minutes_that_were_good);
 	tcase_add_test(tc, not_while_it_was_not_good_for_a_minute);

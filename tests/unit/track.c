@@ -217,7 +217,45 @@ static const struct {
 	{ "1: a b c", "2: B C D", "new |D -restart" },
 	{ "1: a b c", "1: A B C", "stale" },
 	{ "1: a b c", "90: X Y", "new |X Y -restart" },
+	{ "1: a b c", "4: D E", "new |D E -restart" },
 };
+
+/* Of what the first variant handed out, some is not played: it comes from the second one. */
+static const struct {
+	const char *before, *after;
+	uint64_t serial, ms;
+	const char *want;
+	uint64_t want_serial;
+} rewinds[] = {
+	{ "1: a b c", "2: B C D", 1, 12000, "new |B C D -restart", 1 },
+	{ "1: a b c", "3: C D", 2, 6000, "new |C D -restart", 2 },
+	{ "1: a b c", "2: B C D", UINT64_MAX, 0, "new |D -restart", 3 },
+	{ "1: a b c", "1: A B C", 2, 6000, "new |C -restart", 2 },
+	{ "1: @0a b c", "50: @6B C D", 1, 12000, "new |B C D -restart", 1 },
+};
+
+START_TEST(what_a_variant_did_not_bring_comes_from_the_next)
+{
+	struct track track;
+	struct track_news news;
+	struct playlist pl;
+	char got[512];
+
+	track_init(&track);
+	load(&pl, rewinds[_i].before);
+	ck_assert_int_eq(track_start(&track, &pl, 60000, 0, &news), 0);
+	playlist_clear(&pl);
+	track_rewind(&track, rewinds[_i].serial, rewinds[_i].ms);
+	track_restart(&track);
+	load(&pl, rewinds[_i].after);
+	ck_assert_int_eq(track_update(&track, &pl, &news), 0);
+	tell(got, sizeof(got), &news, &pl);
+	ck_assert_str_eq(got, rewinds[_i].want);
+	ck_assert_uint_eq(news.serial, rewinds[_i].want_serial);
+	playlist_clear(&pl);
+	track_clear(&track);
+}
+END_TEST
 
 START_TEST(another_variant_goes_on_where_the_first_one_ended)
 {
@@ -349,6 +387,7 @@ main(void)
 	tcase_add_loop_test(tc, a_reload_is_understood, 0, (int)NITEMS(stories));
 	tcase_add_loop_test(tc, a_tune_starts_burst_and_reserve_behind_the_edge, 0, (int)NITEMS(starts));
 	tcase_add_loop_test(tc, another_variant_goes_on_where_the_first_one_ended, 0, (int)NITEMS(switches));
+	tcase_add_loop_test(tc, what_a_variant_did_not_bring_comes_from_the_next, 0, (int)NITEMS(rewinds));
 	tcase_add_loop_test(tc, a_successor_goes_on_with_the_segment_in_hand, 0, (int)NITEMS(successors));
 	tcase_add_loop_test(tc, the_next_reload_keeps_the_recommended_pace, 0, (int)NITEMS(reloads));
 	tcase_add_test(tc, failed_loads_are_tried_again_slower_and_for_ever);

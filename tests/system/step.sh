@@ -1,0 +1,99 @@
+#!/bin/bash
+# A way to the source that is too narrow for the variant that is played: a lesser one, before the reserve is spent.
+. "${0%/*}/lib.sh"
+
+need_media hi lo
+hi=$(media hi)
+common="seg=2,win=15,clock=wall,file=$hi"
+origin start --channel "name=steady,$common" --channel "name=paced,$common,file2=$(media lo)" \
+    --channel "name=narrow,$common,file2=$(media lo)"
+bridge config <<-INI
+	[tuner]
+	tuner_count = 8
+	[channel 1]
+	name = Steady
+	url = @ORIGIN@/steady/master.m3u8
+	[channel 2]
+	name = Paced
+	url = @ORIGIN@/paced/master.m3u8
+	[channel 3]
+	name = Narrow
+	url = @ORIGIN@/narrow/master.m3u8
+INI
+bridge start
+
+upstream() {
+	bridge status ".streams[] | select(.channel == \"$1\") | .upstream.$2"
+}
+
+# stepped HAVE: are its pictures those of the first file, and from one of them on those of the second, each behind
+# the one before in the loop that both are?
+stepped() {
+	"$PROGRAMS/plexbridge-origin" --analyse "$hi" --es-hash >"$T/want.hi"
+	"$PROGRAMS/plexbridge-origin" --analyse "$(media lo)" --es-hash >"$T/want.lo"
+	"$PROGRAMS/plexbridge-origin" --analyse "$1" --es-hash >"$T/have"
+	awk '
+		function video(type) { return type == "1b" }
+		FNR == 1 { file++ }
+		!video($2) { next }
+		file == 1 { hi[n++] = $4 "/" $5; next }
+		file == 2 { lo[m++] = $4 "/" $5; next }
+		{ have[k++] = $4 "/" $5 }
+		END {
+			k-- # the last may be cut
+			for (s = 0; s < n && hi[s] != have[0]; s++)
+				;
+			for (i = 0; i < k && have[i] == hi[(s + i) % n]; i++)
+				;
+			first = i
+			for (; i < k && have[i] == lo[(s + i) % n]; i++)
+				;
+			print "# " first " pictures of the first, " i - first " of the second, of " k
+			exit !(n == m && first > 0 && first < k && i == k)
+		}' "$T/want.hi" "$T/want.lo" "$T/have"
+}
+
+for name in steady paced narrow; do
+	case $name in steady) n=1 ;; paced) n=2 ;; narrow) n=3 ;; esac
+	viewer start $name /auto/v$n
+done
+for name in steady paced narrow; do
+	viewer wait "$name" ms=9000
+done
+
+it "variants that are not played are not asked for"
+equal "requests of the lesser variants" "$(origin log '[.[] | select(.path | contains("/v1/"))] | length')" 0
+
+# Bytes a second that the first variant takes: two thirds of that for all transfers together, or one and
+# a twentieth for each, as a server does that sends no faster than it plays.
+rate=$(($(wc -c <"$hi") * 10 / 128))
+splices=$(upstream 3 splices)
+origin fault "channel=narrow,kind=segment,fault=narrow,value=$((rate * 2 / 3))"
+origin fault "channel=paced,kind=segment,fault=drip,value=$((rate * 21 / 20))"
+bridge wait '.streams[] | select(.channel == "3") | .upstream.steps == 1'
+more=$(($(progress narrow ms) + 10000))
+viewer wait narrow ms="$more"
+
+it "the lesser variant comes before the reserve is spent: one splice, no filler, no gap"
+equal "steps" "$(upstream 3 steps)" 1
+equal "splices" "$(upstream 3 splices)" $((splices + 1))
+equal "fillers" "$(upstream 3 fillers)" 0
+equal "height in the status" "$(upstream 3 height)" 360
+bridge wait '.streams[] | select(.channel == "3") | .reserve_s > 3'
+viewer check narrow status=200 closed=no clean=true continuity_errors=0 pcr_backward=0 pcr_jumps=0 dts_backward=0 pmt_changes=0
+viewer smooth narrow steady
+expect "the step is in the log" bridge wait-log 'variant.step.*channel=3'
+
+it "no picture is lost at the step, and none comes twice; the variant before is not asked for any more"
+expect "pictures" stepped "$T/narrow.ts"
+equal "playlists of the variant before, since" "$(origin log '[.[] | select(.path | startswith("/narrow/v"))] |
+	(map(.path | contains("/v1/")) | index(true)) as $at | [.[$at:][] | select(.path == "/narrow/v0/media.m3u8")] | length')" 0
+
+it "a server that sends no faster than it plays is no narrow way"
+equal "steps" "$(upstream 2 steps)" 0
+viewer check paced status=200 closed=no clean=true continuity_errors=0
+equal "requests of its lesser variant" "$(origin log '[.[] | select(.path | startswith("/paced/v1/"))] | length')" 0
+
+viewer stop steady
+bridge stop
+finish
