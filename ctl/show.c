@@ -151,6 +151,24 @@ add_handover(struct table *table, const json_t *s)
 	    text_of(last, "why") });
 }
 
+/* Each source that was in use, or failed: how the way to it was then. */
+static void
+add_source(struct table *table, const json_t *s, const json_t *source)
+{
+	char n[CELL], used[CELL], latency[CELL], rate[CELL], loss[CELL], errors[CELL], resent[CELL];
+
+	if (number_of(source, "used_s") == 0 && number_of(source, "failures") == 0)
+		return;
+	snprintf(latency, sizeof(latency), "%.0f ms", number_of(source, "latency_ms"));
+	snprintf(rate, sizeof(rate), "%.1f M", number_of(source, "throughput_kbps") / 1e3);
+	snprintf(loss, sizeof(loss), "%.1f %%", number_of(source, "loss_percent"));
+	snprintf(errors, sizeof(errors), "%.1f %%", number_of(source, "error_percent"));
+	table_add(table, (const char *const[]){ text_of(s, "channel"), integer(n, source, "source"),
+	    text_of(source, "health"), text_of(source, "quality"),
+	    show_seconds(used, sizeof(used), number_of(source, "used_s")), latency, rate, loss,
+	    integer(resent, source, "retransmits"), errors });
+}
+
 static void
 add_client(struct table *table, const json_t *stream, const json_t *c)
 {
@@ -211,6 +229,9 @@ show_status(const json_t *status, bool utf8)
 		{ "WORKER", false, 0 }, { "UP", true, 0 }, { "AGAIN", true, 0 }, { "UPSTREAM", false, 4 },
 		{ "BIT/S", true, 0 }, { "DELAY", true, 0 }, { "SEGM", true, 0 }, { "LOST", true, 0 },
 		{ "ERR", true, 0 } };
+	static const struct column of_source[] = { { "CHANNEL", false, 0 }, { "SRC", true, 0 }, { "HEALTH", false, 4 },
+		{ "QUALITY", false, 4 }, { "USED", true, 0 }, { "DELAY", true, 0 }, { "BIT/S", true, 0 }, { "LOSS", true, 0 },
+		{ "RESENT", true, 0 }, { "ERRORS", true, 0 } };
 	static const struct column of_handover[] = { { "CHANNEL", false, 0 }, { "HANDOVERS", true, 0 },
 		{ "CRASHES", true, 0 }, { "POISON", true, 0 }, { "AGO", true, 0 }, { "TOOK", true, 0 },
 		{ "CLIENTS", true, 0 }, { "WHY", false, 8 } };
@@ -223,7 +244,7 @@ show_status(const json_t *status, bool utf8)
 	static const struct column of_provider[] = { { "PROVIDER", false, 8 }, { "STREAMS", true, 0 }, { "MOST", true, 0 },
 		{ "BREAKER", false, 0 }, { "CHANNELS", false, 8 } };
 	const json_t *streams = json_object_get(status, "streams"), *providers = json_object_get(status, "providers");
-	struct table table, workers, handovers, clients, connections;
+	struct table table, workers, sources, handovers, clients, connections;
 	char *text = NULL;
 	size_t len, n = json_array_size(streams);
 	FILE *out = open_memstream(&text, &len);
@@ -233,15 +254,19 @@ show_status(const json_t *status, bool utf8)
 	put_supervisor(out, status);
 	table_init(&table, of_stream, NITEMS(of_stream));
 	table_init(&workers, of_worker, NITEMS(of_worker));
+	table_init(&sources, of_source, NITEMS(of_source));
 	table_init(&handovers, of_handover, NITEMS(of_handover));
 	table_init(&clients, of_client, NITEMS(of_client));
 	table_init(&connections, of_connection, NITEMS(of_connection));
 	for (size_t i = 0; i < n; i++) {
 		const json_t *s = json_array_get(streams, i), *list = json_object_get(s, "clients");
+		const json_t *from = json_object_get(s, "sources");
 
 		add_stream(&table, s);
 		add_worker(&workers, s);
 		add_handover(&handovers, s);
+		for (size_t k = 0; k < json_array_size(from); k++)
+			add_source(&sources, s, json_array_get(from, k));
 		for (size_t k = 0; k < json_array_size(list); k++) {
 			add_client(&clients, s, json_array_get(list, k));
 			add_connection(&connections, s, json_array_get(list, k));
@@ -251,6 +276,7 @@ show_status(const json_t *status, bool utf8)
 		fputs("\nno channel is running\n", out);
 	put_table(out, &table, utf8);
 	put_table(out, &workers, utf8);
+	put_table(out, &sources, utf8);
 	put_table(out, &handovers, utf8);
 	put_table(out, &clients, utf8);
 	table_init(&table, of_provider, NITEMS(of_provider));

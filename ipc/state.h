@@ -27,7 +27,7 @@
 #include "ipc/recorder.h"
 
 #define STATE_MAGIC UINT32_C(0x50425331) /* "PBS1" */
-#define STATE_LAYOUT 3
+#define STATE_LAYOUT 4
 #define STATE_SLOTS 2048   /* clients of one stream */
 #define STATE_HEAD_MAX 512 /* bytes of a response head */
 #define STATE_PRELUDE_MAX (8 * 188)
@@ -35,6 +35,7 @@
 #define STATE_CONFORM_MAX 4096
 #define STATE_REASON_MAX 160
 #define STATE_SOURCES 9    /* url and eight backups */
+#define STATE_MINUTES 60   /* of each source's history */
 
 /* A slot's life. The supervisor frees it; all other steps are the worker's. */
 enum state_phase {
@@ -132,6 +133,7 @@ struct state_figures {
 	_Atomic uint32_t target_ms;
 	_Atomic uint32_t reserve_target_ms;
 	_Atomic uint32_t quality; /* enum state_quality */
+	_Atomic uint32_t try_timeout_ms, prefetch; /* in force: more while the source is degraded */
 	_Atomic uint32_t width, height;
 	_Atomic uint32_t bandwidth_kbps; /* of the variant, as the master says */
 	_Atomic uint32_t video_type, audio_type; /* stream_type of the PMT, 0: none */
@@ -140,9 +142,9 @@ struct state_figures {
 	_Atomic uint64_t hedges;    /* second requests because the first was late */
 	_Atomic uint64_t hedges_won; /* that answered first */
 	_Atomic uint64_t steps;     /* from one variant to another */
+	_Atomic uint64_t step_bps;  /* no variant that needs more is played, since the last of them; 0: no such bound */
 	_Atomic uint32_t rtt_ms;    /* of the connections to the source, smoothed */
 	_Atomic uint32_t retransmits; /* of our segments to it, in the last ten seconds */
-	_Atomic uint64_t step_bps;  /* no variant that needs more is played, since the last of them; 0: no such bound */
 	_Atomic uint32_t loss_permille; /* of its segments to us, lately: those that came out of order or again */
 	_Atomic uint32_t error_permille; /* of requests that failed or were repeated, lately */
 	_Atomic uint32_t learned_ms; /* the reserve that outages taught; 0: none did */
@@ -173,6 +175,18 @@ enum state_source_health {
 	SOURCE_FAILED,
 };
 
+/* A minute of a source, or what of it was spent there. Counts are of this minute. */
+struct state_minute {
+	_Atomic uint32_t minute;  /* CLOCK_MONOTONIC in minutes, and 1; 0: none */
+	_Atomic uint32_t seconds; /* in use */
+	_Atomic uint32_t requests, troubles; /* troubles: tries that failed, requests that ended so */
+	_Atomic uint32_t segments, losses;   /* of TCP; losses: out of order, or sent again */
+	_Atomic uint32_t retransmits;        /* of ours */
+	_Atomic uint32_t latency_ms;         /* at most */
+	_Atomic uint32_t throughput_kbps;    /* as last measured; 0: it was not */
+	_Atomic uint32_t quality;            /* enum state_quality, the worst */
+};
+
 /* What is remembered of a source, so that a successor need not find it out again. */
 struct state_source {
 	_Atomic uint32_t health;   /* enum state_source_health */
@@ -183,6 +197,13 @@ struct state_source {
 	_Atomic int64_t failed_ns; /* when it last failed, */
 	_Atomic int64_t doubt_ns;  /* and when it was last doubted */
 	char reason[STATE_REASON_MAX]; /* of that; terminated by the reader */
+
+	/* Its own figures, while it was in use (worker/tally.h). */
+	_Atomic int64_t used_ns; /* CLOCK_MONOTONIC: when it last was; 0: never */
+	_Atomic uint64_t used_ms, bytes, requests, troubles, retransmits; /* ever */
+	_Atomic uint32_t latency_ms, throughput_kbps, rtt_ms, loss_permille, error_permille; /* as of then */
+	_Atomic uint32_t quality; /* enum state_quality, as of then */
+	struct state_minute minutes[STATE_MINUTES]; /* number n in place n modulo that */
 };
 
 struct state_sources {

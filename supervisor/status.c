@@ -63,6 +63,12 @@ tenths(double v)
 	return (double)(int64_t)(v * 10.0 + 0.5) / 10.0;
 }
 
+static json_t *
+percent(uint32_t permille)
+{
+	return json_real(tenths((double)PB_MIN(permille, 1000u) / 10.));
+}
+
 static const char *
 quality_name(uint32_t quality)
 {
@@ -156,6 +162,7 @@ upstream_object(const struct stream *s)
 	json_object_set_new(o, "throughput_kbps", number(figure32(&f->throughput_kbps)));
 	json_object_set_new(o, "media_kbps", number(figure32(&f->media_kbps)));
 	json_object_set_new(o, "bandwidth_kbps", number(figure32(&f->bandwidth_kbps)));
+	json_object_set_new(o, "steps", number(figure(&f->steps)));
 	json_object_set_new(o, "segments", number(figure(&f->segments)));
 	json_object_set_new(o, "segments_lost", number(figure(&f->segments_lost)));
 	json_object_set_new(o, "splices", number(figure(&f->splices)));
@@ -166,10 +173,10 @@ upstream_object(const struct stream *s)
 	json_object_set_new(o, "quality", json_string(quality_name(figure32(&f->quality))));
 	json_object_set_new(o, "rtt_ms", number(figure32(&f->rtt_ms)));
 	json_object_set_new(o, "retransmits", number(figure32(&f->retransmits)));
-	json_object_set_new(
-	    o, "loss_percent", json_real(tenths((double)PB_MIN(figure32(&f->loss_permille), 1000u) / 10.)));
-	json_object_set_new(
-	    o, "error_percent", json_real(tenths((double)PB_MIN(figure32(&f->error_permille), 1000u) / 10.)));
+	json_object_set_new(o, "loss_percent", percent(figure32(&f->loss_permille)));
+	json_object_set_new(o, "error_percent", percent(figure32(&f->error_permille)));
+	json_object_set_new(o, "try_timeout_s", json_real((double)figure32(&f->try_timeout_ms) / 1e3));
+	json_object_set_new(o, "prefetch", number(figure32(&f->prefetch)));
 	json_object_set_new(o, "hedges", number(figure(&f->hedges)));
 	json_object_set_new(o, "hedges_won", number(figure(&f->hedges_won)));
 	json_object_set_new(o, "width", number(figure32(&f->width)));
@@ -184,6 +191,67 @@ health_name(uint32_t health)
 	static const char *const names[] = { "untried", "trying", "good", "doubted", "failed" };
 
 	return health < NITEMS(names) ? names[health] : "unknown";
+}
+
+static json_t *
+percent_of(uint32_t part, uint32_t all)
+{
+	return percent(all == 0 ? 0 : (uint32_t)PB_MIN((uint64_t)part * 1000 / all, (uint64_t)1000));
+}
+
+static json_t *
+minute_object(const struct state_minute *m, int64_t ago)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "minutes_ago", json_integer(ago));
+	json_object_set_new(o, "seconds", number(figure32(&m->seconds)));
+	json_object_set_new(o, "quality", json_string(quality_name(figure32(&m->quality))));
+	json_object_set_new(o, "latency_ms", number(figure32(&m->latency_ms)));
+	json_object_set_new(o, "throughput_kbps", number(figure32(&m->throughput_kbps)));
+	json_object_set_new(o, "loss_percent", percent_of(figure32(&m->losses), figure32(&m->segments)));
+	json_object_set_new(o, "retransmits", number(figure32(&m->retransmits)));
+	json_object_set_new(o, "requests", number(figure32(&m->requests)));
+	json_object_set_new(o, "error_percent", percent_of(figure32(&m->troubles), figure32(&m->requests)));
+	return o;
+}
+
+/* The minutes of the last hour in which it was in use, the oldest first. */
+static json_t *
+history_array(const struct state_source *one)
+{
+	int64_t now = monotonic_ns() / 60000000000 + 1;
+	json_t *a = json_array();
+
+	for (int64_t ago = STATE_MINUTES - 1; ago >= 0; ago--) {
+		const struct state_minute *m = &one->minutes[(now + STATE_MINUTES - ago) % STATE_MINUTES];
+
+		if (now > ago && figure32(&m->minute) == now - ago)
+			json_array_append_new(a, minute_object(m, ago));
+	}
+	return a;
+}
+
+/* Its own figures, while it was in use: as of the last second of that, and in each minute. */
+static void
+add_source_figures(json_t *o, const struct state_source *one)
+{
+	int64_t used_ns = atomic_load_explicit(&one->used_ns, memory_order_relaxed), now_ns = monotonic_ns();
+
+	json_object_set_new(o, "used_s_ago",
+	    used_ns > 0 && used_ns <= now_ns ? json_real(tenths((double)(now_ns - used_ns) / 1e9)) : json_null());
+	json_object_set_new(o, "used_s", json_real(tenths((double)PB_MIN(figure(&one->used_ms), UINT64_MAX >> 12) / 1e3)));
+	json_object_set_new(o, "quality", used_ns > 0 ? json_string(quality_name(figure32(&one->quality))) : json_null());
+	json_object_set_new(o, "latency_ms", number(figure32(&one->latency_ms)));
+	json_object_set_new(o, "throughput_kbps", number(figure32(&one->throughput_kbps)));
+	json_object_set_new(o, "rtt_ms", number(figure32(&one->rtt_ms)));
+	json_object_set_new(o, "loss_percent", percent(figure32(&one->loss_permille)));
+	json_object_set_new(o, "error_percent", percent(figure32(&one->error_permille)));
+	json_object_set_new(o, "retransmits", number(figure(&one->retransmits)));
+	json_object_set_new(o, "requests", number(figure(&one->requests)));
+	json_object_set_new(o, "errors", number(figure(&one->troubles)));
+	json_object_set_new(o, "bytes", number(figure(&one->bytes)));
+	json_object_set_new(o, "history", history_array(one));
 }
 
 /* A source as the channel has it, and what its worker remembers of it. */
@@ -207,6 +275,7 @@ source_object(const struct stream *s, const struct channel *channel, unsigned n,
 	json_object_set_new(o, "failed_s_ago", failed_ns > 0 && failed_ns <= now_ns ?
 	    json_real(tenths((double)(now_ns - failed_ns) / 1e9)) : json_null());
 	json_object_set_new(o, "reason", text_value(reason));
+	add_source_figures(o, one);
 	return o;
 }
 

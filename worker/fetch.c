@@ -1486,6 +1486,11 @@ void
 fetch_pool_new_source(struct fetch_pool *p)
 {
 	p->source = SOURCE_UNKNOWN;
+	p->figures.ttfb_ms = 0;
+	p->figures.throughput_bps = 0;
+	meter_forget(&p->meter);
+	late_init(&p->late[0]);
+	late_init(&p->late[1]);
 }
 
 void

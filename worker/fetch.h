@@ -187,7 +187,8 @@ void fetch_pool_free(struct fetch_pool **pool);
 
 /*
  * The channel has another URL now (a backup): whether it is private, and so
- * may lead to private addresses, is found out anew.
+ * may lead to private addresses, is found out anew, and so are latency and
+ * throughput.
  */
 void fetch_pool_new_source(struct fetch_pool *pool);
 

@@ -25,6 +25,7 @@
 #include "worker/routes.h"
 #include "worker/source.h"
 #include "worker/step.h"
+#include "worker/tally.h"
 #include "worker/vitals.h"
 #include "worker/writer.h"
 
@@ -56,6 +57,7 @@ struct line {
 	void *arg;
 	struct outlook outlook;
 	struct step step;
+	struct tally tally;
 	struct routes *routes; /* NULL: the kernel doesn't tell */
 	uint64_t fed; /* bytes of media from the source */
 	ev_timer tick, second;
@@ -224,23 +226,54 @@ record_trouble(struct line *l)
 	recorder_event_put(&l->state->recorder, LOG_WARNING, "fetch.failed", text);
 }
 
+static struct outlook_look
+outlook_now(struct line *l)
+{
+	return (struct outlook_look){
+		.now_s = ev_now(l->loop),
+		.figures = fetch_pool_figures(l->pool),
+		.way = fetch_pool_way(l->pool),
+		.media = l->fed,
+		.target_ms = atomic_load(&l->state->figures.target_ms),
+		.latency_limit_ms = l->tune.settings.latency_ms,
+		.dry = writer_dry(l->writer),
+	};
+}
+
+/* The second counts for the source in use. */
+static void
+tally(struct line *l, const struct outlook_look *look)
+{
+	struct outlook_counts counts = outlook_counts(look);
+	struct tally_look now = {
+		.now_ms = now_ns() / 1000000,
+		.bytes = look->figures.bytes,
+		.requests = counts.requests,
+		.troubles = counts.troubles,
+		.segments = counts.segments,
+		.losses = counts.losses,
+		.resent = counts.resent,
+		.latency_ms = look->figures.ttfb_ms,
+		.throughput_kbps = (uint32_t)PB_MIN(look->figures.throughput_bps / 1000, UINT32_MAX),
+		.rtt_ms = look->way.rtt_ms,
+		.loss_permille = l->outlook.loss_permille,
+		.error_permille = l->outlook.error_permille,
+		.quality = l->outlook.quality.state,
+	};
+
+	tally_second(&l->tally, &l->state->sources, failover_now(l->failover), &now);
+}
+
 /* How upstream is, and what follows from it. */
 static void
 look_out(struct line *l)
 {
 	struct state_figures *f = &l->state->figures;
-	struct outlook_look look = {
-		.now_s = ev_now(l->loop),
-		.figures = fetch_pool_figures(l->pool),
-		.way = fetch_pool_way(l->pool),
-		.media = l->fed,
-		.target_ms = atomic_load(&f->target_ms),
-		.latency_limit_ms = l->tune.settings.latency_ms,
-		.dry = writer_dry(l->writer),
-	};
+	struct outlook_look look = outlook_now(l);
 	unsigned events = outlook_second(&l->outlook, &look);
 	uint32_t keep_ms;
 
+	tally(l, &look);
 	if (l->seconds == LEARN_S)
 		outlook_reached(&l->outlook, PB_MAX(writer_reached_ms(l->writer), (uint32_t)RESERVE_MIN_MS));
 	keep_ms = outlook_reserve_ms(&l->outlook);
@@ -248,6 +281,10 @@ look_out(struct line *l)
 		writer_keep_reserve(l->writer, keep_ms);
 	fetch_pool_patience(l->pool, outlook_patience(&l->outlook));
 	prefetch_deepen(l->prefetch, outlook_deeper(&l->outlook));
+	atomic_store(&f->try_timeout_ms,
+	    (uint32_t)((uint64_t)l->tune.settings.try_timeout_ms * outlook_patience(&l->outlook) / 1000));
+	atomic_store(&f->prefetch, limited(l, failover_now(l->failover)) ? 1 :
+	    l->tune.settings.prefetch + outlook_deeper(&l->outlook));
 	atomic_store(&f->quality, (uint32_t)l->outlook.quality.state);
 	atomic_store(&f->rtt_ms, look.way.rtt_ms);
 	atomic_store(&f->retransmits, l->outlook.retransmits);
@@ -463,7 +500,10 @@ switch_to(void *arg, unsigned n, const char *url, bool keep)
 {
 	struct line *l = arg;
 	uint64_t missed_ms = source_missed_ms(l->source);
+	struct outlook_look look = outlook_now(l);
 
+	tally(l, &look); /* up to now it was the other one's */
+	outlook_other(&l->outlook, &look, tally_quality(&l->state->sources.at[n], now_ns() / 1000000));
 	if (!keep)
 		missed_ms += prefetch_drop_rest(l->prefetch);
 	prefetch_depth(l->prefetch, limited(l, n) ? 1 : l->tune.settings.prefetch);
@@ -896,6 +936,10 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
 		line_free(&l);
 		return err;
 	}
+	tally_init(&l->tally, failover_now(l->failover), now_ns() / 1000000);
+	if (tune->adopt)
+		l->outlook.quality.state =
+		    tally_quality(&state->sources.at[failover_now(l->failover)], now_ns() / 1000000);
 	routes_ops.arg = l;
 	if (routes_new(&l->routes, loop, &routes_ops) != 0)
 		log_event(

@@ -27,17 +27,32 @@ permille(uint64_t part, uint64_t of)
 	return of == 0 ? 0 : (uint32_t)PB_MIN(part * 1000 / of, (uint64_t)1000);
 }
 
-/* The last OUTLOOK_S seconds: this moment less the one that is leaving the ring. */
-static void
-lately(struct outlook *o, const struct outlook_look *look)
+struct outlook_counts
+outlook_counts(const struct outlook_look *look)
 {
-	struct outlook_counts now = {
+	return (struct outlook_counts){
 		.requests = look->figures.requests,
 		.troubles = look->figures.retries + look->figures.errors,
 		.segments = look->way.segments_in + look->way.segments_out,
 		.losses = look->way.out_of_order + look->way.retransmits,
 		.resent = look->way.retransmits,
 	};
+}
+
+void
+outlook_other(struct outlook *o, const struct outlook_look *look, enum state_quality was)
+{
+	for (size_t i = 0; i < NITEMS(o->ring); i++)
+		o->ring[i] = outlook_counts(look);
+	o->quality = (struct quality){ .state = was, .retries = look->figures.retries, .errors = look->figures.errors };
+	o->loss_permille = o->error_permille = o->retransmits = 0;
+}
+
+/* The last OUTLOOK_S seconds: this moment less the one that is leaving the ring. */
+static void
+lately(struct outlook *o, const struct outlook_look *look)
+{
+	struct outlook_counts now = outlook_counts(look);
 	struct outlook_counts *then = &o->ring[o->at];
 	uint64_t segments = now.segments - then->segments;
 

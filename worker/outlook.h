@@ -59,8 +59,14 @@ enum { OUTLOOK_QUALITY = 1, OUTLOOK_LEARNED = 2 };
 
 void outlook_init(struct outlook *outlook, const struct msg_settings *settings, uint32_t learned_ms, double now_s);
 
+/* The counters of that moment. */
+struct outlook_counts outlook_counts(const struct outlook_look *look);
+
 /* A second has passed: OUTLOOK_... */
 unsigned outlook_second(struct outlook *outlook, const struct outlook_look *look);
+
+/* The source is another from now on: what was lately is forgotten, and it is taken to be as it was. */
+void outlook_other(struct outlook *outlook, const struct outlook_look *look, enum state_quality was);
 
 /* What a tune asks for: the setting or, if that is auto, what was learned and auto_ms at least. */
 uint32_t outlook_start_ms(const struct msg_settings *settings, uint32_t learned_ms, uint32_t auto_ms);

@@ -129,12 +129,16 @@ static const char whole[] =
     "\"connection\":{\"rtt_ms\":12.5,\"retransmits\":98},\"state\":\"playing\"}],\"worker\":{\"pid\":12,\"state\":\"live\",\"uptime_s\":61,\"restarts\":2},"
     "\"handovers\":23,\"crashes\":3,\"poisoned\":1,\"last_handover\":{\"ms\":4.5,\"clients\":17,\"seconds_ago\":125,"
     "\"why\":\"its heart stands still longer than watchdog allows\"},\"reserve_s\":17.9,\"window_s\":60,\"upstream\":{\"quality\":\"normal\",\"latency_ms\":40,"
-    "\"media_kbps\":8000,\"segments\":31,\"segments_lost\":1,\"errors\":2}}],\"channels\":{\"count\":120}}";
+    "\"media_kbps\":8000,\"segments\":31,\"segments_lost\":1,\"errors\":2},\"sources\":["
+    "{\"source\":0,\"health\":\"doubted\",\"quality\":\"degraded\",\"used_s\":45000,\"latency_ms\":1234,"
+    "\"throughput_kbps\":123400,\"loss_percent\":12.5,\"error_percent\":33.3,\"retransmits\":77,\"failures\":3},"
+    "{\"source\":1,\"health\":\"untried\",\"quality\":null,\"used_s\":0,\"failures\":0}]}],\"channels\":{\"count\":120}}";
 
 START_TEST(the_status_fits_eighty_columns_and_names_what_matters)
 {
 	static const char *const words[] = { "pid 10", "1 of 4", "120 channels", "0.0.0.0:5004", "5.1", "First", "12", "17.9 s",
-		"8.0 M", "40 ms", "4.8 MiB", "23", "4.5 ms", "17", "2 min", "its heart", "12.5 ms", "98", "fd00::1234:5678:9abc:def0", "Lavf" };
+		"8.0 M", "40 ms", "4.8 MiB", "23", "4.5 ms", "17", "2 min", "its heart", "12.5 ms", "98", "fd00::1234:5678:9abc:def0", "Lavf",
+		"12 h 30 min", "1234 ms", "123.4 M", "12.5 %", "33.3 %", "77" };
 	json_t *status = json_loads(whole, 0, NULL);
 	char *text, *line, *rest;
 
@@ -143,6 +147,7 @@ START_TEST(the_status_fits_eighty_columns_and_names_what_matters)
 	ck_assert_ptr_nonnull(text);
 	for (size_t i = 0; i < NITEMS(words); i++)
 		ck_assert_msg(strstr(text, words[i]) != NULL, "no \"%s\" in\n%s", words[i], text);
+	ck_assert_ptr_null(strstr(text, "untried")); /* one that was never in use says nothing */
 	for (rest = text; (line = strsep(&rest, "\n")) != NULL;)
 		ck_assert_int_le(text_width(line, true), SHOW_WIDTH);
 	free(text);

@@ -131,6 +131,11 @@ tests_unit_meter_SOURCES = tests/unit/meter.c
 tests_unit_meter_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_meter_LDADD = libworker.a libbase.a $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/tally
+tests_unit_tally_SOURCES = tests/unit/tally.c
+tests_unit_tally_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_tally_LDADD = libworker.a libbase.a $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/routes
 tests_unit_routes_SOURCES = tests/unit/routes.c
 tests_unit_routes_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
