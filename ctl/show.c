@@ -219,6 +219,22 @@ add_provider(struct table *table, const json_t *p)
 	    text_of(p, "breaker"), who });
 }
 
+/* One of several. PORT: where it is, if not where [tuner] is: a port, a path, or both. */
+static void
+add_device(struct table *table, const json_t *d)
+{
+	const json_t *tuners = json_object_get(d, "tuners"), *path = json_object_get(d, "path");
+	char port[CELL], where[CELL], busy[CELL], count[CELL], both[2 * CELL], channels[CELL], many[2 * CELL];
+
+	integer(port, d, "port");
+	snprintf(where, sizeof(where), "%s%.40s", strcmp(port, "-") != 0 ? port : json_is_string(path) ? "" : "-",
+	    json_is_string(path) ? json_string_value(path) : "");
+	snprintf(both, sizeof(both), "%s of %s", integer(busy, tuners, "busy"), integer(count, tuners, "count"));
+	snprintf(many, sizeof(many), "%s%s", integer(channels, d, "channels"),
+	    json_is_true(json_object_get(d, "large")) ? " (too many for Plex)" : "");
+	table_add(table, (const char *const[]){ text_of(d, "device_id"), text_of(d, "name"), where, both, many });
+}
+
 char *
 show_status(const json_t *status, bool utf8)
 {
@@ -243,7 +259,10 @@ show_status(const json_t *status, bool utf8)
 		{ "QUEUED", true, 0 } };
 	static const struct column of_provider[] = { { "PROVIDER", false, 8 }, { "STREAMS", true, 0 }, { "MOST", true, 0 },
 		{ "BREAKER", false, 0 }, { "CHANNELS", false, 8 } };
+	static const struct column of_device[] = { { "DEVICE", false, 0 }, { "NAME", false, 8 }, { "PORT", false, 0 },
+		{ "BUSY", false, 0 }, { "CHANNELS", false, 0 } };
 	const json_t *streams = json_object_get(status, "streams"), *providers = json_object_get(status, "providers");
+	const json_t *devices = json_object_get(json_object_get(status, "supervisor"), "devices");
 	struct table table, workers, sources, handovers, clients, connections;
 	char *text = NULL;
 	size_t len, n = json_array_size(streams);
@@ -252,6 +271,11 @@ show_status(const json_t *status, bool utf8)
 	if (out == NULL)
 		return NULL;
 	put_supervisor(out, status);
+	/* One alone is told by the lines above. */
+	table_init(&table, of_device, NITEMS(of_device));
+	for (size_t i = 0; json_array_size(devices) > 1 && i < json_array_size(devices); i++)
+		add_device(&table, json_array_get(devices, i));
+	put_table(out, &table, utf8);
 	table_init(&table, of_stream, NITEMS(of_stream));
 	table_init(&workers, of_worker, NITEMS(of_worker));
 	table_init(&sources, of_source, NITEMS(of_source));

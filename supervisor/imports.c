@@ -163,7 +163,7 @@ publish(struct imports *im)
 
 	keep_watched(im, sup->config, &im->next);
 	install(im, sup->config, &im->next);
-	if (units_update(&sup->units, sup->config, &sup->config->lineup) != 0)
+	if (units_update(&sup->units, sup->config, &sup->config->lineup, im->whole) != 0)
 		log_event(LOG_ERR, "lineup.failed", "why=\"no memory for a device's part of it\"");
 	log_event(LOG_INFO, "lineup", "channels=%zu imported=%zu new=%zu backups=%zu whole=%s", sup->config->lineup.count,
 	    im->figures.imported, im->figures.added, im->figures.backups, im->whole ? "yes" : "no");
@@ -302,6 +302,7 @@ end_run(struct imports *im, bool good, const char *why, unsigned retry_after_s)
 
 	at->good = good;
 	at->asked = false;
+	at->run_at = ev_now(im->sup->loop);
 	at->runs++;
 	list_name(list, sizeof(list), at->name, ".list");
 	list_name(file, sizeof(file), at->name, ".new");
@@ -667,7 +668,7 @@ imports_begin(struct imports *im, struct supervisor *sup)
 	}
 	set_providers(im, sup->config);
 	make_lineup(im, sup->config);
-	(void)units_update(&sup->units, sup->config, &sup->config->lineup); /* it was done a moment before */
+	(void)units_update(&sup->units, sup->config, &sup->config->lineup, im->whole); /* it was done a moment before */
 	next(im);
 }
 
@@ -852,6 +853,35 @@ imports_refresh(struct imports *im, const char *provider, struct http_conn *conn
 	http_consume(&a->conn);
 	a->used = true;
 	next(im);
+}
+
+/* How old is what is known of its provider? A clock that was set back makes nothing old. */
+static bool
+is_old(const struct imports *im, const struct import *at)
+{
+	if (!at->good)
+		return at->run_at == 0. || ev_now(im->sup->loop) - at->run_at >= IMPORTS_BACKOFF_S;
+	return difftime(time(NULL), at->good_at) >= IMPORTS_SCAN_S;
+}
+
+size_t
+imports_scan(struct imports *im)
+{
+	size_t n = 0;
+
+	if (im->frozen)
+		return 0;
+	for (size_t i = 0; i < im->count; i++) {
+		struct import *at = &im->at[i];
+
+		if (at->asked || !provider_imports(provider_of(im, i)) || !is_old(im, at))
+			continue;
+		at->asked = true;
+		n++;
+	}
+	if (n > 0)
+		next(im);
+	return n;
 }
 
 int

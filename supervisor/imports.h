@@ -34,6 +34,7 @@
 
 #define IMPORTS_BACKOFF_S 10.0 /* the first; doubles up to `refresh` */
 #define IMPORTS_RUN_S 330.0
+#define IMPORTS_SCAN_S 300.0 /* a scan asks for nothing that is younger */
 #define IMPORTS_SPREAD 0.1 /* of an interval, at random: not all at the same minute */
 #define IMPORTS_ASKERS 8
 
@@ -49,6 +50,7 @@ struct import {
 	bool good; /* the last run */
 	char why[IMPORT_WHY_MAX]; /* of the last run that was not */
 	time_t good_at; /* wall time; 0: never, by this process */
+	ev_tstamp run_at; /* loop time: the end of the last run; 0: none yet */
 	unsigned wrong; /* entries of the last run that were not understood */
 	uint64_t runs;
 };
@@ -97,6 +99,13 @@ void imports_reload(struct imports *imports, struct config *config);
 
 /* Fetch now: that provider's (NULL: all). Takes conn, and answers it when all is over; or answers at once. */
 void imports_refresh(struct imports *imports, const char *provider, struct http_conn *conn);
+
+/*
+ * A client scans for channels: fetch soon what is older than IMPORTS_SCAN_S,
+ * or was refused and not tried again since IMPORTS_BACKOFF_S. Gives how many
+ * providers that is.
+ */
+size_t imports_scan(struct imports *imports);
 
 /* Give a channel another number. 200, or 400, 404, 409 with *why. */
 int imports_renumber(struct imports *imports, const char *from, const char *to, const char **why);

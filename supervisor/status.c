@@ -452,6 +452,7 @@ devices_array(const struct supervisor *sup)
 		json_object_set_new(o, "port", unit->port != 0 ? json_integer(unit->port) : json_null());
 		json_object_set_new(o, "path", unit->config->path != NULL ? json_string(unit->config->path) : json_null());
 		json_object_set_new(o, "channels", number(unit->lineup.count));
+		json_object_set_new(o, "large", json_boolean(unit->large));
 		json_object_set_new(tuners, "count", json_integer(unit->config->tuner_count));
 		json_object_set_new(tuners, "busy", json_integer(busy_tuners(sup, unit)));
 		json_object_set_new(o, "tuners", tuners);

@@ -418,7 +418,7 @@ supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char
 	sup->config = new;
 	sup->streams.memory_limit = memory_limit(new);
 	http_allow(sup->http, &new->server.allow);
-	(void)units_update(&sup->units, new, &new->lineup);
+	(void)units_update(&sup->units, new, &new->lineup, sup->imports.whole);
 	testcard_as(sup, new);
 	/* The spare first: it is what the streams' workers are replaced by. */
 	workers_reload(&sup->workers, &settings);
@@ -593,7 +593,7 @@ supervisor_run(struct supervisor *sup, struct config *config, const struct super
 		status = bind_all(sup, &sockets, &control_fd);
 	if (status == 0) {
 		units_identify(&sup->units, config);
-		if (units_update(&sup->units, config, &config->lineup) != 0)
+		if (units_update(&sup->units, config, &config->lineup, false) != 0)
 			status = refuse(PB_EXIT_TEMPORARY, "no memory for the lineup");
 	}
 	if (status == 0)

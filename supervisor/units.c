@@ -125,8 +125,27 @@ take_part(struct unit *unit, const struct lineup *lineup)
 	return 0;
 }
 
+/* What a user should know of a unit's part is said when it becomes so, not at each of a provider's lists. */
+static void
+say_size(struct unit *unit, bool certain)
+{
+	bool large = unit->lineup.count > UNIT_LARGE;
+	bool none = unit->lineup.count == 0 && certain;
+
+	if (large && !unit->large)
+		log_event(LOG_WARNING, "lineup.large",
+		    "device=%s tuner=\"%s\" channels=%zu why=\"Plex is known to fail above %d channels of one tuner: "
+		    "divide them among several, see [tuner NAME] in plexbridge.ini(5)\"",
+		    unit->device.id_text, unit->label, unit->lineup.count, UNIT_LARGE);
+	if (none && !unit->none)
+		log_event(LOG_WARNING, "lineup.none", "device=%s tuner=\"%s\" why=\"no channel is within its lists\"",
+		    unit->device.id_text, unit->label);
+	unit->large = large;
+	unit->none = none;
+}
+
 int
-units_update(struct units *units, const struct config *config, const struct lineup *lineup)
+units_update(struct units *units, const struct config *config, const struct lineup *lineup, bool whole)
 {
 	int err = 0;
 
@@ -144,14 +163,7 @@ units_update(struct units *units, const struct config *config, const struct line
 			unit->lineup = *lineup;
 		else if (take_part(unit, lineup) != 0)
 			err = PB_ENOMEM;
-		if (unit->lineup.count > UNIT_LARGE)
-			log_event(LOG_WARNING, "lineup.large",
-			    "device=%s tuner=\"%s\" channels=%zu why=\"Plex is known to fail above %d channels of one tuner: "
-			    "divide them among several, see [tuner NAME] in plexbridge.ini(5)\"",
-			    unit->device.id_text, unit->label, unit->lineup.count, UNIT_LARGE);
-		else if (unit->lineup.count == 0 && lineup->count > 0)
-			log_event(LOG_WARNING, "lineup.none", "device=%s tuner=\"%s\" why=\"no channel is within its lists\"",
-			    unit->device.id_text, unit->label);
+		say_size(unit, whole && lineup->count > 0);
 	}
 	return err;
 }

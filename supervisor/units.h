@@ -34,6 +34,7 @@ struct unit {
 	uint16_t port;                     /* that is listened on for it alone; 0: none */
 	int first;                         /* its tuner 0, as streams number them */
 	struct lineup lineup;              /* its part */
+	bool large, none;                  /* of its part: said in the log, and still so */
 	struct channel *own;               /* where lineup isn't the whole one */
 	struct tuner_cache cache;
 };
@@ -51,10 +52,11 @@ void units_identify(struct units *units, const struct config *config);
 
 /*
  * Another configuration or lineup is in force: take it up. Borrows both for
- * as long as no other one is. Logs how many channels are too many. 0 or
+ * as long as no other one is. Logs a unit whose channels became too many, or none,
+ * once; whole: no provider's are still to come, so that none is none. 0 or
  * PB_ENOMEM: a unit with a part of the lineup has none of it.
  */
-int units_update(struct units *units, const struct config *config, const struct lineup *lineup);
+int units_update(struct units *units, const struct config *config, const struct lineup *lineup, bool whole);
 
 /* Let go of all. */
 void units_clear(struct units *units);

@@ -121,7 +121,12 @@ END_TEST
 
 static const char whole[] =
     "{\"supervisor\":{\"pid\":10,\"version\":\"1.2\",\"uptime_s\":3700,\"loop_turn_ms_max\":1.5,"
-    "\"listeners\":[\"0.0.0.0:5004\"],\"tuners\":{\"count\":4,\"busy\":1},\"memory\":{\"spools\":1048576,"
+    "\"listeners\":[\"0.0.0.0:5004\"],\"tuners\":{\"count\":4,\"busy\":1},"
+    "\"devices\":[{\"tuner\":\"\",\"name\":\"Living room\",\"device_id\":\"105902DB\",\"port\":null,\"path\":null,"
+    "\"channels\":481,\"large\":true,\"tuners\":{\"count\":4,\"busy\":1}},{\"tuner\":\"kids\",\"name\":\"Kids\","
+    "\"device_id\":\"10555217\",\"port\":5005,\"path\":\"/kids\",\"channels\":12,\"large\":false,"
+    "\"tuners\":{\"count\":2,\"busy\":0}}],"
+    "\"memory\":{\"spools\":1048576,"
     "\"limit\":1073741824}},\"spare\":{\"pid\":11,\"state\":\"warm\"},\"streams\":[{\"channel\":\"5.1\","
     "\"name\":\"First of a very long list of names that nobody would ever want to read to its end\",\"tuner\":0,"
     "\"state\":\"live\",\"seconds\":61,\"clients\":[{\"id\":1,\"address\":\"fd00::1234:5678:9abc:def0\","
@@ -138,7 +143,8 @@ START_TEST(the_status_fits_eighty_columns_and_names_what_matters)
 {
 	static const char *const words[] = { "pid 10", "1 of 4", "120 channels", "0.0.0.0:5004", "5.1", "First", "12", "17.9 s",
 		"8.0 M", "40 ms", "4.8 MiB", "23", "4.5 ms", "17", "2 min", "its heart", "12.5 ms", "98", "fd00::1234:5678:9abc:def0", "Lavf",
-		"12 h 30 min", "1234 ms", "123.4 M", "12.5 %", "33.3 %", "77" };
+		"12 h 30 min", "1234 ms", "123.4 M", "12.5 %", "33.3 %", "77",
+		"105902DB", "481 (too many for Plex)", "5005/kids", "0 of 2" };
 	json_t *status = json_loads(whole, 0, NULL);
 	char *text, *line, *rest;
 

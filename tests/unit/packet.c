@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/pb.h"
 #include "supervisor/discover.h"
@@ -474,7 +475,7 @@ START_TEST(each_unit_has_its_part_of_the_lineup_and_is_found_by_port_or_path)
 
 	units_init(&units, &config);
 	units.at[2].port = 5005;
-	ck_assert_int_eq(units_update(&units, &config, &lineup), 0);
+	ck_assert_int_eq(units_update(&units, &config, &lineup, true), 0);
 	ck_assert_uint_eq(units.count, 4);
 	ck_assert_uint_eq(units.at[0].lineup.count, 4);
 	ck_assert_uint_eq(units.at[1].lineup.count, 2);
@@ -500,10 +501,89 @@ START_TEST(each_unit_has_its_part_of_the_lineup_and_is_found_by_port_or_path)
 
 	/* A reload without them: they answer nobody, and nobody else has their place. */
 	config.tuner_count = 0;
-	ck_assert_int_eq(units_update(&units, &config, &lineup), 0);
+	ck_assert_int_eq(units_update(&units, &config, &lineup, true), 0);
 	ck_assert_ptr_null(units_find(&units, 5005, &req, &path));
 	(void)snprintf(req.path, sizeof(req.path), "/kids/lineup.json");
 	ck_assert_ptr_eq(units_find(&units, 5004, &req, &path), &units.at[0]);
+	units_clear(&units);
+}
+END_TEST
+
+/* A pipe for standard error while it is needed: what the log says of something, in lines. */
+static unsigned
+lines_about(const char *event, void (*act)(void *arg), void *arg)
+{
+	char bytes[8192];
+	unsigned n = 0;
+	int log[2], old = dup(STDERR_FILENO);
+	ssize_t len;
+
+	ck_assert_int_ne(old, -1);
+	ck_assert_int_eq(pipe(log), 0);
+	ck_assert_int_eq(dup2(log[1], STDERR_FILENO), STDERR_FILENO);
+	act(arg);
+	ck_assert_int_eq(dup2(old, STDERR_FILENO), STDERR_FILENO);
+	(void)close(old);
+	(void)close(log[1]);
+	len = read(log[0], bytes, sizeof(bytes) - 1);
+	(void)close(log[0]);
+	bytes[len > 0 ? len : 0] = '\0';
+	for (const char *at = bytes; (at = strstr(at, event)) != NULL; at++)
+		n++;
+	return n;
+}
+
+struct sizes {
+	struct units *units;
+	const struct config *config;
+	struct channel *channels;
+	const size_t *counts; /* of lineups that come in force one after the other */
+	size_t count;
+	bool whole;
+};
+
+static void
+put_in_force(void *arg)
+{
+	struct sizes *s = arg;
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct lineup lineup = { s->channels, s->counts[i] };
+
+		ck_assert_int_eq(units_update(s->units, s->config, &lineup, s->whole), 0);
+	}
+}
+
+START_TEST(a_lineup_that_is_too_long_or_empty_is_said_once_until_it_is_otherwise)
+{
+	static struct channel channels[600];
+	static const size_t large[] = { 600, 599, 500, 481 }, again[] = { 480, 481 }, some[] = { 3, 3, 3 };
+	static const char *none[] = { "9000-9001" };
+	static struct config_tuner named[] = {
+		{ .label = "n", .name = "N", .path = "/n", .tuner_count = 1, .numbers = { none, 1 } },
+	};
+	static struct config config = { .tuner = { .label = "", .name = "All", .tuner_count = 2 }, .tuners = named,
+		.tuner_count = 1 };
+	static struct units units;
+	struct sizes s = { &units, &config, channels, large, NITEMS(large), false };
+
+	for (size_t i = 0; i < NITEMS(channels); i++) {
+		(void)snprintf(channels[i].guide_number, GUIDE_NUMBER_MAX, "%zu", i + 1);
+		channels[i].name = "One";
+	}
+	units_init(&units, &config);
+	ck_assert_uint_eq(lines_about("event=lineup.large", put_in_force, &s), 1);
+	ck_assert(units.at[0].large && !units.at[1].large);
+	s.counts = again;
+	s.count = NITEMS(again);
+	ck_assert_uint_eq(lines_about("event=lineup.large", put_in_force, &s), 1);
+	/* A part that has nothing may get it yet, as long as a provider's list is missing. */
+	s.counts = some;
+	s.count = NITEMS(some);
+	ck_assert_uint_eq(lines_about("event=lineup.none", put_in_force, &s), 0);
+	s.whole = true;
+	ck_assert_uint_eq(lines_about("event=lineup.none", put_in_force, &s), 1);
+	ck_assert_uint_eq(lines_about("event=lineup.none", put_in_force, &s), 0);
 	units_clear(&units);
 }
 END_TEST
@@ -528,6 +608,7 @@ main(void)
 	tcase_add_test(tc, one_asker_has_eight_answers_a_second_for_ever_and_a_flood_has_few_more);
 	tcase_add_test(tc, many_askers_have_a_bucket_each_and_the_oldest_makes_room);
 	tcase_add_test(tc, each_unit_has_its_part_of_the_lineup_and_is_found_by_port_or_path);
+	tcase_add_test(tc, a_lineup_that_is_too_long_or_empty_is_said_once_until_it_is_otherwise);
 	suite_add_tcase(suite, tc);
 	srunner_set_tap(runner, "-");
 	srunner_run_all(runner, CK_SILENT);
