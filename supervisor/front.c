@@ -92,7 +92,7 @@ answer_status(const struct ask *ask)
 		views[i] = (struct tuner_view){ .busy = s != NULL };
 		if (s == NULL)
 			continue;
-		c = TAILQ_FIRST(&s->clients);
+		c = stream_viewer(s);
 		ips[i][0] = '\0';
 		if (c != NULL)
 			memcpy(ips[i], c->address, sizeof(ips[i]));
@@ -123,6 +123,26 @@ answer_stream(const struct ask *ask, const struct tuner_route *route)
 	}
 	streams_tune(&ask->sup->streams, ask->conn, ask->req, channel, ask->unit->first, ask->unit->config->tuner_count,
 	    route->tuner, route->duration_s);
+}
+
+/*
+ * A scan is over as soon as it begins: what there is is known. Providers'
+ * lists that are not of these minutes are fetched meanwhile; what is new in
+ * them is there when somebody asks next. Favourites are the client's own.
+ */
+static void
+answer_post(const struct ask *ask, const struct tuner_route *route)
+{
+	size_t fetched;
+	char peer[ADDR_TEXT];
+
+	if (route->post == TUNER_SCAN_START && ask->req->method != REQUEST_HEAD) {
+		fetched = imports_scan(&ask->sup->imports);
+		if (fetched > 0)
+			log_event(LOG_INFO, "lineup.scan", "device=%s peer=%s providers=%zu", ask->unit->device.id_text,
+			    addr_ip(http_peer(ask->conn), peer), fetched);
+	}
+	http_reply(ask->conn, 200, TUNER_TYPE_TEXT, NULL, NULL, 0);
 }
 
 static void
@@ -221,8 +241,7 @@ answer(const struct ask *ask, const struct tuner_route *route)
 		http_reply_blob(ask->conn, 200, TUNER_TYPE_JSON, NULL, tuner_lineup_status_json());
 		break;
 	case TUNER_LINEUP_POST:
-		/* A scan finds what the configuration says, at once; favourites are the client's own affair. */
-		http_reply(ask->conn, 200, TUNER_TYPE_TEXT, NULL, NULL, 0);
+		answer_post(ask, route);
 		break;
 	case TUNER_STATUS_JSON:
 		answer_status(ask);

@@ -44,7 +44,7 @@ show_tuner(void *arg, int n, struct getset_tuner *out)
 	out->guide_number = s->guide_number;
 	out->name = s->name;
 	ip[0] = '\0';
-	c = TAILQ_FIRST(&s->clients);
+	c = stream_viewer(s);
 	if (c != NULL) {
 		addr_ip(&c->conn.peer, ip);
 		out->client_port = addr_port(&c->conn.peer);

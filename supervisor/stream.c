@@ -1073,6 +1073,17 @@ streams_memory(const struct streams *all)
 	return bytes;
 }
 
+const struct client *
+stream_viewer(const struct stream *s)
+{
+	const struct client *c;
+
+	TAILQ_FOREACH (c, &s->clients, link)
+		if (c->phase != CLIENT_DROPPING && !c->eof)
+			return c;
+	return NULL;
+}
+
 const struct stream *
 streams_on_tuner(const struct streams *all, int tuner)
 {

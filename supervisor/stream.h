@@ -213,6 +213,9 @@ uint64_t streams_memory(const struct streams *streams);
 /* The stream on a tuner, NULL when that is free. */
 const struct stream *streams_on_tuner(const struct streams *streams, int tuner);
 
+/* The first client that is still there: not ended, nor has it closed its side. NULL: none. */
+const struct client *stream_viewer(const struct stream *stream);
+
 const char *stream_state_name(const struct stream *stream);
 
 /*

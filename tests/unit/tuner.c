@@ -741,6 +741,37 @@ START_TEST(the_same_lineup_is_built_once_for_all_who_ask)
 }
 END_TEST
 
+START_TEST(eight_documents_are_kept_and_the_one_longest_unused_goes)
+{
+	struct tuner_cache cache = { 0 };
+	struct blob *first[TUNER_CACHE_ENTRIES + 1], *again;
+	char base[64];
+
+	ck_assert_int_eq(TUNER_CACHE_ENTRIES, 8);
+	for (size_t i = 0; i < NITEMS(first); i++) {
+		(void)snprintf(base, sizeof(base), "http://name%zu:5004", i);
+		ck_assert_int_eq(tuner_cache_get(&cache, &lineup, TUNER_KIND_JSON, base, &first[i]), 0);
+		/* The first one is asked for all the time. */
+		ck_assert_int_eq(tuner_cache_get(&cache, &lineup, TUNER_KIND_JSON, "http://name0:5004", &again), 0);
+		ck_assert_ptr_eq(again, first[0]);
+		blob_drop(&again);
+	}
+	for (size_t i = NITEMS(first) - 1; i > 1; i--) {
+		(void)snprintf(base, sizeof(base), "http://name%zu:5004", i);
+		ck_assert_int_eq(tuner_cache_get(&cache, &lineup, TUNER_KIND_JSON, base, &again), 0);
+		ck_assert_ptr_eq(again, first[i]);
+		blob_drop(&again);
+	}
+	ck_assert_int_eq(tuner_cache_get(&cache, &lineup, TUNER_KIND_JSON, "http://name1:5004", &again), 0);
+	ck_assert_ptr_ne(again, first[1]);
+	blob_drop(&again);
+	for (size_t i = 0; i < NITEMS(first); i++)
+		blob_drop(&first[i]);
+	tuner_cache_clear(&cache);
+	ck_assert_uint_eq(cache.live, 0);
+}
+END_TEST
+
 START_TEST(names_invented_for_each_request_stay_within_bounds)
 {
 	struct tuner_cache cache = { 0 };
@@ -831,6 +862,7 @@ main(void)
 
 	tc = tcase_create("cache");
 	tcase_add_test(tc, the_same_lineup_is_built_once_for_all_who_ask);
+	tcase_add_test(tc, eight_documents_are_kept_and_the_one_longest_unused_goes);
 	tcase_add_test(tc, names_invented_for_each_request_stay_within_bounds);
 	tcase_add_test(tc, ten_thousand_channels_are_all_there);
 	suite_add_tcase(suite, tc);
