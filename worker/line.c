@@ -34,6 +34,7 @@
 #define LOST_REOPEN 2   /* segments in a row that the source no longer has */
 #define LOST_REFUSE 3   /* segments in a row that gave no picture, before media */
 #define SETTLE_S 5      /* a tune opens as many connections as it may; then one a host is enough */
+#define TRIM_S 60       /* so often memory is given back, after the first time: its pages cost more than they are worth */
 #define LEARN_S 30      /* after so long the reserve that was reached is the one to keep */
 #define RESERVE_MIN_MS 500
 #define SLICE_S 2       /* of a plain stream, as if they were segments */
@@ -188,7 +189,8 @@ static void
 settle(struct line *l)
 {
 	fetch_pool_settle(l->pool);
-	(void)malloc_trim(0);
+	if (l->seconds == SETTLE_S || l->seconds % TRIM_S == 0)
+		(void)malloc_trim(0);
 }
 
 /* How far a tune came, and in which time: for plexbridgectl why. why is NULL when it has a picture. */

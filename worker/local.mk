@@ -8,7 +8,7 @@ libworker_a_SOURCES += worker/m3u8.h worker/m3u8.c worker/playlist.h worker/play
 	worker/inspect.h worker/inspect.c
 libworker_a_SOURCES += worker/conform.h worker/conform.c worker/tsmux.h worker/tsmux.c \
 	worker/framing.h worker/framing.c worker/psi.h worker/psi.c worker/es.h worker/es.c \
-	worker/unit.h worker/unit.c worker/demux.h worker/demux.c worker/sniff.h worker/sniff.c \
+	worker/ring.h worker/ring.c worker/unit.h worker/unit.c worker/demux.h worker/demux.c worker/sniff.h worker/sniff.c \
 	worker/splice.h worker/splice.c worker/keyframe.h worker/keyframe.c \
 	worker/interleave.h worker/interleave.c \
 	worker/silence.h worker/silence.c worker/filler.h worker/filler.c

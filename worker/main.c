@@ -30,8 +30,12 @@
 #include "worker/resolve.h"
 #include "worker/sources.h"
 
-/* Larger pieces come from mmap() and go back at once; see worker/prefetch.c. */
-#define MALLOC_MMAP_BYTES (64 << 10)
+/*
+ * Larger pieces come from mmap() and go back at once; see worker/prefetch.c.
+ * What a segment needs again and again is smaller (a read buffer of curl's:
+ * worker/fetch.c) and stays: pages that come and go cost more than all else.
+ */
+#define MALLOC_MMAP_BYTES (128 << 10)
 /*
  * A wake-up costs more than what it sends: workers that would wake within so
  * long of each other wake together. Ticks are of about 100 ms, so it's no loss.

@@ -7,8 +7,9 @@
  *
  *   raw_...    the source's clock, 33 bits, TS_NOTIME when not said
  *   dts, pts   the output's, unwrapped
- *   memory     a unit's buffer grows up to CONFORM_PES_MAX; the pool keeps
- *              half a MiB of them for the next
+ *   memory     a unit's buffer grows up to CONFORM_PES_MAX: a picture's in
+ *              the pool's ring, as long as there is room; of other buffers
+ *              the pool keeps a few for the next unit
  */
 #ifndef PLEXBRIDGE_WORKER_UNIT_H
 #define PLEXBRIDGE_WORKER_UNIT_H
@@ -17,22 +18,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "worker/ring.h"
 #include "worker/tsmux.h"
+
+struct pool;
 
 struct unit {
 	struct unit *next;
-	uint8_t *buf;    /* header of the source's PES, then the access unit */
+	struct pool *pool; /* where it came from */
+	uint8_t *buf; /* header of the source's PES, then the access unit */
 	size_t cap;
 	size_t len;
-	size_t body;     /* where the access unit begins in buf */
+	size_t body; /* where the access unit begins in buf */
 	enum role role;
 	int64_t raw_dts;
 	int64_t raw_pts;
 	int64_t cts_90k; /* PTS - DTS */
 	int64_t dts;
 	int64_t pts;
-	int64_t offset;  /* dts less the source's, unwrapped */
-	bool key;        /* decoding can begin here */
+	int64_t offset; /* dts less the source's, unwrapped */
+	bool key; /* decoding can begin here */
 };
 
 /* First in, first out. Zero it to begin. */
@@ -45,8 +50,10 @@ struct queue {
 
 /* Units that nobody needs now. Zero it to begin; pool_clear() gives its memory back. */
 struct pool {
-	struct unit *unit;
+	struct unit *unit[ROLES];
+	size_t n;
 	size_t bytes;
+	struct ring ring;
 };
 
 /* The access unit itself. */

@@ -3,7 +3,9 @@
  *
  * The content's hash leaves out all that is made anew each time the same
  * clip is sent: packet heads with their counters, adaptation fields with
- * clocks, PES heads with times.
+ * clocks, PES heads with times. Nor does it read every byte, which would be
+ * a tenth of a worker's work: where a PES begins all of the packet, else its
+ * last bytes. Coded pictures that differ at all differ from there on.
  */
 #include "worker/vitals.h"
 
@@ -18,6 +20,7 @@
 #define STREAM_PRIVATE 0xbd /* AC-3 and its like */
 #define RATE_SEGMENTS 5 /* until a bitrate is known */
 #define SLICE_AUDIO 5 /* PES: less is what a border of slices cuts off */
+#define SAMPLE 16     /* bytes at the end of a packet in the middle of a PES */
 
 static const uint64_t hash_seed = UINT64_C(0x9e3779b97f4a7c15);
 
@@ -93,6 +96,8 @@ packet(struct vitals *v, const uint8_t *p)
 		at += 9 + (size_t)p[at + 8];
 		if (at >= TS_PACKET)
 			return;
+	} else {
+		at = PB_MAX(at, (size_t)(TS_PACKET - SAMPLE));
 	}
 	mix(v, p + at, TS_PACKET - at);
 }

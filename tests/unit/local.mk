@@ -212,6 +212,11 @@ tests_unit_conform_SOURCES = tests/unit/conform.c tests/unit/tsmake.h tests/unit
 tests_unit_conform_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_conform_LDADD = libworker.a libbase.a $(BSD_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/ring
+tests_unit_ring_SOURCES = tests/unit/ring.c
+tests_unit_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_ring_LDADD = libworker.a libbase.a $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/es
 tests_unit_es_SOURCES = tests/unit/es.c
 tests_unit_es_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
