@@ -8,6 +8,7 @@
 #include "guide/m3u.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,8 @@ struct m3u {
 	bool had_cr;
 	unsigned surrogate;
 	bool extinf; /* there was one since the last URL */
+	bool any; /* something that only a list of channels has was there */
+	uint64_t vain; /* bytes until then */
 	size_t len;
 	char text[M3U_LINE_MAX]; /* the line in hand */
 	char line8[3 * M3U_LINE_MAX]; /* the same as UTF-8, when it was not */
@@ -41,6 +44,7 @@ struct m3u {
 };
 
 static int take_line(struct m3u *m);
+static int refuse(struct m3u *m, const char *why);
 
 int
 m3u_new(struct m3u **out, const struct entry_events *events)
@@ -68,8 +72,7 @@ m3u_why(const struct m3u *m3u)
 	return m3u->why;
 }
 
-static void __attribute__((format(printf, 2, 3)))
-wrong(struct m3u *m, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3))) wrong(struct m3u *m, const char *fmt, ...)
 {
 	char why[256];
 	va_list ap;
@@ -84,7 +87,14 @@ static void
 forget(struct m3u *m)
 {
 	static const struct entry none = {
-		.name = "", .url = "", .tvg_id = "", .tvg_name = "", .logo = "", .chno = "", .group = "", .extgrp = "",
+		.name = "",
+		.url = "",
+		.tvg_id = "",
+		.tvg_name = "",
+		.logo = "",
+		.chno = "",
+		.group = "",
+		.extgrp = "",
 		.user_agent = "",
 	};
 
@@ -202,7 +212,8 @@ feed(struct m3u *m, const char *bytes, size_t len)
 			if (m->odd)
 				m->odd_byte = c;
 			else
-				err = take_unit(m, m->big ? (unsigned)m->odd_byte << 8 | c : (unsigned)c << 8 | m->odd_byte);
+				err = take_unit(
+				    m, m->big ? (unsigned)m->odd_byte << 8 | c : (unsigned)c << 8 | m->odd_byte);
 			continue;
 		}
 		at += take_run(m, bytes + at, len - at);
@@ -238,6 +249,10 @@ m3u_feed(struct m3u *m, const char *bytes, size_t len)
 		bytes += n;
 		len -= n;
 	}
+	/* Noise may have no end. */
+	m->vain += m->any ? 0 : len;
+	if (m->vain > M3U_VAIN_MAX)
+		return refuse(m, "it is no playlist");
 	return feed(m, bytes, len);
 }
 
@@ -419,7 +434,8 @@ take_attribute(struct m3u *m, const char *name, size_t len, const char *value, s
 		e->tvg_name = hold(m, value, value_len);
 	else if (is(name, len, "tvg-logo") || (is(name, len, "logo") && e->logo[0] == '\0'))
 		e->logo = hold(m, value, value_len);
-	else if (is(name, len, "tvg-chno") || ((is(name, len, "channel-number") || is(name, len, "ch-number")) && e->chno[0] == '\0'))
+	else if (is(name, len, "tvg-chno") ||
+	    ((is(name, len, "channel-number") || is(name, len, "ch-number")) && e->chno[0] == '\0'))
 		e->chno = hold(m, value, value_len);
 	else if (is(name, len, "group-title"))
 		e->group = hold(m, value, value_len);
@@ -489,8 +505,9 @@ take_kodi(struct m3u *m, const char *s)
 {
 	size_t len = strcspn(s, "=");
 
-	if (s[len] == '=' && (is(s, len, "inputstream.adaptive.stream_headers") ||
-	    is(s, len, "inputstream.adaptive.manifest_headers") || is(s, len, "inputstream.adaptive.common_headers")))
+	if (s[len] == '=' &&
+	    (is(s, len, "inputstream.adaptive.stream_headers") || is(s, len, "inputstream.adaptive.manifest_headers") ||
+		is(s, len, "inputstream.adaptive.common_headers")))
 		add_headers(m, s + len + 1);
 }
 
@@ -531,8 +548,9 @@ is_vod(const char *url)
 	size_t len = strcspn(url, "?#|");
 
 	for (size_t i = 0; i + 7 <= len; i++)
-		if (url[i] == '/' && (strncasecmp(url + i, "/movie/", 7) == 0 ||
-		    (i + 8 <= len && strncasecmp(url + i, "/series/", 8) == 0)))
+		if (url[i] == '/' &&
+		    (strncasecmp(url + i, "/movie/", 7) == 0 ||
+			(i + 8 <= len && strncasecmp(url + i, "/series/", 8) == 0)))
 			return true;
 	for (size_t i = 0; i < NITEMS(ends); i++)
 		if (len > strlen(ends[i]) && strncasecmp(url + len - strlen(ends[i]), ends[i], strlen(ends[i])) == 0)
@@ -608,6 +626,7 @@ take_line(struct m3u *m)
 		return refuse(m, "it is a web page, not a playlist");
 	if (*s != '#')
 		return take_url(m, s);
+	m->any |= begins(s, "#EXTM3U") || begins(s, "#EXTINF:");
 	if (begins(s, "#EXTINF:"))
 		take_extinf(m, s + 8);
 	else if (begins(s, "#EXTGRP:"))

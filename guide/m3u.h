@@ -23,6 +23,7 @@
 #include "guide/entry.h"
 
 #define M3U_LINE_MAX 16384 /* a longer line is passed over, and told */
+#define M3U_VAIN_MAX 1048576 /* bytes without a word of M3U: it is none */
 
 struct m3u;
 

@@ -64,7 +64,10 @@ finish_fetch(struct run *run, const struct fetch *f, int err, const char *why)
 	else if (err == PB_ENET || err == PB_ESYS || err == PB_ENOMEM)
 		finish(run, IMPORT_FAILED, "%s", f->why[0] != '\0' ? f->why : pb_strerror(err));
 	else
-		finish(run, IMPORT_REFUSED, "%s", why != NULL && why[0] != '\0' ? why : f->why[0] != '\0' ? f->why : pb_strerror(err));
+		finish(run, IMPORT_REFUSED, "%s",
+		    why != NULL && why[0] != '\0' ? why
+			: f->why[0] != '\0'       ? f->why
+						  : pb_strerror(err));
 }
 
 static void
@@ -270,7 +273,10 @@ seal(struct run *run, struct reading *r)
 			finish(run, IMPORT_REFUSED, "none of its %u entries is chosen", head->seen);
 		return;
 	}
-	offer_sort(&r->offer, strcmp(order, "name") == 0 ? OFFER_BY_NAME : strcmp(order, "group") == 0 ? OFFER_BY_GROUP : OFFER_AS_IS);
+	offer_sort(&r->offer,
+	    strcmp(order, "name") == 0        ? OFFER_BY_NAME
+		: strcmp(order, "group") == 0 ? OFFER_BY_GROUP
+					      : OFFER_AS_IS);
 	if (list_writer_seal(r->offer.list, &run->result) != 0) {
 		finish(run, IMPORT_FAILED, "no memory for the list");
 		return;
@@ -331,6 +337,7 @@ run_playlist(struct run *run, struct reading *r)
 struct small {
 	char *text;
 	size_t len;
+	const char *why; /* what is wrong with it, when that is known */
 	struct unpack *unpack;
 };
 
@@ -369,6 +376,9 @@ get_small(struct small *s, struct fetch *f)
 		err = fetch_run(f);
 	if (err == 0)
 		err = unpack_end(s->unpack);
+	s->why = s->unpack != NULL ? unpack_why(s->unpack) : "";
+	if (err == PB_ELIMIT && s->why[0] == '\0')
+		s->why = "more than 8 MiB came, for what should be a few lines";
 	unpack_free(&s->unpack);
 	return err;
 }
@@ -403,9 +413,11 @@ check_account(struct run *run, struct reading *r, struct server *server, bool *t
 		err = xtream_account(&account, s.text, s.len);
 	free(s.text);
 	if (err != 0) {
-		finish_fetch(run, &f, err, err == PB_EFORMAT ? "the answer is not that of an Xtream server" : "");
+		finish_fetch(run, &f, err,
+		    err == PB_EFORMAT && s.why[0] == '\0' ? "the answer is not that of an Xtream server" : s.why);
 		return false;
 	}
+	head->account = list_text(r->offer.list, account.status, strlen(account.status), LIST_WORD_MAX);
 	head->expires_s = account.expires_s;
 	head->max_connections = account.max_connections;
 	head->active_connections = account.active_connections;
@@ -431,7 +443,8 @@ get_groups(struct run *run, struct server *server, struct xtream_groups **groups
 		err = xtream_groups_new(groups, s.text, s.len);
 	free(s.text);
 	if (err != 0)
-		finish_fetch(run, &f, err, err == PB_EFORMAT ? "its categories are no list" : "");
+		finish_fetch(
+		    run, &f, err, err == PB_EFORMAT && s.why[0] == '\0' ? "its categories are no list" : s.why);
 	return err == 0;
 }
 
@@ -462,7 +475,8 @@ get_streams(struct run *run, struct reading *r, struct server *server, const str
 		finish_fetch(run, &f, err, r->why);
 		return;
 	}
-	n = snprintf(guide, sizeof(guide), "%s/xmltv.php?username=%s&password=%s", server->base, server->user, server->password);
+	n = snprintf(
+	    guide, sizeof(guide), "%s/xmltv.php?username=%s&password=%s", server->base, server->user, server->password);
 	if (n > 0 && (size_t)n < sizeof(guide))
 		offer_guide(&r->offer, guide);
 	seal(run, r);
@@ -472,7 +486,7 @@ static void
 run_xtream(struct run *run, struct reading *r)
 {
 	const char *url = job_get(run->job, "xtream"), *user = job_get(run->job, "username"),
-	           *password = job_get(run->job, "password");
+		   *password = job_get(run->job, "password");
 	size_t len = strcspn(url, "?#");
 	struct server server = { 0 };
 	struct xtream_groups *groups = NULL;

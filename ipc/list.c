@@ -322,7 +322,7 @@ list_open(struct list **out, int fd, bool sealed, const char **why)
 	    base[sizeof(struct list_head) + list->head->texts_len - 1] != '\0')
 		err = refuse(why, "its texts have no end");
 	else if (!good(list, list->head->guide_url, true, URL_MAX) || !good(list, list->head->etag, true, LIST_WORD_MAX) ||
-	    !good(list, list->head->modified, true, LIST_WORD_MAX))
+	    !good(list, list->head->modified, true, LIST_WORD_MAX) || !good(list, list->head->account, true, LIST_WORD_MAX))
 		err = refuse(why, "its head's texts are none");
 	if (err != 0) {
 		list_drop(&list);

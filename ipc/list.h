@@ -63,7 +63,8 @@ struct list_head {
 	uint32_t active_connections;
 	uint64_t expires_s; /* wall time; 0: never, or not known */
 	uint64_t settings; /* what the job said of them: another number is another choice */
-	uint32_t spare[4];
+	uint32_t account; /* the status of an Xtream account, in its server's word; 0: not said */
+	uint32_t spare[3];
 };
 
 /*

@@ -109,10 +109,12 @@ keep_watched(struct imports *im, const struct config *config, struct imported *n
 {
 	const struct stream *s;
 
-	TAILQ_FOREACH (s, &im->sup->streams.all, link) {
+	TAILQ_FOREACH(s, &im->sup->streams.all, link)
+	{
 		const struct channel *ch = config_find_playing(im->sup->config, s->guide_number);
 
-		if (ch != NULL && ch->line == 0 && is_provider(config, ch->provider) && lineup_find(&new->lineup, s->guide_number) == NULL)
+		if (ch != NULL && ch->line == 0 && is_provider(config, ch->provider) &&
+		    lineup_find(&new->lineup, s->guide_number) == NULL)
 			let_leave(new, ch);
 	}
 }
@@ -165,14 +167,16 @@ publish(struct imports *im)
 	install(im, sup->config, &im->next);
 	if (units_update(&sup->units, sup->config, &sup->config->lineup, im->whole) != 0)
 		log_event(LOG_ERR, "lineup.failed", "why=\"no memory for a device's part of it\"");
-	log_event(LOG_INFO, "lineup", "channels=%zu imported=%zu new=%zu backups=%zu whole=%s", sup->config->lineup.count,
-	    im->figures.imported, im->figures.added, im->figures.backups, im->whole ? "yes" : "no");
+	log_event(LOG_INFO, "lineup", "channels=%zu imported=%zu new=%zu backups=%zu whole=%s",
+	    sup->config->lineup.count, im->figures.imported, im->figures.added, im->figures.backups,
+	    im->whole ? "yes" : "no");
 	if (im->figures.dropped > 0)
 		log_event(LOG_ERR, "lineup.dropped", "channels=%zu why=\"there are more than %d\"", im->figures.dropped,
 		    LINEUP_MAX);
 	if (im->figures.without > 0 && im->whole)
 		log_event(LOG_WARNING, "lineup.without",
-		    "channels=%zu why=\"a [channel] section has no url, and no provider has its number\"", im->figures.without);
+		    "channels=%zu why=\"a [channel] section has no url, and no provider has its number\"",
+		    im->figures.without);
 	(void)notify_status(sup->keep.notify, "%zu channels", sup->config->lineup.count);
 	guides_changed(&sup->guides);
 	set_state(im, IMPORTS_IDLE);
@@ -256,7 +260,8 @@ list_name(char *out, size_t size, const char *provider, const char *end)
 
 	for (; *provider != '\0' && at + 4 < size; provider++) {
 		unsigned char c = (unsigned char)*provider;
-		bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
+		bool plain =
+		    (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
 
 		at += (size_t)snprintf(out + at, size - at, plain ? "%c" : "%%%02X", c);
 	}
@@ -320,10 +325,25 @@ end_run(struct imports *im, bool good, const char *why, unsigned retry_after_s)
 		wait = PB_MAX(PB_MIN(backoff, wait), (double)retry_after_s);
 		if (im->dir != -1)
 			(void)unlinkat(im->dir, file, 0);
-		log_event(LOG_WARNING, "import.refused", "provider=\"%s\" retry_s=%.0f kept=%u why=\"%s\"", at->name, wait,
-		    at->list != NULL ? at->list->head->count : 0, why);
+		log_event(LOG_WARNING, "import.refused", "provider=\"%s\" retry_s=%.0f kept=%u why=\"%s\"", at->name,
+		    wait, at->list != NULL ? at->list->head->count : 0, why);
 	}
 	at->next_at = ev_now(im->sup->loop) + some(wait, IMPORTS_SPREAD);
+}
+
+/* What an Xtream server says of the account, when it matters to who pays for it. */
+static void
+tell_account(const struct import *at, const struct list_head *head)
+{
+	int64_t left = (int64_t)PB_MIN(head->expires_s, (uint64_t)INT64_MAX) - (int64_t)time(NULL);
+
+	if (head->expires_s > 0 && left < IMPORTS_EXPIRES_S)
+		log_event(LOG_WARNING, "provider.expires", "provider=\"%s\" left_h=%lld why=\"the account ends soon\"",
+		    at->name, (long long)PB_MAX(left / 3600, (int64_t)0));
+	if (head->max_connections > 0 && head->active_connections >= head->max_connections)
+		log_event(LOG_WARNING, "provider.busy",
+		    "provider=\"%s\" active=%u max=%u why=\"all connections of the account are in use, by whomever\"",
+		    at->name, head->active_connections, head->max_connections);
 }
 
 static void
@@ -333,9 +353,10 @@ accept_list(struct imports *im)
 	const struct list_head *head = im->candidate->head;
 	char from[256], to[256];
 
-	log_event(LOG_INFO, "import", "provider=\"%s\" entries=%u seen=%u vod=%u radio=%u unchosen=%u wrong=%u", at->name,
-	    head->count, head->seen, head->vod, head->radio, head->unchosen, head->wrong);
+	log_event(LOG_INFO, "import", "provider=\"%s\" entries=%u seen=%u vod=%u radio=%u unchosen=%u wrong=%u",
+	    at->name, head->count, head->seen, head->vod, head->radio, head->unchosen, head->wrong);
 	at->wrong = head->wrong;
+	tell_account(at, head);
 	list_drop(&at->list);
 	at->list = im->candidate;
 	im->candidate = NULL;
@@ -403,8 +424,9 @@ on_wrong(struct errand *errand, const struct import_wrong *wrong)
 	struct imports *im = errand->user;
 	char shown[256];
 
-	log_event(LOG_WARNING, "import.entry", "provider=\"%s\" source=\"%s\" line=%u why=\"%s\"", im->at[im->which].name,
-	    importjob_source(shown, sizeof(shown), provider_of(im, im->which)), wrong->line, wrong->why);
+	log_event(LOG_WARNING, "import.entry", "provider=\"%s\" source=\"%s\" line=%u why=\"%s\"",
+	    im->at[im->which].name, importjob_source(shown, sizeof(shown), provider_of(im, im->which)), wrong->line,
+	    wrong->why);
 }
 
 static void
@@ -469,7 +491,8 @@ fetch(struct imports *im, size_t which)
 		if (file.fd == -1 || fstat(file.fd, &st) == -1 || !S_ISREG(st.st_mode)) {
 			char why[IMPORT_WHY_MAX];
 
-			snprintf(why, sizeof(why), "%.160s: %s", p->playlist, file.fd == -1 ? strerror(errno) : "it is no file");
+			snprintf(why, sizeof(why), "%.160s: %s", p->playlist,
+			    file.fd == -1 ? strerror(errno) : "it is no file");
 			if (file.fd != -1)
 				(void)close(file.fd);
 			refuse_list(im, why, 0);
@@ -480,16 +503,17 @@ fetch(struct imports *im, size_t which)
 	if (im->dir != -1)
 		out = openat(im->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	job = importjob_list(im->sup->config, p, im->at[which].list);
-	err = job == NULL ? PB_ENOMEM :
-	                    errand_start(&im->errand, &im->sup->privs, job->data, job->len, &out, out != -1, &file, file.fd != -1,
-	                        IMPORTS_RUN_S);
+	err = job == NULL ? PB_ENOMEM
+			  : errand_start(&im->errand, &im->sup->privs, job->data, job->len, &out, out != -1, &file,
+				file.fd != -1, IMPORTS_RUN_S);
 	blob_drop(&job);
 	if (out != -1)
 		(void)close(out);
 	if (file.fd != -1)
 		(void)close(file.fd);
 	if (err != 0)
-		refuse_list(im, err == PB_NO ? "plexbridge-guide: no such program" : "plexbridge-guide can't be started", 0);
+		refuse_list(
+		    im, err == PB_NO ? "plexbridge-guide: no such program" : "plexbridge-guide can't be started", 0);
 }
 
 /* What is to be done next, if anything is. */
@@ -562,8 +586,8 @@ load_list(struct imports *im, struct import *at, const struct provider *p)
 		err = list_check(at->list, LIST_ENTRIES_MAX, &why);
 	if (err != 0) {
 		list_drop(&at->list);
-		log_event(LOG_WARNING, "import.kept", "provider=\"%s\" why=\"the list that was kept is no good: %s\"", at->name,
-		    err == PB_EFORMAT ? why : pb_strerror(err));
+		log_event(LOG_WARNING, "import.kept", "provider=\"%s\" why=\"the list that was kept is no good: %s\"",
+		    at->name, err == PB_EFORMAT ? why : pb_strerror(err));
 	} else if (fstat(fd, &st) == 0) {
 		at->good = true;
 		at->good_at = st.st_mtime;
@@ -788,7 +812,8 @@ refreshed(const struct imports *im, const bool *of, int *status)
 	struct blob *why = text_blob(&errors);
 
 	list = text_blob(&t);
-	text_addf(&all, "{\"ok\":%s,\"channels\":%zu,\"providers\":[", ok ? "true" : "false", im->sup->config->lineup.count);
+	text_addf(
+	    &all, "{\"ok\":%s,\"channels\":%zu,\"providers\":[", ok ? "true" : "false", im->sup->config->lineup.count);
 	if (list != NULL)
 		text_add_len(&all, list->data, list->len);
 	text_add(&all, "],\"errors\":[");
@@ -846,7 +871,9 @@ imports_refresh(struct imports *im, const char *provider, struct http_conn *conn
 		if (provider_imports(provider_of(im, i)) && (provider == NULL || strcmp(provider, im->at[i].name) == 0))
 			any = a->of[i] = im->at[i].asked = true;
 	if (!any) {
-		refuse_asker(conn, 404, provider == NULL ? "there is no [provider] with a playlist or xtream" : "there is no such provider");
+		refuse_asker(conn, 404,
+		    provider == NULL ? "there is no [provider] with a playlist or xtream"
+				     : "there is no such provider");
 		return;
 	}
 	http_take(conn, &a->conn);
@@ -896,8 +923,8 @@ imports_renumber(struct imports *im, const char *from, const char *to, const cha
 	}
 	index = journal_owner(im->journal, from);
 	if (index == JOURNAL_NONE) {
-		*why = lineup_find(&config->written, from) != NULL ?
-		    "it is written in plexbridge.ini: change it there" : "there is no such channel";
+		*why = lineup_find(&config->written, from) != NULL ? "it is written in plexbridge.ini: change it there"
+								   : "there is no such channel";
 		return 404;
 	}
 	if (strcmp(from, to) == 0)

@@ -37,6 +37,7 @@
 #define IMPORTS_SCAN_S 300.0 /* a scan asks for nothing that is younger */
 #define IMPORTS_SPREAD 0.1 /* of an interval, at random: not all at the same minute */
 #define IMPORTS_ASKERS 8
+#define IMPORTS_EXPIRES_S (7 * 86400) /* an account that ends sooner is told of */
 
 struct supervisor;
 

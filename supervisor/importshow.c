@@ -77,6 +77,7 @@ add_provider(const struct imports *im, struct text *t, size_t i)
 	    head != NULL ? head->unchosen : 0, at->failures);
 	text_addf(t, ",\"good_at\":%lld,\"next_s\":%.0f", (long long)at->good_at,
 	    PB_MAX(at->next_at - ev_now(im->sup->loop), 0.));
+	add_pair(t, "account", head != NULL ? list_string(at->list, head->account) : NULL);
 	if (head != NULL && head->max_connections > 0)
 		text_addf(t, ",\"max_connections\":%u,\"active_connections\":%u", head->max_connections, head->active_connections);
 	if (head != NULL && head->expires_s > 0)

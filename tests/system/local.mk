@@ -25,6 +25,11 @@ check_PROGRAMS += tests/system/files
 tests_system_files_SOURCES = tests/system/files.c
 tests_system_files_LDADD = $(ORIGIN_LIBS)
 
+# A provider at its worst: M3U, Xtream and XMLTV that move and fail.
+check_PROGRAMS += tests/system/provider
+tests_system_provider_SOURCES = tests/system/provider.c
+tests_system_provider_LDADD = $(ORIGIN_LIBS)
+
 # Is what many viewers got the same stream?
 check_PROGRAMS += tests/system/same
 tests_system_same_SOURCES = tests/system/same.c
@@ -75,6 +80,7 @@ SYSTEM_TESTS += tests/system/hang.sh
 SYSTEM_TESTS += tests/system/tree.sh
 SYSTEM_TESTS += tests/system/lineup.sh
 SYSTEM_TESTS += tests/system/guide.sh
+SYSTEM_TESTS += tests/system/provider.sh
 SYSTEM_TESTS += tests/system/network.sh
 SYSTEM_TESTS += tests/system/why.sh
 SYSTEM_TESTS += tests/system/drill.sh
