@@ -110,6 +110,19 @@ for channel in 2 3; do
 done
 viewer check v1 clean=true closed=no
 
+it "Plex takes a channel twice, one over the other, while its viewer zaps at once"
+clients 1 0
+for channel in 2 3 2 3; do
+	viewer start grab1 /auto/v$channel
+	viewer start grab2 /auto/v$channel
+	viewer wait grab1 bytes=50000
+	viewer stop grab1
+	viewer wait grab2 bytes=100000
+	viewer check grab1 status=200 clean=true
+	viewer check grab2 status=200 clean=true
+done
+expect "the first viewer's channel is not what was given up" eval "[[ '$(running)' == *0:1* ]]"
+
 it "a client that shuts its sending side down still gets the stream"
 clients 1 0
 equal "answer" "$(raw 'GET /auto/v1?duration=3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' -e half)" 200
