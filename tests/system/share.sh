@@ -111,7 +111,6 @@ done
 viewer check v1 clean=true closed=no
 
 it "Plex takes a channel twice, one over the other, while its viewer zaps at once"
-clients 1 0
 for channel in 2 3 2 3; do
 	viewer start grab1 /auto/v$channel
 	viewer start grab2 /auto/v$channel
@@ -121,7 +120,8 @@ for channel in 2 3 2 3; do
 	viewer check grab1 status=200 clean=true
 	viewer check grab2 status=200 clean=true
 done
-expect "the first viewer's channel is not what was given up" eval "[[ '$(running)' == *0:1* ]]"
+clients 3 0
+equal "tuners" "$(bridge status '.supervisor.tuners.busy')" 2
 
 it "a client that shuts its sending side down still gets the stream"
 clients 1 0
