@@ -3,7 +3,11 @@
  *
  * Keys are kept as 64-bit hashes with a seed of this process's own: two of
  * four hundred thousand are the same once in a hundred million starts, and
- * nobody outside can make them so. Their texts are in the file.
+ * nobody outside can make them so. Their texts are in the file, and a guide
+ * id that follows from the number is nowhere else: at 200,000 channels each
+ * byte that is kept of one is 200 KB, and each page that is touched is time.
+ * For the same reason lines go to the file as they come, a portion at a
+ * time: journal_write() ends what is one change, or takes all of it back.
  */
 #include "supervisor/journal.h"
 
@@ -16,6 +20,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/log.h"
 #include "base/pb.h"
@@ -26,15 +31,19 @@
 #define LINE_MAX_BYTES 4096
 #define FILE_MAX ((off_t)1 << 30)
 #define FIELDS 8
+#define PORTION ((size_t)256 << 10) /* of reading and of writing */
+#define GUIDE_ID_MAX 64
 
 struct known {
 	char number[GUIDE_NUMBER_MAX];
-	uint32_t name, guide_id; /* in texts */
-	uint32_t keys; /* of one that has no number yet: in texts, "key\tkey" */
+	uint32_t name; /* in texts */
+	uint32_t guide_id; /* in texts; 0: it is made of the number and the device, as a new one's */
+	uint32_t keys; /* of one that has no number yet: in keys, "key\tkey" */
 };
 
+/* 12 bytes: a hash of 64 bits would have 4 of padding beside the index. */
 struct slot {
-	uint64_t hash; /* 0: free */
+	uint32_t high, low; /* of the hash; both 0: free */
 	uint32_t index;
 };
 
@@ -46,28 +55,47 @@ struct buffer {
 struct journal {
 	int fd;
 	off_t size; /* of the file, as far as it is good */
+	size_t ahead; /* bytes behind that, of the change in hand */
+	bool failed; /* to write them */
 	char device[16];
 	uint64_t seed;
 	struct known *known;
 	uint32_t count, room;
 	struct buffer texts;
 	struct slot *slots;
-	size_t slot_count, used;
+	size_t slot_count, used; /* slot_count is a power of 2 */
+	uint32_t
+	    *numbers; /* index + 1 of who has it, by the number's hash; 0: free. One that was given up matches nobody */
+	size_t number_count, numbers_used;
+	struct buffer keys; /* of new channels, until they are written */
 	struct buffer added, aliases; /* lines to be written */
 };
 
+__extension__ typedef unsigned __int128 wide;
+
+static uint64_t
+mix(uint64_t a, uint64_t b)
+{
+	wide product = (wide)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Eight bytes at a time: most of a big import's time would go into one at a time. */
 static uint64_t
 hash_of(const struct journal *j, char kind, const char *key)
 {
-	uint64_t h = (j->seed ^ (unsigned char)kind) * 0x9e3779b97f4a7c15u;
+	size_t len = strlen(key);
+	uint64_t h = j->seed ^ ((uint64_t)(unsigned char)kind << 32 ^ len) * 0x9e3779b97f4a7c15u, part;
 
-	for (; *key != '\0'; key++)
-		h = (h ^ (unsigned char)*key) * 0x100000001b3u;
-	h ^= h >> 32;
-	h *= 0xd6e8feb86659fd93u;
-	h ^= h >> 32;
-	h *= 0xd6e8feb86659fd93u;
-	h ^= h >> 32;
+	for (; len >= sizeof(part); key += sizeof(part), len -= sizeof(part)) {
+		memcpy(&part, key, sizeof(part));
+		h = mix(h ^ part, 0xa0761d6478bd642fu);
+	}
+	part = 0;
+	memcpy(&part, key, len);
+	h = mix(h ^ part, 0xe7037ed1a0b428dbu);
+	h = mix(h ^ j->seed, 0x8ebc6af09c88c6e3u);
 	return h != 0 ? h : 1;
 }
 
@@ -101,12 +129,20 @@ text(struct journal *j, const char *s)
 	return put(&j->texts, s, strlen(s) + 1) == 0 ? at : 0;
 }
 
+static bool
+is_free(const struct slot *slot)
+{
+	return (slot->high | slot->low) == 0;
+}
+
+/* The one with that hash, or the free one where it would be. */
 static struct slot *
 slot_of(const struct journal *j, uint64_t hash)
 {
 	size_t at = hash & (j->slot_count - 1);
+	uint32_t high = (uint32_t)(hash >> 32), low = (uint32_t)hash;
 
-	while (j->slots[at].hash != 0 && j->slots[at].hash != hash)
+	while (!is_free(&j->slots[at]) && (j->slots[at].low != low || j->slots[at].high != high))
 		at = (at + 1) & (j->slot_count - 1);
 	return &j->slots[at];
 }
@@ -117,7 +153,7 @@ more_slots(struct journal *j)
 	struct slot *old = j->slots;
 	size_t count = j->slot_count;
 
-	if (j->used < count / 4 * 3)
+	if (j->used < count / 5 * 4)
 		return 0;
 	j->slots = calloc(count * 2, sizeof(*j->slots));
 	if (j->slots == NULL) {
@@ -126,13 +162,13 @@ more_slots(struct journal *j)
 	}
 	j->slot_count = count * 2;
 	for (size_t i = 0; i < count; i++)
-		if (old[i].hash != 0)
-			*slot_of(j, old[i].hash) = old[i];
+		if (!is_free(&old[i]))
+			*slot_of(j, (uint64_t)old[i].high << 32 | old[i].low) = old[i];
 	free(old);
 	return 0;
 }
 
-/* The first one that is known by something stays it; a number belongs to whom it was given last. */
+/* The first one that is known by something stays it. */
 static int
 bind(struct journal *j, char kind, const char *key, uint32_t index)
 {
@@ -142,13 +178,91 @@ bind(struct journal *j, char kind, const char *key, uint32_t index)
 	if (more_slots(j) != 0)
 		return PB_ENOMEM;
 	slot = slot_of(j, hash);
-	if (slot->hash == 0) {
-		slot->hash = hash;
-		slot->index = index;
+	if (is_free(slot)) {
+		*slot = (struct slot){ (uint32_t)(hash >> 32), (uint32_t)hash, index };
 		j->used++;
-	} else if (kind == '#')
-		slot->index = index;
+	}
 	return 0;
+}
+
+/*
+ * Numbers
+ */
+
+static void
+put_number(struct journal *j, uint32_t index)
+{
+	size_t at = hash_of(j, '#', j->known[index].number) & (j->number_count - 1);
+
+	while (j->numbers[at] != 0)
+		at = (at + 1) & (j->number_count - 1);
+	j->numbers[at] = index + 1;
+	j->numbers_used++;
+}
+
+/* The channel has this number from now on, which nobody has. */
+static int
+set_number(struct journal *j, uint32_t index, const char *number)
+{
+	if (j->numbers_used >= j->number_count / 4 * 3) {
+		size_t count = j->number_count * 2;
+		uint32_t *more = calloc(count, sizeof(*more));
+
+		if (more == NULL)
+			return PB_ENOMEM;
+		free(j->numbers);
+		j->numbers = more;
+		j->number_count = count;
+		j->numbers_used = 0;
+		for (uint32_t i = 0; i < j->count; i++)
+			if (j->known[i].number[0] != '\0' && i != index)
+				put_number(j, i);
+	}
+	memcpy(j->known[index].number, number, strlen(number) + 1);
+	put_number(j, index);
+	return 0;
+}
+
+/* What a guide id is made of. */
+static void
+make_id(const struct journal *j, char out[GUIDE_ID_MAX], const char *number)
+{
+	size_t n = strlen(number), d = strlen(j->device);
+
+	out[0] = 'c';
+	memcpy(out + 1, number, n);
+	out[1 + n] = '.';
+	memcpy(out + 2 + n, j->device, d);
+	memcpy(out + 2 + n + d, ".plexbridge", sizeof(".plexbridge"));
+}
+
+/* Whose guide id follows from its number and is this? */
+static uint32_t
+made_id_owner(const struct journal *j, const char *id)
+{
+	char number[GUIDE_NUMBER_MAX], made[GUIDE_ID_MAX];
+	size_t device = strlen(j->device), len = strlen(id), end = sizeof(".plexbridge") - 1 + device + 1;
+	uint32_t index;
+
+	if (id[0] != 'c' || len <= 1 + end || len - 1 - end >= sizeof(number))
+		return JOURNAL_NONE;
+	memcpy(number, id + 1, len - 1 - end);
+	number[len - 1 - end] = '\0';
+	make_id(j, made, number);
+	index = strcmp(made, id) == 0 ? journal_owner(j, number) : JOURNAL_NONE;
+	return index != JOURNAL_NONE && j->known[index].guide_id == 0 ? index : JOURNAL_NONE;
+}
+
+/* Keep this guide id as a text of its own: it does not follow from the number, or soon will not. */
+static int
+keep_id(struct journal *j, uint32_t index, const char *id)
+{
+	uint32_t at = text(j, id);
+
+	if (at == 0)
+		return PB_ENOMEM;
+	j->known[index].guide_id = at;
+	return bind(j, 'g', id, index);
 }
 
 static uint32_t
@@ -171,36 +285,100 @@ new_known(struct journal *j)
  * Lines
  */
 
-/* CRC-32, as zlib has it. */
 static uint32_t
 crc_of(const char *s, size_t len)
 {
-	static uint32_t table[256];
-	uint32_t crc = ~0u;
+	return (uint32_t)crc32(0, (const unsigned char *)s, (unsigned)len);
+}
 
-	for (uint32_t i = 0; table[255] == 0 && i < 256; i++) {
-		uint32_t c = i;
-
-		for (int bit = 0; bit < 8; bit++)
-			c = c >> 1 ^ (0xedb88320u & -(c & 1));
-		table[i] = c;
-	}
-	for (size_t i = 0; i < len; i++)
-		crc = crc >> 8 ^ table[(crc ^ (unsigned char)s[i]) & 0xff];
-	return ~crc;
+/* The change in hand ends, for good or not: nothing of it waits any more. */
+static void
+forget_lines(struct journal *j)
+{
+	free(j->added.data);
+	free(j->aliases.data);
+	free(j->keys.data);
+	memset(&j->added, 0, sizeof(j->added));
+	memset(&j->aliases, 0, sizeof(j->aliases));
+	memset(&j->keys, 0, sizeof(j->keys));
+	j->ahead = 0;
 }
 
 static int
-put_line(struct buffer *b, const char *line, int len)
+write_all(int fd, const char *data, size_t len)
 {
-	char crc[10];
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
 
-	if (len < 0 || len >= LINE_MAX_BYTES)
-		return PB_ENOMEM;
-	snprintf(crc, sizeof(crc), "%08" PRIx32 "\t", crc_of(line, (size_t)len));
-	if (put(b, crc, 9) != 0 || put(b, line, (size_t)len) != 0 || put(b, "\n", 1) != 0)
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return PB_ESYS;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Lines of new channels, to the page cache. What goes wrong is told by journal_write(). */
+static void
+write_ahead(struct journal *j)
+{
+	size_t header = j->size == 0 && j->ahead == 0 ? strlen(HEADER) : 0;
+
+	if (j->fd == -1 || j->failed) {
+		j->added.len = j->fd == -1 ? 0 : j->added.len;
+		return;
+	}
+	if (write_all(j->fd, HEADER, header) != 0 || write_all(j->fd, j->added.data, j->added.len) != 0)
+		j->failed = true;
+	j->ahead += header + j->added.len;
+	j->added.len = 0;
+}
+
+static int
+put_line(struct buffer *b, const char *line, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint32_t value = crc_of(line, len);
+	char crc[9];
+
+	for (int i = 7; i >= 0; i--, value >>= 4)
+		crc[i] = digits[value & 15];
+	crc[8] = '\t';
+	if (put(b, crc, sizeof(crc)) != 0 || put(b, line, len) != 0 || put(b, "\n", 1) != 0)
 		return PB_ENOMEM;
 	return 0;
+}
+
+/* One more field of a line of LINE_MAX_BYTES; false when it does not fit. */
+static bool
+add_field(char *line, size_t *len, const char *field)
+{
+	size_t n = strlen(field);
+
+	if (n + 1 > LINE_MAX_BYTES - *len)
+		return false;
+	line[(*len)++] = '\t';
+	memcpy(line + *len, field, n);
+	*len += n;
+	return true;
+}
+
+/* "KIND INDEX FIELD", the begin of each line. */
+static bool
+begin_line(char *line, size_t *len, char kind, uint32_t index, const char *field)
+{
+	char digits[11];
+	size_t at = sizeof(digits) - 1;
+
+	digits[at] = '\0';
+	do
+		digits[--at] = (char)('0' + index % 10);
+	while ((index /= 10) > 0);
+	line[0] = kind;
+	*len = 1;
+	return add_field(line, len, digits + at) && add_field(line, len, field);
 }
 
 static bool
@@ -218,6 +396,7 @@ static int
 take_added(struct journal *j, char *field[FIELDS], size_t n)
 {
 	struct known *k;
+	char id[GUIDE_ID_MAX];
 	uint32_t index, at;
 
 	if (n < 5 || !parse_index(&index, field[1]) || !guide_number_valid(field[2]))
@@ -228,12 +407,12 @@ take_added(struct journal *j, char *field[FIELDS], size_t n)
 	k = &j->known[index];
 	if (k->number[0] != '\0' || journal_owner(j, field[2]) != JOURNAL_NONE)
 		return PB_EFORMAT;
-	memcpy(k->number, field[2], strlen(field[2]) + 1);
-	at = text(j, field[3]);
-	k = &j->known[index];
-	k->guide_id = at;
-	k->name = text(j, field[4]);
-	if (k->guide_id == 0 || k->name == 0 || bind(j, '#', field[2], index) != 0 || bind(j, 'g', field[3], index) != 0)
+	at = text(j, field[4]);
+	k->name = at;
+	if (at == 0 || set_number(j, index, field[2]) != 0)
+		return PB_ENOMEM;
+	make_id(j, id, field[2]);
+	if (strcmp(id, field[3]) != 0 && keep_id(j, index, field[3]) != 0)
 		return PB_ENOMEM;
 	for (size_t i = 5; i < n; i++)
 		if (field[i][0] != '\0' && bind(j, field[i][0], field[i] + 1, index) != 0)
@@ -267,57 +446,86 @@ take_line(struct journal *j, char *line, size_t len)
 	if (strcmp(field[0], "=") == 0 && field[2][0] != '\0')
 		return bind(j, field[2][0], field[2] + 1, index);
 	if (strcmp(field[0], "#") == 0 && guide_number_valid(field[2]) && journal_owner(j, field[2]) == JOURNAL_NONE) {
-		snprintf(j->known[index].number, GUIDE_NUMBER_MAX, "%s", field[2]);
-		return bind(j, '#', field[2], index);
+		/* Its id stays what it was. */
+		if (j->known[index].guide_id == 0 && keep_id(j, index, journal_guide_id(j, index)) != 0)
+			return PB_ENOMEM;
+		return set_number(j, index, field[2]);
 	}
 	return PB_EFORMAT;
 }
 
-/* All of it, in memory for the time of reading. 0, or what went wrong. */
-static int
-read_file(struct journal *j)
+/* Whole lines of data; those that are damaged are counted. Gives how many bytes they are. */
+static size_t
+take_lines(struct journal *j, char *data, size_t len, size_t *damaged, int *err)
 {
-	struct stat st;
-	char *data, *line, *end;
-	size_t done = 0, damaged = 0;
+	char *line = data, *end;
+
+	while (*err == 0 && (end = memchr(line, '\n', len - (size_t)(line - data))) != NULL) {
+		*end = '\0';
+		*err = take_line(j, line, (size_t)(end - line));
+		if (*err == PB_EFORMAT) {
+			++*damaged;
+			*err = 0;
+		}
+		line = end + 1;
+	}
+	return (size_t)(line - data);
+}
+
+/* A portion at a time. 0, or what went wrong. */
+static int
+read_portions(struct journal *j, char *data, off_t size, size_t *damaged)
+{
+	size_t have = 0;
+	off_t at = 0;
 	int err = 0;
 
-	if (fstat(j->fd, &st) == -1)
-		return PB_ESYS;
-	if (st.st_size > FILE_MAX)
-		return PB_EFORMAT;
-	data = malloc((size_t)st.st_size + 1);
-	if (data == NULL)
-		return PB_ENOMEM;
-	while (done < (size_t)st.st_size) {
-		ssize_t n = pread(j->fd, data + done, (size_t)st.st_size - done, (off_t)done);
+	while (err == 0 && at < size) {
+		ssize_t n = pread(j->fd, data + have, PORTION - have, at);
+		size_t taken = 0;
 
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			break;
-		done += (size_t)n;
-	}
-	if (done > 0 && (done < strlen(HEADER) || memcmp(data, HEADER, strlen(HEADER)) != 0)) {
-		/* Cut within its first line it never had another. */
-		if (done >= strlen(HEADER) || memcmp(data, HEADER, done) != 0) {
-			free(data);
-			return PB_EFORMAT;
+		at += n;
+		have += (size_t)n;
+		if (j->size == 0) {
+			taken = strlen(HEADER);
+			if (have < taken || memcmp(data, HEADER, taken) != 0)
+				/* Cut within its first line it never had another. */
+				return have < taken && memcmp(data, HEADER, have) == 0 ? 0 : PB_EFORMAT;
 		}
-		done = 0;
-	}
-	line = data + (done > 0 ? strlen(HEADER) : 0);
-	j->size = line - data;
-	while (err == 0 && (end = memchr(line, '\n', done - (size_t)(line - data))) != NULL) {
-		*end = '\0';
-		err = take_line(j, line, (size_t)(end - line));
-		if (err == PB_EFORMAT) {
-			damaged++;
-			err = 0;
+		taken += take_lines(j, data + taken, have - taken, damaged, &err);
+		j->size += (off_t)taken;
+		have -= taken;
+		memmove(data, data + taken, have);
+		if (have == PORTION) {
+			/* No line is so long: damage, up to where the next one ends. */
+			++*damaged;
+			j->size += (off_t)have;
+			have = 0;
 		}
-		line = end + 1;
-		j->size = line - data;
 	}
+	return err;
+}
+
+static int
+read_file(struct journal *j)
+{
+	struct stat st;
+	size_t damaged = 0;
+	char *data;
+	int err;
+
+	if (fstat(j->fd, &st) == -1)
+		return PB_ESYS;
+	if (st.st_size > FILE_MAX)
+		return PB_EFORMAT;
+	data = malloc(PORTION);
+	if (data == NULL)
+		return PB_ENOMEM;
+	err = read_portions(j, data, st.st_size, &damaged);
 	free(data);
 	if (err == 0 && j->size < st.st_size) {
 		log_event(LOG_WARNING, "journal.cut", "bytes=%lld why=\"its last line was not written to the end\"",
@@ -326,25 +534,9 @@ read_file(struct journal *j)
 			err = PB_ESYS;
 	}
 	if (damaged > 0)
-		log_event(LOG_ERR, "journal.damaged", "lines=%zu why=\"they are passed over: their channels get new numbers\"",
-		    damaged);
+		log_event(LOG_ERR, "journal.damaged",
+		    "lines=%zu why=\"they are passed over: their channels get new numbers\"", damaged);
 	return err;
-}
-
-static int
-write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return PB_ESYS;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
 }
 
 int
@@ -361,7 +553,9 @@ journal_open(struct journal **out, int dir, const char *device)
 		j->seed = (uint64_t)(uintptr_t)j;
 	j->slot_count = 1024;
 	j->slots = calloc(j->slot_count, sizeof(*j->slots));
-	if (j->slots == NULL || put(&j->texts, "", 1) != 0)
+	j->number_count = 512;
+	j->numbers = calloc(j->number_count, sizeof(*j->numbers));
+	if (j->slots == NULL || j->numbers == NULL || put(&j->texts, "", 1) != 0)
 		goto fail;
 	if (dir != -1) {
 		err = PB_ESYS;
@@ -379,6 +573,14 @@ fail:
 	return err;
 }
 
+/* Of a change that came to nothing, the lines that are in the file already. */
+static void
+take_back(struct journal *j)
+{
+	if (j->fd != -1 && (j->ahead > 0 || j->failed) && ftruncate(j->fd, j->size) == -1)
+		log_event(LOG_ERR, "journal.cut", "why=\"%s\"", strerror(errno)); /* a start cuts what is half a line */
+}
+
 void
 journal_free(struct journal **journal)
 {
@@ -388,13 +590,14 @@ journal_free(struct journal **journal)
 	*journal = NULL;
 	if (j == NULL)
 		return;
+	take_back(j);
 	if (j->fd != -1)
 		(void)close(j->fd);
+	forget_lines(j);
 	free(j->known);
 	free(j->texts.data);
 	free(j->slots);
-	free(j->added.data);
-	free(j->aliases.data);
+	free(j->numbers);
 	free(j);
 	errno = saved;
 }
@@ -410,16 +613,19 @@ journal_find(const struct journal *j, char kind, const char *key)
 {
 	const struct slot *slot = slot_of(j, hash_of(j, kind, key));
 
-	return slot->hash != 0 ? slot->index : JOURNAL_NONE;
+	if (!is_free(slot))
+		return slot->index;
+	return kind == 'g' ? made_id_owner(j, key) : JOURNAL_NONE;
 }
 
 uint32_t
 journal_owner(const struct journal *j, const char *number)
 {
-	uint32_t index = journal_find(j, '#', number);
+	size_t at = hash_of(j, '#', number) & (j->number_count - 1);
 
-	/* A number that was given up is still in the table. */
-	return index != JOURNAL_NONE && strcmp(j->known[index].number, number) == 0 ? index : JOURNAL_NONE;
+	while (j->numbers[at] != 0 && strcmp(j->known[j->numbers[at] - 1].number, number) != 0)
+		at = (at + 1) & (j->number_count - 1);
+	return j->numbers[at] - 1;
 }
 
 const char *
@@ -431,7 +637,13 @@ journal_number(const struct journal *j, uint32_t index)
 const char *
 journal_guide_id(const struct journal *j, uint32_t index)
 {
-	return j->texts.data + j->known[index].guide_id;
+	static char id[GUIDE_ID_MAX];
+	const struct known *k = &j->known[index];
+
+	if (k->guide_id != 0)
+		return j->texts.data + k->guide_id;
+	make_id(j, id, k->number);
+	return k->number[0] != '\0' ? id : "";
 }
 
 const char *
@@ -443,21 +655,22 @@ journal_name(const struct journal *j, uint32_t index)
 uint32_t
 journal_add(struct journal *j, const char *name, const char *key, const char *other)
 {
-	char keys[2 * JOURNAL_KEY_MAX];
 	uint32_t index, at;
+	bool ok;
 
 	if (j->count == JOURNAL_CHANNELS_MAX)
 		return JOURNAL_NONE;
 	index = new_known(j);
 	if (index == JOURNAL_NONE)
 		return index;
-	snprintf(keys, sizeof(keys), "%s%s%s", key != NULL ? key : "", key != NULL && other != NULL ? "\t" : "",
-	    other != NULL ? other : "");
 	at = text(j, name);
 	j->known[index].name = at;
-	at = text(j, keys);
-	j->known[index].keys = at;
-	if (j->known[index].name == 0 || at == 0 || (key != NULL && bind(j, key[0], key + 1, index) != 0) ||
+	j->known[index].keys = (uint32_t)j->keys.len;
+	ok = at != 0 && (key == NULL || put(&j->keys, key, strlen(key)) == 0);
+	if (ok && other != NULL)
+		ok = (key == NULL || put(&j->keys, "\t", 1) == 0) && put(&j->keys, other, strlen(other)) == 0;
+	ok = ok && put(&j->keys, "", 1) == 0;
+	if (!ok || (key != NULL && bind(j, key[0], key + 1, index) != 0) ||
 	    (other != NULL && bind(j, other[0], other + 1, index) != 0))
 		return JOURNAL_NONE;
 	return index;
@@ -467,78 +680,75 @@ int
 journal_alias(struct journal *j, uint32_t index, const char *key)
 {
 	char line[LINE_MAX_BYTES];
+	size_t len;
 
-	if (bind(j, key[0], key + 1, index) != 0)
+	if (bind(j, key[0], key + 1, index) != 0 || !begin_line(line, &len, '=', index, key))
 		return PB_ENOMEM;
-	return put_line(&j->aliases, line, snprintf(line, sizeof(line), "=\t%" PRIu32 "\t%s", index, key));
+	return put_line(&j->aliases, line, len);
 }
 
 int
 journal_give(struct journal *j, uint32_t index, const char *number)
 {
 	struct known *k = &j->known[index];
-	char line[LINE_MAX_BYTES], id[64];
-	uint32_t at;
+	char line[LINE_MAX_BYTES], id[GUIDE_ID_MAX];
+	unsigned again = 1;
+	size_t len;
+	int err;
 
 	pb_assert(k->number[0] == '\0' && journal_owner(j, number) == JOURNAL_NONE);
-	snprintf(k->number, sizeof(k->number), "%s", number);
-	snprintf(id, sizeof(id), "c%s.%s.plexbridge", number, j->device);
 	/* The number may have been another's before, whose id it keeps. */
-	for (unsigned again = 2; journal_find(j, 'g', id) != JOURNAL_NONE; again++)
-		snprintf(id, sizeof(id), "c%s.%u.%s.plexbridge", number, again, j->device);
-	at = text(j, id);
-	j->known[index].guide_id = at;
-	if (at == 0 || bind(j, '#', number, index) != 0 || bind(j, 'g', id, index) != 0)
+	make_id(j, id, number);
+	while (journal_find(j, 'g', id) != JOURNAL_NONE)
+		snprintf(id, sizeof(id), "c%s.%u.%s.plexbridge", number, ++again, j->device);
+	if ((again > 1 && keep_id(j, index, id) != 0) || set_number(j, index, number) != 0)
 		return PB_ENOMEM;
 	k = &j->known[index];
-	return put_line(&j->added, line, snprintf(line, sizeof(line), "+\t%" PRIu32 "\t%s\t%s\t%s\t%s", index, k->number, id,
-	    j->texts.data + k->name, j->texts.data + k->keys));
+	if (!begin_line(line, &len, '+', index, number) || !add_field(line, &len, id) ||
+	    !add_field(line, &len, j->texts.data + k->name) || !add_field(line, &len, j->keys.data + k->keys))
+		return PB_ENOMEM;
+	err = put_line(&j->added, line, len);
+	if (j->added.len > PORTION - LINE_MAX_BYTES)
+		write_ahead(j);
+	return err;
 }
 
 int
 journal_renumber(struct journal *j, uint32_t index, const char *number)
 {
 	char line[LINE_MAX_BYTES];
+	size_t len;
 
 	pb_assert(j->known[index].number[0] != '\0' && journal_owner(j, number) == JOURNAL_NONE);
-	snprintf(j->known[index].number, GUIDE_NUMBER_MAX, "%s", number);
-	if (bind(j, '#', number, index) != 0)
+	if ((j->known[index].guide_id == 0 && keep_id(j, index, journal_guide_id(j, index)) != 0) ||
+	    set_number(j, index, number) != 0 || !begin_line(line, &len, '#', index, number))
 		return PB_ENOMEM;
-	return put_line(&j->aliases, line, snprintf(line, sizeof(line), "#\t%" PRIu32 "\t%s", index, number));
+	return put_line(&j->aliases, line, len);
 }
 
 size_t
 journal_pending(const struct journal *j)
 {
-	return j->added.len + j->aliases.len;
+	return j->ahead + j->added.len + j->aliases.len;
 }
 
 int
 journal_write(struct journal *j)
 {
-	int err = 0;
-
-	if (j->fd != -1) {
-		if (j->size == 0)
-			err = write_all(j->fd, HEADER, strlen(HEADER));
-		if (err == 0)
-			err = write_all(j->fd, j->added.data, j->added.len);
-		if (err == 0)
-			err = write_all(j->fd, j->aliases.data, j->aliases.len);
-		if (err != 0) {
+	if (j->fd != -1 && journal_pending(j) > 0) {
+		write_ahead(j);
+		if (!j->failed && write_all(j->fd, j->aliases.data, j->aliases.len) != 0)
+			j->failed = true;
+		if (j->failed) {
 			int saved = errno;
 
-			if (ftruncate(j->fd, j->size) == -1)
-				log_event(LOG_ERR, "journal.cut", "why=\"%s\"", strerror(errno)); /* a start cuts it */
+			take_back(j);
 			errno = saved;
-			return err;
+			return PB_ESYS;
 		}
-		j->size += (off_t)((j->size == 0 ? strlen(HEADER) : 0) + j->added.len + j->aliases.len);
+		j->size += (off_t)(j->ahead + j->aliases.len);
 	}
-	free(j->added.data);
-	free(j->aliases.data);
-	memset(&j->added, 0, sizeof(j->added));
-	memset(&j->aliases, 0, sizeof(j->aliases));
+	forget_lines(j);
 	return 0;
 }
 

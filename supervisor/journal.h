@@ -16,8 +16,9 @@
  *              the middle is passed over, and told
  *   writer     the supervisor alone: a provider's bytes, and who reads them,
  *              never get near it
- *   blocking   reading, at a start; writing goes to the page cache, and
- *              another process waits for the disk (supervisor/imports.c)
+ *   blocking   reading, at a start; writing goes to the page cache, while
+ *              channels are added and at the end, and another process waits
+ *              for the disk (supervisor/imports.c)
  *   keys       one letter for the kind, then the text: 'i' a tvg-id, 'n' a
  *              cleaned name, 'x' an entry of a provider that does not merge
  */
@@ -54,7 +55,7 @@ uint32_t journal_find(const struct journal *j, char kind, const char *key);
 /* The channel that has this number; JOURNAL_NONE. */
 uint32_t journal_owner(const struct journal *j, const char *number);
 
-/* Borrowed until the next call that adds. number is "" for one that has none yet. */
+/* Borrowed until the next call, of any of these. number is "" for one that has none yet. */
 const char *journal_number(const struct journal *j, uint32_t index);
 const char *journal_guide_id(const struct journal *j, uint32_t index);
 const char *journal_name(const struct journal *j, uint32_t index);
@@ -74,12 +75,14 @@ int journal_give(struct journal *j, uint32_t index, const char *number);
 /* The operator's word: another number, which nobody has. 0 or PB_ENOMEM. */
 int journal_renumber(struct journal *j, uint32_t index, const char *number);
 
-/* Bytes that wait to be written. */
+/* Bytes of the change in hand, in the file or on their way to it. */
 size_t journal_pending(const struct journal *j);
 
 /*
- * Write what is new. 0, or PB_ESYS: nothing of it was written, and the
- * journal is to be opened anew: it knows more than its file.
+ * End the change in hand: write what is not written yet. 0, or PB_ESYS:
+ * nothing of it is in the file, and the journal is to be opened anew: it
+ * knows more than its file. One that is freed instead takes back what it
+ * wrote; one that is killed has numbers that nobody was shown, in whole lines.
  */
 int journal_write(struct journal *j);
 

@@ -43,14 +43,13 @@ struct merge {
 	enum phase phase;
 	size_t provider, at; /* where it is */
 	struct member *members;
-	uint32_t member_count, member_room;
+	uint32_t member_count;
 	struct chosen *chosen;
-	uint32_t chosen_count, chosen_room;
+	uint32_t chosen_count;
 	uint32_t *of; /* journal index to chosen */
 	uint32_t of_room;
 	uint32_t next_number[CONFIG_PROVIDERS_MAX];
 	struct imported made;
-	size_t room;
 	struct merge_figures figures;
 };
 
@@ -79,6 +78,8 @@ merge_new(struct merge **out, const struct config *config, struct list *const *l
 	m->config = config;
 	m->journal = journal;
 	snprintf(m->device, sizeof(m->device), "%s", device);
+	m->made.release = release;
+	m->made.owner = owned;
 	for (size_t i = 0; i < config->provider_count; i++) {
 		if (lists[i] != NULL) {
 			m->lists[i] = list_ref(lists[i]);
@@ -87,8 +88,13 @@ merge_new(struct merge **out, const struct config *config, struct list *const *l
 		}
 		m->next_number[i] = (uint32_t)config->providers[i].first_number;
 	}
-	m->made.release = release;
-	m->made.owner = owned;
+	/* At their full size at once: memory that is not touched costs nothing, and what grows is copied. */
+	m->members = malloc((m->figures.entries + 1) * sizeof(*m->members));
+	m->chosen = malloc((m->figures.entries + 1) * sizeof(*m->chosen));
+	if (m->members == NULL || m->chosen == NULL) {
+		merge_free(&m);
+		return PB_ENOMEM;
+	}
 	*out = m;
 	return 0;
 }
@@ -114,23 +120,6 @@ merge_free(struct merge **merge)
  * Which channel
  */
 
-/* Room for one more of count things; grows by half. */
-static bool
-grow(void *array, uint32_t count, uint32_t *room, size_t size)
-{
-	void *more;
-	void **at = array;
-
-	if (count < *room)
-		return true;
-	more = reallocarray(*at, *room == 0 ? 1024 : *room + *room / 2, size);
-	if (more == NULL)
-		return false;
-	*at = more;
-	*room = *room == 0 ? 1024 : *room + *room / 2;
-	return true;
-}
-
 static bool
 see(struct merge *m, uint32_t index)
 {
@@ -152,7 +141,8 @@ see(struct merge *m, uint32_t index)
 static void
 key(char out[JOURNAL_KEY_MAX], char kind, const char *text)
 {
-	size_t len = PB_MIN(strlen(text), (size_t)JOURNAL_KEY_MAX - 2); /* never more: list.h bounds what it is made of */
+	size_t len =
+	    PB_MIN(strlen(text), (size_t)JOURNAL_KEY_MAX - 2); /* never more: list.h bounds what it is made of */
 
 	out[0] = kind;
 	memcpy(out + 1, text, len);
@@ -175,8 +165,8 @@ find(struct merge *m, const struct list *list, const struct list_entry *e)
 	two = journal_find(m->journal, 'n', clean);
 	if (one == JOURNAL_NONE && two == JOURNAL_NONE) {
 		m->figures.added++;
-		return journal_add(m->journal, list_string(list, e->name), id != NULL ? by_id : by_name,
-		    id != NULL ? by_name : NULL);
+		return journal_add(
+		    m->journal, list_string(list, e->name), id != NULL ? by_id : by_name, id != NULL ? by_name : NULL);
 	}
 	if (one == JOURNAL_NONE) {
 		if (id != NULL && journal_alias(m->journal, two, by_id) != 0)
@@ -198,8 +188,8 @@ find_alone(struct merge *m, const struct list *list, const struct list_entry *e,
 	for (unsigned again = 1; again < LIST_ENTRIES_MAX; again++) {
 		uint32_t index;
 
-		snprintf(text, sizeof(text), "%s\x01%s\x01%s\x01%u", provider, id != NULL ? id : "", list_string(list, e->name),
-		    again);
+		snprintf(text, sizeof(text), "%s\x01%s\x01%s\x01%u", provider, id != NULL ? id : "",
+		    list_string(list, e->name), again);
 		index = journal_find(m->journal, 'x', text);
 		if (index == JOURNAL_NONE) {
 			key(by, 'x', text);
@@ -217,13 +207,12 @@ resolve_one(struct merge *m)
 {
 	const struct list *list = m->lists[m->provider];
 	const struct provider *provider = &m->config->providers[m->provider];
-	uint32_t index = provider->merge ? find(m, list, &list->entries[m->at]) :
-	                                   find_alone(m, list, &list->entries[m->at], provider->name);
+	uint32_t index = provider->merge ? find(m, list, &list->entries[m->at])
+					 : find_alone(m, list, &list->entries[m->at], provider->name);
 	struct member *member;
 	uint32_t n;
 
-	if (index == NONE || !see(m, index) || !grow(&m->members, m->member_count, &m->member_room, sizeof(*m->members)) ||
-	    !grow(&m->chosen, m->chosen_count, &m->chosen_room, sizeof(*m->chosen)))
+	if (index == NONE || !see(m, index))
 		return PB_ENOMEM;
 	n = m->member_count++;
 	member = &m->members[n];
@@ -265,6 +254,20 @@ wish(struct merge *m, const struct chosen *c)
 	return 0;
 }
 
+static void
+digits(char out[GUIDE_NUMBER_MAX], uint32_t n)
+{
+	char back[GUIDE_NUMBER_MAX];
+	size_t len = 0;
+
+	do
+		back[len++] = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	for (size_t i = 0; i < len; i++)
+		out[i] = back[len - 1 - i];
+	out[len] = '\0';
+}
+
 static int
 number(struct merge *m, const struct chosen *c)
 {
@@ -276,7 +279,7 @@ number(struct merge *m, const struct chosen *c)
 	do {
 		if (*next > 99999999)
 			return PB_ELIMIT;
-		snprintf(text, sizeof(text), "%u", (*next)++);
+		digits(text, (*next)++);
 	} while (taken(m, text));
 	return journal_give(m->journal, c->index, text);
 }
@@ -336,7 +339,7 @@ fill(struct merge *m, struct channel *ch, const struct chosen *c)
 	list = m->lists[m->members[sorted[0]].provider];
 	e = entry_of(m, sorted[0]);
 	memset(ch, 0, sizeof(*ch));
-	snprintf(ch->guide_number, sizeof(ch->guide_number), "%s", journal_number(m->journal, c->index));
+	memcpy(ch->guide_number, journal_number(m->journal, c->index), sizeof(ch->guide_number));
 	ch->name = list_string(list, e->name);
 	ch->provider = m->config->providers[m->members[sorted[0]].provider].name;
 	ch->user_agent = list_string(list, e->user_agent);
@@ -422,20 +425,20 @@ override(struct channel *ch, const struct channel *over)
 		ch->group = over->group;
 }
 
+/* Room for all: those of the providers, and those of the file. */
+static int
+begin_build(struct merge *m)
+{
+	size_t room = PB_MIN((size_t)m->chosen_count + m->config->written.count, (size_t)LINEUP_MAX);
+
+	m->made.lineup.channels = reallocarray(NULL, room + 1, sizeof(struct channel));
+	return m->made.lineup.channels != NULL ? 0 : PB_ENOMEM;
+}
+
 static struct channel *
 next_channel(struct merge *m)
 {
-	struct lineup *l = &m->made.lineup;
-
-	if (l->count == m->room) {
-		struct channel *more = reallocarray(l->channels, m->room == 0 ? 256 : m->room + m->room / 2, sizeof(*more));
-
-		if (more == NULL)
-			return NULL;
-		l->channels = more;
-		m->room = m->room == 0 ? 256 : m->room + m->room / 2;
-	}
-	return &l->channels[l->count];
+	return &m->made.lineup.channels[m->made.lineup.count];
 }
 
 static int
@@ -451,8 +454,6 @@ build_one(struct merge *m, const struct chosen *c)
 		return 0;
 	}
 	ch = next_channel(m);
-	if (ch == NULL)
-		return PB_ENOMEM;
 	err = fill(m, ch, c);
 	if (err != 0)
 		return err;
@@ -486,8 +487,6 @@ written_one(struct merge *m, const struct channel *w)
 		return 0;
 	}
 	ch = next_channel(m);
-	if (ch == NULL)
-		return PB_ENOMEM;
 	*ch = *w;
 	if (ch->name == NULL)
 		ch->name = w->guide_number;
@@ -576,6 +575,8 @@ merge_step(struct merge *m, size_t entries)
 		}
 		m->phase++;
 		m->at = 0;
+		if (m->phase == BUILD)
+			err = begin_build(m);
 		if (m->phase == DONE)
 			finish(m);
 	}
