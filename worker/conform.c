@@ -76,6 +76,19 @@ on_unit(void *arg, struct unit *u)
 	return splice_put(&c->splice, u);
 }
 
+static void take_back(struct conform *c);
+
+/* Interleave has written much. */
+static int
+on_written(void *arg)
+{
+	struct conform *c = arg;
+	int err = c->options.ready(c->options.arg);
+
+	take_back(c);
+	return err;
+}
+
 int
 conform_new(struct conform **out, const struct conform_options *options)
 {
@@ -88,7 +101,7 @@ conform_new(struct conform **out, const struct conform_options *options)
 	c->options.audio_lang[3] = '\0';
 	if (c->options.first_dts_90k <= 0 || c->options.first_dts_90k > (int64_t)1 << 40)
 		c->options.first_dts_90k = CONFORM_FIRST_DTS_90K;
-	interleave_init(&c->interleave, &c->pool);
+	interleave_init(&c->interleave, &c->pool, c->options.ready != NULL ? on_written : NULL, c);
 	demux_init(&c->demux, &c->pool, &c->interleave.mux.s, c->options.audio_lang, on_unit, c);
 	splice_init(&c->splice, &c->pool, &c->demux, &c->interleave, c->options.first_dts_90k);
 	c->base = arrival(c);

@@ -47,6 +47,13 @@ struct conform;
 struct conform_options {
 	char audio_lang[4];        /* ISO 639, "" for the first audio */
 	int64_t first_dts_90k;     /* 0: CONFORM_FIRST_DTS_90K; up to 2^40 */
+	/*
+	 * There is so much output that it should be taken, in the middle of a
+	 * feed, end or fill, so that it needn't all be kept; take, save and stats
+	 * may be called in it. 0 or an error, which is passed on. May be NULL.
+	 */
+	int (*ready)(void *arg);
+	void *arg;
 };
 
 /* A new segment, or a new connection to an endless one. */
@@ -148,7 +155,7 @@ void conform_fill_forget(struct conform *c);
 /* Does filler stand at the output's end? Also true after a load. */
 bool conform_filled(const struct conform *c);
 
-/* Is there output? Gives it, once. Calls to begin, feed, end and fill take it back. */
+/* Is there output? Gives it, once. Calls to begin, feed, end and fill take it back, and the end of ready. */
 bool conform_take(struct conform *c, struct conform_output *out);
 
 /* Describe where the stream stands behind all that conform_take() gave. Take first. */

@@ -12,9 +12,9 @@
 #define RADIO_KEY_90K 45000 /* audio alone: a place to join every half second */
 
 void
-interleave_init(struct interleave *il, struct pool *pool)
+interleave_init(struct interleave *il, struct pool *pool, int (*written)(void *arg), void *arg)
 {
-	*il = (struct interleave){ .pool = pool };
+	*il = (struct interleave){ .pool = pool, .written = written, .arg = arg };
 	tsmux_init(&il->mux);
 }
 
@@ -106,7 +106,7 @@ leave_one(struct interleave *il, enum role role)
 	else
 		il->damaged++;
 	unit_free(il->pool, u);
-	return 0;
+	return il->written != NULL && il->mux.len >= INTERLEAVE_WRITTEN ? il->written(il->arg) : 0;
 }
 
 static int

@@ -24,15 +24,23 @@ struct interleave {
 	struct tsmux mux;
 	int64_t left_offset; /* of the last unit that left; when has_left */
 	bool has_left;
+	int (*written)(void *arg);
+	void *arg;
 
 	uint64_t units[ROLES]; /* that went out */
 	uint64_t keys;
-	uint64_t late;         /* dropped: too late for the clock */
-	uint64_t damaged;      /* dropped: no room for them in the output */
+	uint64_t late; /* dropped: too late for the clock */
+	uint64_t damaged; /* dropped: no room for them in the output */
 	int64_t key_interval_90k; /* between the last two key frames, 0 before */
 };
 
-void interleave_init(struct interleave *il, struct pool *pool);
+/*
+ * written is told, between two units, when INTERLEAVE_WRITTEN bytes of
+ * output or more wait in mux; its error ends the call that it came from.
+ * NULL: nobody is.
+ */
+#define INTERLEAVE_WRITTEN ((size_t)64 << 10)
+void interleave_init(struct interleave *il, struct pool *pool, int (*written)(void *arg), void *arg);
 void interleave_clear(struct interleave *il);
 
 /* Did anything leave, in this life or an earlier one? */

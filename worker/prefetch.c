@@ -79,7 +79,7 @@ struct prefetch {
 	ev_timer turn; /* goes on with what is ready, in the next turn */
 	ev_timer later; /* for the first segment's not_before */
 	bool pumping;
-	uint8_t plain[PIECE + DECRYPT_SLACK];
+	uint8_t *plain; /* PIECE + DECRYPT_SLACK, once something is encrypted */
 };
 
 static void pump(struct prefetch *p);
@@ -226,6 +226,7 @@ prefetch_free(struct prefetch **prefetch)
 	ev_timer_stop(p->loop, &p->turn);
 	ev_timer_stop(p->loop, &p->later);
 	decrypt_keys_clear(&p->keys);
+	free(p->plain);
 	free(p);
 	*prefetch = NULL;
 }
@@ -383,6 +384,8 @@ deliver_piece(struct segment *seg, const uint8_t *buf, size_t len)
 
 		if (key == NULL)
 			return PB_EFORMAT; /* not reached: key_is_known() was asked */
+		if (p->plain == NULL && (p->plain = malloc(PIECE + DECRYPT_SLACK)) == NULL)
+			return PB_ENOMEM;
 		err = decrypt_new(&seg->decrypt, key, DECRYPT_KEY, seg->info.iv);
 		if (err != 0)
 			return err;

@@ -36,7 +36,7 @@ whole(size_t len)
 static void
 grow(struct ring *r)
 {
-	size_t cap = r->cap == 0 ? RING_FIRST : PB_MIN(2 * r->cap, RING_MAX);
+	size_t cap = r->cap == 0 ? RING_FIRST : PB_MIN(r->cap + RING_FIRST / 2, RING_MAX);
 
 	if (r->cap == cap || (r->cap > 0 && r->short_of < SHORT_MAX))
 		return;

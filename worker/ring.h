@@ -10,7 +10,7 @@
  *             them have ended
  *   bounds    RING_FIRST bytes, RING_MAX at most: what has no place in it
  *             its owner keeps elsewhere; a ring that was too short often
- *             grows when it is empty
+ *             grows by a little when it is empty
  */
 #ifndef PLEXBRIDGE_WORKER_RING_H
 #define PLEXBRIDGE_WORKER_RING_H

@@ -42,7 +42,7 @@ struct writer {
 	uint64_t head, released, tail, punched;
 	uint64_t marks;
 	int64_t head_pcr_27m, first_pcr_27m;
-	int64_t reclaimed_ns, kbps_ns;
+	int64_t reclaimed_ns, kbps_ns, fed_ns;
 	uint64_t kbps_bytes;
 	bool media, finished;
 	bool had_reserve;   /* since the last filler: then a clock that passes the head is news */
@@ -51,12 +51,14 @@ struct writer {
 	int64_t looked_ns;  /* for something to fill with, in vain */
 };
 
+static int on_ready(void *arg);
+
 int
 writer_new(struct writer **out, int spool_fd, struct state *state, const struct msg_settings *settings,
     const struct writer_ops *ops, void *arg)
 {
 	struct writer *w = calloc(1, sizeof(*w));
-	struct conform_options options = { .first_dts_90k = settings->first_dts_90k };
+	struct conform_options options = { .first_dts_90k = settings->first_dts_90k, .ready = on_ready, .arg = w };
 	int err;
 
 	if (w == NULL)
@@ -188,6 +190,15 @@ append(struct writer *w, int64_t now_ns)
 	return 0;
 }
 
+/* In the middle of a feed: what waits for its turn in there needs no more memory than it must. */
+static int
+on_ready(void *arg)
+{
+	struct writer *w = arg;
+
+	return append(w, w->fed_ns);
+}
+
 void
 writer_pass(struct writer *w, const struct state_upstream *upstream)
 {
@@ -207,18 +218,22 @@ writer_begin(struct writer *w, const struct conform_input *input)
 int
 writer_feed(struct writer *w, const void *buf, size_t len, int64_t now_ns)
 {
-	int err = conform_feed(w->conform, buf, len);
-	int err2 = append(w, now_ns);
+	int err, err2;
 
+	w->fed_ns = now_ns;
+	err = conform_feed(w->conform, buf, len);
+	err2 = append(w, now_ns);
 	return err != 0 ? err : err2;
 }
 
 int
 writer_end(struct writer *w, bool truncated, int64_t now_ns)
 {
-	int err = conform_end(w->conform, truncated);
-	int err2 = append(w, now_ns);
+	int err, err2;
 
+	w->fed_ns = now_ns;
+	err = conform_end(w->conform, truncated);
+	err2 = append(w, now_ns);
 	return err != 0 ? err : err2;
 }
 

@@ -13,6 +13,7 @@
 #include "tests/unit/tscheck.h"
 #include "tests/unit/tsmake.h"
 #include "worker/conform.h"
+#include "worker/interleave.h"
 
 static struct tsmake m;
 static struct tscheck t;
@@ -1208,6 +1209,74 @@ START_TEST(the_configured_language_is_chosen)
 }
 END_TEST
 
+/* A segment that is fed at once: its output is taken while it is made. */
+static unsigned times, save_at;
+static size_t most, saved_len;
+static struct conform_snapshot saved;
+
+static int
+on_ready(void *arg)
+{
+	size_t before = got_len;
+
+	(void)arg;
+	keep();
+	most = PB_MAX(most, got_len - before);
+	if (++times == save_at) {
+		conform_save(c, &saved);
+		saved_len = got_len;
+	}
+	return 0;
+}
+
+START_TEST(output_that_is_taken_while_it_is_made_is_the_same)
+{
+	struct conform_options options = { .ready = on_ready };
+	uint8_t *all;
+	size_t all_len;
+
+	for (int i = 0; i < 60; i++) {
+		if (i == 0)
+			tsmake_psi(&m);
+		tsmake_picture(&m, 900000 + i * 3600, 0, i % 25 == 0, 40000);
+		if (i % 8 == 7)
+			for (int n = -7; n <= 0; n += 2)
+				tsmake_sound(&m, 900000 + (i + n) * 3600);
+	}
+	begin(false);
+	ck_assert_int_eq(feed(m.buf, m.len, m.len), 0);
+	ck_assert_int_eq(end(false), 0);
+	check();
+	all = got;
+	all_len = got_len;
+	got = NULL;
+	got_cap = 0;
+	for (save_at = 1; save_at <= 10; save_at++) {
+		times = 0;
+		most = 0;
+		fresh(&options);
+		begin(false);
+		ck_assert_int_eq(feed(m.buf, m.len, m.len), 0);
+		ck_assert_int_eq(end(false), 0);
+		ck_assert_uint_eq(got_len, all_len);
+		ck_assert(memcmp(got, all, all_len) == 0);
+		ck_assert_uint_gt(times, 10);
+		ck_assert_uint_le(most, INTERLEAVE_WRITTEN + 45000);
+
+		/* A successor goes on from any of these places. */
+		fresh(NULL);
+		ck_assert_int_eq(conform_load(c, &saved), 0);
+		msn = 100;
+		begin(false);
+		ck_assert_int_eq(feed(m.buf, m.len, 65536), 0);
+		ck_assert_int_eq(end(false), 0);
+		ck_assert_uint_eq(got_len, all_len - saved_len);
+		ck_assert(memcmp(got, all + saved_len, got_len) == 0);
+	}
+	free(all);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1219,6 +1288,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, a_segment_comes_out_whole_and_valid);
+	tcase_add_test(tc, output_that_is_taken_while_it_is_made_is_the_same);
 	tcase_add_test(tc, pictures_shown_in_another_order_keep_their_times);
 	tcase_add_loop_test(tc, a_splice_is_continuous, 0, NITEMS(joints));
 	tcase_add_test(tc, an_ad_break_and_back_is_two_splices);

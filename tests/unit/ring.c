@@ -119,7 +119,7 @@ END_TEST
 static const struct {
 	unsigned times;
 	size_t cap;
-} shorts[] = { { 0, RING_FIRST }, { 10, RING_FIRST }, { 60, 2 * RING_FIRST }, { 400, RING_MAX } };
+} shorts[] = { { 0, RING_FIRST }, { 10, RING_FIRST }, { 60, RING_FIRST * 3 / 2 }, { 1000, RING_MAX } };
 
 START_TEST(a_ring_that_is_too_short_often_grows_when_it_is_empty)
 {
