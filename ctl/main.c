@@ -14,6 +14,7 @@
 #include "ctl/ask.h"
 #include "ctl/doctor.h"
 #include "ctl/drill.h"
+#include "ctl/import.h"
 #include "ctl/show.h"
 #include "ctl/why.h"
 
@@ -40,6 +41,8 @@ usage(FILE *out)
 	      "  lineup        what providers and the configuration make of it; --absent: what is kept a number for;\n"
 	      "                --unmatched: what has no guide\n"
 	      "  refresh [P]   fetch all providers' lists, or that of one, now; exit 0 when all are good\n"
+	      "  import --dry-run FILE|URL [P]\n"
+	      "                what would change if this were the list of provider P\n"
 	      "  renumber N M  give imported channel N the number M\n"
 	      "  reload        read the configuration again\n"
 	      "  restart N     give channel N another worker; its viewers stay\n"
@@ -333,12 +336,13 @@ main(int argc, char **argv)
 		{ "full", no_argument, NULL, 'F' },
 		{ "absent", no_argument, NULL, 'a' },
 		{ "unmatched", no_argument, NULL, 'u' },
+		{ "dry-run", no_argument, NULL, 'n' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *socket = CONTROL_SOCKET;
-	bool json = false;
+	bool json = false, dry = false;
 	size_t command;
 	int c, status;
 
@@ -374,6 +378,9 @@ main(int argc, char **argv)
 		case 'u':
 			which = SHOW_UNMATCHED;
 			break;
+		case 'n':
+			dry = true;
+			break;
 		case 'V':
 			printf("plexbridgectl %s (%s)\n%s, jansson %s\n", PACKAGE_VERSION, PB_COMMIT, curl_version(),
 			    JANSSON_VERSION);
@@ -393,6 +400,15 @@ main(int argc, char **argv)
 	if (argc - optind == 1 && strcmp(argv[optind], "drill") == 0) {
 		curl_global_init(CURL_GLOBAL_NOTHING);
 		return drill_run(&(struct drill_options){ json, options.full, utf8 });
+	}
+	if ((argc - optind == 2 || argc - optind == 3) && strcmp(argv[optind], "import") == 0) {
+		if (!dry) {
+			fputs("plexbridgectl: import shows what a source would change: --dry-run; what is imported is in plexbridge.ini\n",
+			    stderr);
+			return PB_EXIT_FAIL;
+		}
+		curl_global_init(CURL_GLOBAL_NOTHING);
+		return import_run(socket, argv[optind + 1], argc - optind == 3 ? argv[optind + 2] : NULL, json);
 	}
 	command = find_command(argc - optind, argv + optind);
 	if (command == NITEMS(commands)) {

@@ -148,6 +148,35 @@ on_lineup(struct supervisor *sup, const struct request *req, int *status)
 	return imports_json(&sup->imports);
 }
 
+/* ?source=URL|PATH&provider=NAME */
+static struct blob *
+on_try(struct supervisor *sup, const struct request *req, int *status)
+{
+	char source[REQUEST_PATH_MAX] = "", provider[64] = "";
+	const char *why = "";
+	struct text text = { 0 };
+
+	(void)request_param(req, "source", source, sizeof(source));
+	(void)request_param(req, "provider", provider, sizeof(provider));
+	*status = trial_start(&sup->trial, source, provider, &why);
+	if (*status == 200)
+		text_add(&text, "{\"ok\":true}\n");
+	else {
+		text_add(&text, "{\"ok\":false,\"errors\":[");
+		text_add_json(&text, why);
+		text_add(&text, "]}\n");
+	}
+	return text_blob(&text);
+}
+
+static struct blob *
+on_trial(struct supervisor *sup, const struct request *req, int *status)
+{
+	(void)req;
+	(void)status;
+	return trial_json(&sup->trial);
+}
+
 /* ?from=N&to=M */
 static struct blob *
 on_renumber(struct supervisor *sup, const struct request *req, int *status)
@@ -200,6 +229,8 @@ static const struct {
 	{ "/api/restart", REQUEST_POST, on_restart, NULL },
 	{ "/api/lineup", REQUEST_GET, on_lineup, NULL },
 	{ "/api/refresh", REQUEST_POST, NULL, refresh },
+	{ "/api/import", REQUEST_GET, on_trial, NULL },
+	{ "/api/import/start", REQUEST_POST, on_try, NULL },
 	{ "/api/renumber", REQUEST_POST, on_renumber, NULL },
 	{ "/api/upgrade", REQUEST_POST, NULL, upgrade },
 };

@@ -276,11 +276,11 @@ shrunk(uint32_t was, uint32_t is)
 }
 
 /* The guard: a provider that has lost half of its channels has rather lost its mind. */
-static bool
-too_small(const struct imports *im, const struct list *new, char *why, size_t size)
+bool
+imports_too_small(const struct imports *im, size_t which, const struct list *new, char *why, size_t size)
 {
-	const struct list *old = im->at[im->which].list;
-	unsigned guard = (unsigned)provider_of(im, im->which)->shrink_guard;
+	const struct list *old = im->at[which].list;
+	unsigned guard = (unsigned)provider_of(im, which)->shrink_guard;
 	uint32_t was, is;
 
 	if (old == NULL)
@@ -391,7 +391,7 @@ check_more(struct imports *im)
 	if (err != 0) {
 		snprintf(text, sizeof(text), "what plexbridge-guide made of it is no list: %s", why);
 		refuse_list(im, text, 0);
-	} else if (too_small(im, im->candidate, text, sizeof(text)))
+	} else if (imports_too_small(im, im->which, im->candidate, text, sizeof(text)))
 		refuse_list(im, text, 0);
 	else
 		accept_list(im);

@@ -118,6 +118,9 @@ struct blob *imports_json(const struct imports *imports);
 void imports_freeze(struct imports *imports);
 void imports_thaw(struct imports *imports);
 
+/* Would this list of that provider be refused, because it shrank? Then why[size] says so. */
+bool imports_too_small(const struct imports *imports, size_t which, const struct list *list, char *why, size_t size);
+
 /* End what runs. */
 void imports_end(struct imports *imports);
 

@@ -602,6 +602,14 @@ journal_free(struct journal **journal)
 	errno = saved;
 }
 
+void
+journal_detach(struct journal *j)
+{
+	if (j->fd != -1)
+		(void)close(j->fd);
+	j->fd = -1;
+}
+
 uint32_t
 journal_count(const struct journal *j)
 {

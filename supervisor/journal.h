@@ -46,6 +46,9 @@ struct journal;
 int journal_open(struct journal **out, int dir, const char *device);
 void journal_free(struct journal **journal);
 
+/* From now on in memory only: what is written to it goes nowhere. */
+void journal_detach(struct journal *j);
+
 /* How many channels there are; their indices are 0 to that. */
 uint32_t journal_count(const struct journal *j);
 

@@ -21,7 +21,7 @@ libsupervisor_a_SOURCES = \
 	supervisor/remote.c \
 	supervisor/route.c \
 	supervisor/ssdp.h supervisor/ssdp.c \
-	supervisor/text.h supervisor/text.c \
+	supervisor/text.h supervisor/text.c supervisor/trial.h supervisor/trial.c \
 	supervisor/tuner.h supervisor/tuner.c \
 	supervisor/units.h supervisor/units.c \
 	supervisor/urls.c

@@ -19,6 +19,7 @@
 struct member {
 	uint32_t next; /* another of the same channel */
 	uint32_t entry;
+	uint32_t index; /* of the journal */
 	uint16_t provider;
 };
 
@@ -216,7 +217,7 @@ resolve_one(struct merge *m)
 		return PB_ENOMEM;
 	n = m->member_count++;
 	member = &m->members[n];
-	*member = (struct member){ NONE, (uint32_t)m->at, (uint16_t)m->provider };
+	*member = (struct member){ NONE, (uint32_t)m->at, index, (uint16_t)m->provider };
 	if (m->of[index] == NONE) {
 		m->of[index] = m->chosen_count;
 		m->chosen[m->chosen_count++] = (struct chosen){ index, n, n };
@@ -595,6 +596,23 @@ const struct merge_figures *
 merge_figures(const struct merge *m)
 {
 	return &m->figures;
+}
+
+void
+merge_wishes(const struct merge *m, size_t provider,
+    void (*fn)(void *user, const char *number, const char *name, const char *wish), void *user)
+{
+	for (uint32_t i = 0; i < m->member_count; i++) {
+		const struct list *list = m->lists[m->members[i].provider];
+		const struct list_entry *e = &list->entries[m->members[i].entry];
+		const char *wish = list_string(list, e->number), *has;
+
+		if (m->members[i].provider != provider || wish == NULL)
+			continue;
+		has = journal_number(m->journal, m->members[i].index);
+		if (guide_number_valid(wish) && strcmp(wish, has) != 0)
+			fn(user, has, list_string(list, e->name), wish);
+	}
 }
 
 bool

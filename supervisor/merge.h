@@ -55,6 +55,10 @@ void merge_take(struct merge *merge, struct imported *out);
 
 const struct merge_figures *merge_figures(const struct merge *merge);
 
+/* Of one that is done: channels for which this provider (by its index) asks for another number than they have. */
+void merge_wishes(const struct merge *merge, size_t provider,
+    void (*fn)(void *user, const char *number, const char *name, const char *wish), void *user);
+
 /* Is the channel of the journal with this index in it? For who lists the absent. */
 bool merge_present(const struct merge *merge, uint32_t index);
 

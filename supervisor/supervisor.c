@@ -366,6 +366,7 @@ stop(struct supervisor *sup, const char *why)
 	else
 		streams_close(&sup->streams, "stop");
 	imports_freeze(&sup->imports);
+	trial_cancel(&sup->trial);
 	guides_freeze(&sup->guides);
 	workers_close(&sup->workers);
 	testcard_stop(&sup->testcard);
@@ -409,6 +410,7 @@ supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char
 	*restarts = config_needs_restart(old, new, restart, max);
 	for (size_t i = 0; i < PB_MIN(*restarts, max); i++)
 		log_event(LOG_WARNING, "reload.restart", "setting=%s why=\"takes effect at a restart only\"", restart[i]);
+	trial_cancel(&sup->trial);
 	imports_reload(&sup->imports, new);
 	/* What is bound stays bound, whatever the file says by now. */
 	new->server.listen = old->server.listen;
@@ -533,6 +535,7 @@ begin(struct supervisor *sup)
 	sup->started = ev_now(sup->loop);
 	remember(sup);
 	imports_begin(&sup->imports, sup); /* first: the streams look for their channels */
+	trial_begin(&sup->trial, sup);
 	guides_begin(&sup->guides, sup);
 	streams_restore(&sup->streams);
 	discovery_start(&sup->discovery);
@@ -553,6 +556,7 @@ end(struct supervisor *sup)
 	http_free(&sup->control);
 	units_clear(&sup->units);
 	guides_end(&sup->guides);
+	trial_end(&sup->trial);
 	imports_end(&sup->imports);
 	/* The holder has it still, and the next supervisor takes it as it is. */
 	if (sup->control_path[0] != '\0' && !keep_there(&sup->keep))

@@ -18,6 +18,7 @@
 #include "supervisor/guides.h"
 #include "supervisor/http.h"
 #include "supervisor/imports.h"
+#include "supervisor/trial.h"
 #include "supervisor/keep.h"
 #include "supervisor/listen.h"
 #include "supervisor/privs.h"
@@ -54,6 +55,7 @@ struct supervisor {
 	struct testcard testcard;
 	struct discovery discovery;
 	struct imports imports;
+	struct trial trial; /* an import that changes nothing */
 	struct guides guides;
 	struct http_server *http, *control;
 	struct listen *listen, *control_listen;

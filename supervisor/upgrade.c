@@ -330,6 +330,7 @@ freeze(struct upgrade *up)
 	pause_all(up, true);
 	streams_freeze(&up->sup->streams);
 	imports_freeze(&up->sup->imports);
+	trial_cancel(&up->sup->trial);
 	guides_freeze(&up->sup->guides);
 	set_phase(up, UPGRADE_RETIRING);
 	set_late(up, UPGRADE_RETIRE_S);

@@ -83,6 +83,37 @@ viewer wait v1 bytes=$((seen + 400000))
 viewer stop v1
 viewer check v1 closed=no clean=true
 
+it "shows what a list would change, and changes nothing"
+before=$(lineup)
+cp "$T/state/lineup.journal" "$T/journal"
+cat >"$T/try.m3u" <<'M3U'
+#EXTM3U
+#EXTINF:-1 tvg-id="one.tv",One again
+http://h.example/live/me/secretword/1.ts
+#EXTINF:-1 tvg-id="two.tv" tvg-chno="9",Due
+http://h.example/2.ts
+#EXTINF:-1,Four
+http://h.example/4.ts
+#EXTINF:-1,Bad
+rtsp://h/1
+M3U
+chmod 644 "$T/try.m3u"
+bridge ctl --json import --dry-run "$T/try.m3u" >"$T/try.json" || fail "$(cat "$T/try.json")"
+equal "what would change" "$(jq -c '[([.new, .back, .gone][] | map(.number + " " + .name)),
+    (.renamed | map(.was + ">" + .name)), (.renumbered | map(.number + ">" + .wanted)), (.refused | map(.line))]' "$T/try.json")" \
+    '[["102 Four"],["5.1 One again"],["101 Three"],["Zwei>Due"],["100>9"],[9]]'
+bridge ctl import --dry-run "$T/try.m3u" home >"$T/try.out" || fail "$(cat "$T/try.out")"
+expect "in words" grep -q '^new        102 Four$' "$T/try.out"
+expect "what is refused" grep -q 'try.m3u:9: Bad: rtsp' "$T/try.out"
+bridge ctl import --dry-run "$(files url)/none.m3u?password=secretword" >"$T/try.out" && fail "what is not there was taken"
+expect "why" grep -q 'refused: status 404' "$T/try.out"
+printf '<html>' >"$T/try.m3u"
+bridge ctl import --dry-run "$T/try.m3u" >"$T/try.out" && fail "a web page was taken"
+expect "why" grep -q 'refused: it is a web page' "$T/try.out"
+grep -q secretword "$T/try.json" "$T/try.out" && fail "the password is shown"
+equal "lineup" "$(lineup)" "$before"
+cmp -s "$T/journal" "$T/state/lineup.journal" || fail "the journal was written to"
+
 it "refuses what is no list, and what shrank too much, and says so"
 before=$(lineup)
 printf '<html>sorry</html>' >"$list"
