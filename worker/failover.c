@@ -193,6 +193,8 @@ probe_moved(void *arg)
 	f->probe_moved = ev_now(f->loop);
 	if (f->probe_listed)
 		probe_verdict(f, true);
+	else
+		source_has_media(f->probe); /* what a tune is given for its first answers is no bound of its later ones */
 	f->probe_listed = true;
 }
 

@@ -6,6 +6,9 @@ need_media hi
 
 origin start --channel "name=a,file=$(media hi),seg=2,win=10" --channel "name=b,file=$(media hi),seg=2,win=10"
 bridge config <<-INI
+	[stream]
+	return_after = 6s
+	tune_timeout = 4s
 	[channel 1]
 	name = Crashes
 	url = @ORIGIN@/a/master.m3u8
@@ -74,6 +77,11 @@ done
 bridge wait-log 'event=stream.backoff channel=3 .*source=1 viewers=served'
 bridge wait '.streams[] | select(.channel == "3") | .upstream.source == 1'
 viewer wait three bytes=$(($(progress three bytes) + 250000))
+
+# The look at it takes longer than a tune may.
+it "...and goes back when the first one has been good for return_after"
+bridge wait '.streams[] | select(.channel == "3") | .upstream.source == 0 and .upstream.returns == 1'
+viewer wait three bytes=$(($(progress three bytes) + 100000))
 viewer check three status=200 closed=no continuity_errors=0 pcr_backward=0 dts_backward=0 pmt_changes=0
 
 it "the one beside it never noticed"

@@ -5,7 +5,7 @@
 need_media hi lo
 hi=$(media hi)
 common="seg=2,win=15,clock=wall,file=$hi"
-origin start --channel "name=steady,$common" --channel "name=paced,$common,file2=$(media lo)" \
+origin start --channel "name=steady,$common" --channel "name=late,$common" --channel "name=paced,$common,file2=$(media lo)" \
     --channel "name=narrow,$common,file2=$(media lo)"
 bridge config <<-INI
 	[tuner]
@@ -19,6 +19,9 @@ bridge config <<-INI
 	[channel 3]
 	name = Narrow
 	url = @ORIGIN@/narrow/master.m3u8
+	[channel 4]
+	name = Late
+	url = @ORIGIN@/late/master.m3u8
 INI
 bridge start
 
@@ -53,10 +56,10 @@ stepped() {
 		}' "$T/want.hi" "$T/want.lo" "$T/have"
 }
 
-for name in steady paced narrow; do
-	case $name in steady) n=1 ;; paced) n=2 ;; narrow) n=3 ;; esac
-	viewer start $name /auto/v$n
-done
+viewer start steady /auto/v1
+viewer start paced /auto/v2
+viewer start narrow /auto/v3
+viewer start late /auto/v4
 for name in steady paced narrow; do
 	viewer wait "$name" ms=9000
 done
@@ -69,8 +72,9 @@ equal "requests of the lesser variants" "$(origin log '[.[] | select(.path | con
 rate=$(($(wc -c <"$hi") * 10 / 128))
 splices=$(upstream 3 splices)
 origin fault "channel=narrow,kind=segment,fault=narrow,value=$((rate * 2 / 3))"
+origin fault "channel=late,kind=any,fault=latency,value=900"
 origin fault "channel=paced,kind=segment,fault=drip,value=$((rate * 21 / 20))"
-bridge wait '.streams[] | select(.channel == "3") | .upstream.steps == 1'
+bridge wait-log 'event=variant.step channel=3'
 more=$(($(progress narrow ms) + 10000))
 viewer wait narrow ms="$more"
 
@@ -94,6 +98,28 @@ equal "steps" "$(upstream 2 steps)" 0
 viewer check paced status=200 closed=no clean=true continuity_errors=0
 equal "requests of its lesser variant" "$(origin log '[.[] | select(.path | startswith("/paced/v1/"))] | length')" 0
 
+it "a source that answers late is degraded: longer time-outs, more under way, a larger reserve to keep"
+equal "quality of the steady one" "$(upstream 1 quality)" normal
+bridge wait-log 'event=quality channel=4 state=degraded'
+equal "seconds that a try is given" "$(upstream 1 try_timeout_s) $(upstream 4 try_timeout_s)" "5 7.5"
+equal "segments more under way" $(($(upstream 4 prefetch) - $(upstream 1 prefetch))) 2
+# The reserve that was reached after half a minute is the one to keep.
+viewer wait steady ms=31000
+bridge wait '[.streams[] | select(.channel == "1" or .channel == "4")] | sort_by(.channel) |
+	.[1].reserve_target_s > .[0].reserve_target_s * 1.4'
+
+it "each source has its own figures and their history, and status shows them"
+bridge status '.streams[] | select(.channel == "4") | .sources' >"$T/sources"
+expect "figures of the late one" jq -e '.[0] | .in_use and .quality == "degraded" and .latency_ms > 500 and .used_s > 10 and
+	.requests > 5 and .bytes > 100000 and .throughput_kbps > 0 and .loss_percent >= 0 and .error_percent >= 0 and
+	.retransmits >= 0 and .rtt_ms >= 0' "$T/sources" >/dev/null
+expect "its history" jq -e '.[0].history | length >= 1 and (map(.seconds) | add) > 10 and .[-1].minutes_ago <= 1 and
+	(map(.quality) | index("degraded") != null) and (map(.latency_ms) | max) > 500' "$T/sources" >/dev/null
+bridge ctl status >"$T/shown"
+expect "a table of sources" grep -q -E '^4 +0 +[a-z]+ +degrad' "$T/shown"
+at_most "its width" "$(wc -L <"$T/shown")" 80
+
+viewer stop late
 viewer stop steady
 bridge stop
 finish
