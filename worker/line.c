@@ -41,6 +41,7 @@
 #define TUNE_TIMEOUT_MS 15000
 #define GONE_EARLY_S 2. /* a segment that the server refuses is given up so long before it is missed */
 #define GONE_MIN_S 3.
+#define SHORT_SHARE 0.67 /* of the reserve to keep: with less it is short */
 #define NEED_SHARE 0.25 /* of a new segment in what segments take */
 #define STILL_S 1.      /* without a byte of a segment that is under way: how wide the way is, is not known */
 
@@ -318,6 +319,21 @@ note_need(struct line *l)
 	l->need_bps = l->need_bps <= 0 ? bps : l->need_bps + (bps - l->need_bps) * NEED_SHARE;
 }
 
+/*
+ * While the reserve is short, as many segments at once as the way carries, and
+ * one more: a server that paces each by itself carries that one, too, and
+ * a narrow way loses little time to it.
+ */
+static void
+spread(struct line *l)
+{
+	uint64_t bps = fetch_pool_figures(l->pool).throughput_bps;
+	bool is_short = writer_reserve_ms(l->writer) < atomic_load(&l->state->figures.reserve_target_ms) * SHORT_SHARE;
+	double carried = l->need_bps > 0 && bps > 0 ? (double)bps / l->need_bps : 0;
+
+	prefetch_most(l->prefetch, is_short && carried > 0 && carried < PREFETCH_QUEUE ? 1 + (uint32_t)carried : 0);
+}
+
 /* Is the variant that is played the one to play? */
 static void
 look_at_variant(struct line *l)
@@ -352,6 +368,7 @@ look_at_variant(struct line *l)
 	    variants[to].width, variants[to].height, look.throughput_bps / 1000, l->need_bps / 1e3, look.reserve_ms);
 	/* Others of a master are as far from what they say as this one. */
 	l->need_bps *= (double)variants[to].bandwidth_bps / (double)variants[current].bandwidth_bps;
+	spread(l);
 }
 
 static void
@@ -375,6 +392,7 @@ line_second(struct ev_loop *loop, ev_timer *w, int revents)
 	if (++l->seconds % SETTLE_S == 0)
 		settle(l);
 	look_out(l);
+	spread(l);
 	look_at_variant(l);
 }
 

@@ -75,6 +75,7 @@ struct prefetch {
 	size_t kept;
 	uint32_t depth; /* so many at once */
 	uint32_t deeper; /* so many more */
+	uint32_t most;   /* but no more than these; 0: no bound */
 	ev_tstamp tuning;
 	ev_timer turn; /* goes on with what is ready, in the next turn */
 	ev_timer later; /* for the first segment's not_before */
@@ -253,6 +254,12 @@ void
 prefetch_deepen(struct prefetch *p, uint32_t more)
 {
 	p->deeper = more;
+}
+
+void
+prefetch_most(struct prefetch *p, uint32_t most)
+{
+	p->most = most;
 }
 
 static bool
@@ -572,11 +579,13 @@ start_segment(struct segment *seg)
 static void
 start_some(struct prefetch *p)
 {
+	uint32_t n = 0, limit = p->depth > 1 ? p->depth + p->deeper : 1;
 	struct segment *seg;
-	uint32_t n = 0;
 
+	if (p->most > 0)
+		limit = PB_MIN(limit, p->most);
 	TAILQ_FOREACH(seg, &p->queue, entry) {
-		if (n++ >= (p->depth > 1 ? p->depth + p->deeper : 1))
+		if (n++ >= limit)
 			break;
 		if (seg->state != LOST && !key_is_known(seg))
 			start_key(seg);

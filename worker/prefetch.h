@@ -96,4 +96,10 @@ void prefetch_tuning(struct prefetch *prefetch, ev_tstamp until);
 /* Have so many segments more under way than the setting says. */
 void prefetch_deepen(struct prefetch *prefetch, uint32_t more);
 
+/*
+ * Begin no more while so many are under way, whatever else was said: on a
+ * narrow way each takes from the one in hand. 0: no such bound.
+ */
+void prefetch_most(struct prefetch *prefetch, uint32_t most);
+
 #endif
