@@ -67,6 +67,7 @@ struct epg {
 	int fd; /* of what is written to in the end */
 	uint64_t hash;
 	size_t programmes;
+	bool sorted;
 	int err;
 };
 
@@ -96,7 +97,6 @@ epg_new(struct epg **out, int scratch, int64_t now)
 	e->theirs = calloc(e->theirs_slots, sizeof(struct theirs *));
 	e->out = malloc(BUFFER);
 	e->body = malloc(BODY_MAX);
-	e->hash = 0xcbf29ce484222325u;
 	if (e->theirs == NULL || e->out == NULL || e->body == NULL) {
 		epg_free(&e);
 		return PB_ENOMEM;
@@ -797,8 +797,14 @@ say_programmes(struct epg *e, uint32_t channel, size_t *at)
 	return err == 0 && !future ? say_placeholders(e, m) : err;
 }
 
+static bool
+in_part(const struct epg *e, size_t channel, int part)
+{
+	return part < 0 || (e->mine[channel].is.parts >> part & 1) != 0;
+}
+
 int
-epg_write(struct epg *e, int xml)
+epg_write(struct epg *e, int xml, int part)
 {
 	static const char head[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE tv SYSTEM \"xmltv.dtd\">\n"
 				   "<tv generator-info-name=\"PlexBridge\">\n";
@@ -806,17 +812,26 @@ epg_write(struct epg *e, int xml)
 	int err = e->err;
 
 	/* The scratch file is complete before it is read. */
-	if (err == 0)
+	if (err == 0 && !e->sorted) {
 		err = flush(e, e->scratch);
+		if (e->record_count > 1)
+			qsort(e->records, e->record_count, sizeof(*e->records), by_channel);
+		e->sorted = true;
+	}
 	e->fd = xml;
-	if (e->record_count > 1)
-		qsort(e->records, e->record_count, sizeof(*e->records), by_channel);
+	e->hash = 0xcbf29ce484222325u;
+	e->programmes = 0;
 	if (err == 0)
 		err = say(e, head, sizeof(head) - 1);
 	for (size_t i = 0; i < e->count && err == 0; i++)
-		err = say_channel(e, &e->mine[i]);
-	for (uint32_t i = 0; i < e->count && err == 0; i++)
-		err = say_programmes(e, i, &at);
+		if (in_part(e, i, part))
+			err = say_channel(e, &e->mine[i]);
+	for (uint32_t i = 0; i < e->count && err == 0; i++) {
+		if (in_part(e, i, part))
+			err = say_programmes(e, i, &at);
+		while (at < e->record_count && e->records[at].channel <= i)
+			at++;
+	}
 	if (err == 0)
 		err = say(e, "</tv>\n", 6);
 	return err == 0 ? flush(e, xml) : err;

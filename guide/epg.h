@@ -42,6 +42,7 @@ struct epg_channel {
 	const char *number, *id, *name, *logo; /* as they are written; logo "" when there is none */
 	const char *guide_id, *tvg_id; /* "" when not given */
 	int shift_min;
+	uint32_t parts; /* a bit for each part of the lineup that it is in */
 };
 
 /* scratch is borrowed. Gives *out. 0 or PB_ENOMEM. */
@@ -54,14 +55,15 @@ int epg_add(struct epg *epg, const struct epg_channel *channel);
 int epg_source(struct epg *epg, int shift_min, bool fold);
 void epg_events(struct epg *epg, struct xmltv_events *out);
 
-/* Write all of it to xml. 0, PB_ENOMEM, PB_ESYS. */
-int epg_write(struct epg *epg, int xml);
+/* Write all of it to xml, or a part (-1: all). No source may come after that. 0, PB_ENOMEM, PB_ESYS. */
+int epg_write(struct epg *epg, int xml, int part);
 
 /* What became of channel i (in the order of epg_add()). */
 void epg_match(const struct epg *epg, size_t i, struct epg_match *out);
 
+/* Of what was written last. */
 uint64_t epg_hash(const struct epg *epg);
-size_t epg_programmes(const struct epg *epg); /* that were written, placeholders left out */
+size_t epg_programmes(const struct epg *epg); /* placeholders left out */
 size_t epg_dropped(const struct epg *epg); /* more than EPG_PROGRAMMES_MAX */
 
 void epg_free(struct epg **epg);

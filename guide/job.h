@@ -14,7 +14,9 @@
  *   user_agent, connect_ms, stall_ms
  *   include_group, include_name, include_id, exclude_..., rename,
  *   limit, quality, order, vod, radio
- *   channel, source, device, days, now, fold   of a guide: epg.h
+ *   channel         of a guide: number, id, name, logo, guide_id, tvg_id, shift,
+ *                   parts in hexadecimal; tabs between them
+ *   source, now     its sources: number, shift, fold; and the time
  */
 #ifndef PLEXBRIDGE_GUIDE_JOB_H
 #define PLEXBRIDGE_GUIDE_JOB_H

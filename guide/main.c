@@ -96,10 +96,10 @@ take_job(struct run *run, struct job *job)
 
 		if (!hear(&m))
 			return PB_EXIT_PERMANENT;
-		if (m.type == IMPORT_FILE && m.len == sizeof(file) && m.nfds == 1) {
+		if (m.type == IMPORT_FILE && m.len == sizeof(file) && m.nfds > 0) {
 			memcpy(&file, m.data, sizeof(file));
-			if (file.which < RUN_FILES_MAX)
-				run->files[file.which] = m.fds[0];
+			for (size_t i = 0; i < m.nfds && file.which < RUN_FILES_MAX - i; i++)
+				run->files[file.which + i] = m.fds[i];
 			continue;
 		}
 		if (m.type != IMPORT_JOB || m.nfds < 1 || m.nfds > 4)

@@ -15,7 +15,7 @@
 
 struct run {
 	const struct job *job;
-	int files[RUN_FILES_MAX]; /* local sources; -1: none */
+	int files[RUN_FILES_MAX]; /* local sources, and parts of a guide (IMPORT_PART); -1: none */
 	int out[3]; /* what is written to; -1: none */
 	void *user;
 	void (*at)(void *user, const struct import_at *at);
@@ -34,7 +34,11 @@ void run_sync(struct run *run);
 /* A guide, into out[0], as it comes. */
 void run_fetch(struct run *run);
 
-/* The guide out of files 1 and on, into out[0], and packed into out[1]; out[2] is for what does not fit into memory. */
+/*
+ * The guide out of files 1 and on, into out[0], and packed into out[1]; out[2]
+ * is for what does not fit into memory. Part k of it, the channels that have
+ * that bit, into files IMPORT_PART + 2 * k, and packed into the next.
+ */
 void run_guide(struct run *run);
 
 #endif

@@ -227,6 +227,7 @@ add_channels(struct epg *epg, const struct job *job, size_t *count)
 		c.guide_id = field(&line);
 		c.tvg_id = field(&line);
 		c.shift_min = (int)strtol(field(&line), NULL, 10);
+		c.parts = (uint32_t)strtoul(field(&line), NULL, 16);
 		err = epg_add(epg, &c);
 		++*count;
 		v = following;
@@ -320,6 +321,18 @@ say_matches(struct run *run, const struct epg *epg, size_t count)
 	return err;
 }
 
+static int
+write_part(struct run *run, struct epg *epg, int part)
+{
+	const int *files = &run->files[IMPORT_PART + 2 * part];
+	int err;
+
+	if (files[0] == -1 || files[1] == -1)
+		return 0;
+	err = epg_write(epg, files[0], part);
+	return err == 0 ? pack(files[1], files[0]) : err;
+}
+
 void
 run_guide(struct run *run)
 {
@@ -331,8 +344,10 @@ run_guide(struct run *run)
 		err = add_channels(epg, run->job, &count);
 	if (err == 0)
 		err = read_sources(run, epg);
+	for (int k = 0; k < IMPORT_PARTS_MAX && err == 0; k++)
+		err = write_part(run, epg, k);
 	if (err == 0)
-		err = epg_write(epg, run->out[0]);
+		err = epg_write(epg, run->out[0], -1);
 	if (err == 0)
 		err = pack(run->out[1], run->out[0]);
 	if (err == 0)

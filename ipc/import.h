@@ -4,7 +4,8 @@
  * Packets as in ipc/msg.h, on the guide's descriptor 3. The supervisor says
  * one job and is told how it went; then the guide exits.
  *
- *   IMPORT_FILE   S   struct import_file and a descriptor: a local source, before the job
+ *   IMPORT_FILE   S   struct import_file and up to MSG_FDS_MAX descriptors, of that number and on, before the job:
+ *                     local sources, and where the parts of a guide are written to
  *   IMPORT_JOB    S   a sealed file: lines "key=value", UTF-8, what to do; and where to write to
  *   IMPORT_AT     G   struct import_at, now and then: how far it is
  *   IMPORT_WRONG  G   struct import_wrong: one thing that was left out
@@ -23,6 +24,8 @@
 
 #define IMPORT_WHY_MAX 240
 #define IMPORT_WRONG_MAX 50 /* told; more are counted */
+#define IMPORT_PART 32
+#define IMPORT_PARTS_MAX 16
 
 enum import_type { IMPORT_FILE = 200, IMPORT_JOB, IMPORT_AT, IMPORT_WRONG, IMPORT_DONE };
 
@@ -35,7 +38,7 @@ enum import_verdict {
 };
 
 struct import_file {
-	uint32_t which; /* 0: the playlist; 1 and on: the guides */
+	uint32_t which; /* 0: the playlist; 1 and on: the guides; IMPORT_PART and on: a part of the guide, and packed */
 };
 
 struct import_at {

@@ -197,10 +197,14 @@ tell(struct errand *e, int job, const int *out, size_t outs, const struct errand
 	int fds[MSG_FDS_MAX] = { job };
 	int err = 0;
 
-	for (size_t i = 0; i < file_count && err == 0; i++) {
+	/* Several a message: a socket may hold no more than ten. */
+	for (size_t i = 0, n; i < file_count && err == 0; i += n) {
 		struct import_file file = { files[i].which };
+		int some[MSG_FDS_MAX];
 
-		err = msg_send(e->fd, IMPORT_FILE, &file, sizeof(file), &files[i].fd, 1);
+		for (n = 0; n < NITEMS(some) && i + n < file_count && files[i + n].which == file.which + n; n++)
+			some[n] = files[i + n].fd;
+		err = msg_send(e->fd, IMPORT_FILE, &file, sizeof(file), some, n);
 	}
 	for (size_t i = 0; i < outs; i++)
 		fds[1 + i] = out[i];

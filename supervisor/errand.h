@@ -21,10 +21,10 @@
 #include "ipc/msg.h"
 #include "supervisor/child.h"
 
-#define ERRAND_FILES_MAX 16
+#define ERRAND_FILES_MAX 64
 
 struct errand_file {
-	uint32_t which;
+	uint32_t which; /* as in struct import_file */
 	int fd; /* borrowed for the call */
 };
 

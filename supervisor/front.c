@@ -248,7 +248,7 @@ answer(const struct ask *ask, const struct tuner_route *route)
 		break;
 	case TUNER_XMLTV:
 	case TUNER_XMLTV_GZ:
-		guides_answer(&ask->sup->guides, ask->conn, route->endpoint == TUNER_XMLTV_GZ);
+		guides_answer(&ask->sup->guides, ask->unit, ask->conn, route->endpoint == TUNER_XMLTV_GZ);
 		break;
 	case TUNER_HEALTH:
 		blob = health_json(ask->sup, &status);

@@ -27,7 +27,8 @@ source_name(char *out, size_t size, const struct guide_source *s, const char *en
 
 	for (const char *p = s->provider; *p != '\0' && at + 4 < size; p++) {
 		unsigned char c = (unsigned char)*p;
-		bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
+		bool plain =
+		    (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
 
 		at += (size_t)snprintf(out + at, size - at, plain ? "%c" : "%%%02X", c);
 	}
@@ -45,58 +46,79 @@ is_file(const struct guide_source *s)
  */
 
 static void
-close_served(struct guides *g)
+close_served(struct guide_served *of)
 {
-	if (g->xml != -1)
-		(void)close(g->xml);
-	if (g->gz != -1)
-		(void)close(g->gz);
-	g->xml = g->gz = -1;
+	if (of->xml != -1)
+		(void)close(of->xml);
+	if (of->gz != -1)
+		(void)close(of->gz);
+	of->xml = of->gz = -1;
+}
+
+/* The name of a unit's files; NULL: those of the whole lineup. */
+static void
+served_name(char *out, size_t size, const struct unit *unit, const char *end)
+{
+	size_t at = (size_t)snprintf(out, size, "xmltv%s", unit != NULL ? "." : "");
+
+	for (const char *p = unit != NULL ? unit->label : ""; *p != '\0' && at + 4 < size; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		at += (size_t)snprintf(out + at, size - at,
+		    (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ? "%c" : "%%%02X", c);
+	}
+	snprintf(out + at, size - at, "%s", end);
 }
 
 /* What is in place is what is served from now on; who is being answered has the old one to the end. */
 static void
-open_served(struct guides *g, uint64_t hash)
+open_served(struct guides *g, struct guide_served *of, const struct unit *unit, uint64_t hash)
 {
+	char name[256];
 	struct stat xml, gz;
 
-	close_served(g);
-	g->xml = openat(g->dir, "xmltv.xml", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	g->gz = openat(g->dir, "xmltv.xml.gz", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (g->xml == -1 || g->gz == -1 || fstat(g->xml, &xml) == -1 || fstat(g->gz, &gz) == -1 || xml.st_size == 0 ||
-	    gz.st_size == 0) {
-		close_served(g);
+	close_served(of);
+	served_name(name, sizeof(name), unit, ".xml");
+	of->xml = openat(g->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	served_name(name, sizeof(name), unit, ".xml.gz");
+	of->gz = openat(g->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (of->xml == -1 || of->gz == -1 || fstat(of->xml, &xml) == -1 || fstat(of->gz, &gz) == -1 ||
+	    xml.st_size == 0 || gz.st_size == 0) {
+		close_served(of);
 		return;
 	}
-	g->xml_len = xml.st_size;
-	g->gz_len = gz.st_size;
+	of->xml_len = xml.st_size;
+	of->gz_len = gz.st_size;
 	if (hash == 0) /* of before this process: the file is another one whenever it is made anew */
 		hash = (uint64_t)xml.st_ino * 0x9e3779b97f4a7c15u ^ (uint64_t)xml.st_mtim.tv_sec * 1000000007u ^
 		    (uint64_t)xml.st_mtim.tv_nsec;
-	snprintf(g->etag, sizeof(g->etag), "%016llx", (unsigned long long)hash);
+	snprintf(of->etag, sizeof(of->etag), "%016llx", (unsigned long long)hash);
 }
 
 void
-guides_answer(struct guides *g, struct http_conn *conn, bool gz)
+guides_answer(struct guides *g, const struct unit *unit, struct http_conn *conn, bool gz)
 {
+	const struct guide_served *of = unit->own != NULL ? &g->part[unit - g->sup->units.at] : &g->whole;
 	char extra[160], field[1024], quoted[40];
 	bool packed;
 
-	if (g->sup == NULL || g->xml == -1) {
+	if (g->sup == NULL || of->xml == -1) {
 		http_reply(conn, 503, NULL, "Retry-After: 5\r\n", NULL, 0);
 		return;
 	}
 	/* Packed for the way, where the client says that it unpacks; a .gz is a file that is packed. */
 	packed = !gz && http_field(conn, "Accept-Encoding", field, sizeof(field)) && strstr(field, "gzip") != NULL &&
 	    strstr(field, "gzip;q=0,") == NULL && strstr(field, "gzip;q=0 ") == NULL;
-	snprintf(quoted, sizeof(quoted), "\"%s%s\"", g->etag, gz || packed ? "-gz" : "");
-	snprintf(extra, sizeof(extra), "ETag: %s\r\nVary: Accept-Encoding\r\n%s", quoted, packed ? "Content-Encoding: gzip\r\n" : "");
-	if (http_field(conn, "If-None-Match", field, sizeof(field)) && (strcmp(field, "*") == 0 || strstr(field, quoted) != NULL)) {
+	snprintf(quoted, sizeof(quoted), "\"%s%s\"", of->etag, gz || packed ? "-gz" : "");
+	snprintf(extra, sizeof(extra), "ETag: %s\r\nVary: Accept-Encoding\r\n%s", quoted,
+	    packed ? "Content-Encoding: gzip\r\n" : "");
+	if (http_field(conn, "If-None-Match", field, sizeof(field)) &&
+	    (strcmp(field, "*") == 0 || strstr(field, quoted) != NULL)) {
 		http_reply(conn, 304, NULL, extra, NULL, 0);
 		return;
 	}
-	http_reply_file(conn, 200, gz ? "application/gzip" : TUNER_TYPE_XML, extra, gz || packed ? g->gz : g->xml,
-	    gz || packed ? (size_t)g->gz_len : (size_t)g->xml_len);
+	http_reply_file(conn, 200, gz ? "application/gzip" : TUNER_TYPE_XML, extra, gz || packed ? of->gz : of->xml,
+	    gz || packed ? (size_t)of->gz_len : (size_t)of->xml_len);
 }
 
 const struct import_match *
@@ -150,13 +172,40 @@ word(struct text *t, const char *s)
 	text_add(t, s != NULL ? s : "");
 }
 
+/* Which parts of the lineup this channel is in: *at is where each has got to, for all are in one order. */
+static uint32_t
+parts_of(struct guides *g, const struct channel *ch, size_t at[UNITS_MAX])
+{
+	const struct units *units = &g->sup->units;
+	uint32_t parts = 0;
+
+	for (size_t i = 0; i < units->count; i++) {
+		const struct lineup *part = &units->at[i].lineup;
+
+		if ((g->parts >> i & 1) == 0 || at[i] == part->count ||
+		    strcmp(part->channels[at[i]].guide_number, ch->guide_number) != 0)
+			continue;
+		at[i]++;
+		parts |= (uint32_t)1 << i;
+		for (const char *c = ch->guide_number;; c++) {
+			g->part_hash[i] = (g->part_hash[i] ^ (unsigned char)*c) * 0x100000001b3u;
+			if (*c == '\0')
+				break;
+		}
+	}
+	return parts;
+}
+
 /* The job, and the channels' numbers, to know by which its matches are. */
 static struct blob *
 make_job(struct guides *g, const bool *use)
 {
 	const struct lineup *lineup = &g->sup->config->lineup;
+	size_t at[UNITS_MAX] = { 0 };
 	struct text t = { 0 };
 
+	for (size_t i = 0; i < UNITS_MAX; i++)
+		g->part_hash[i] = 0xcbf29ce484222325u;
 	free(g->next_matches);
 	g->next_matches = calloc(lineup->count + 1, sizeof(*g->next_matches));
 	g->next_count = 0;
@@ -168,6 +217,7 @@ make_job(struct guides *g, const bool *use)
 			text_addf(&t, "source=%zu\t%d\t%d\n", i + 1, g->at[i].shift_min, g->at[i].fold);
 	for (size_t i = 0; i < lineup->count; i++) {
 		const struct channel *ch = &lineup->channels[i];
+		uint32_t parts = parts_of(g, ch, at);
 
 		if (ch->epg_id == NULL)
 			continue;
@@ -178,7 +228,7 @@ make_job(struct guides *g, const bool *use)
 		word(&t, ch->logo);
 		word(&t, ch->guide_id);
 		word(&t, ch->tvg_id);
-		text_addf(&t, "\t%d\n", ch->shift_min);
+		text_addf(&t, "\t%d\t%x\n", ch->shift_min, parts);
 		snprintf(g->next_matches[g->next_count++].number, GUIDE_NUMBER_MAX, "%s", ch->guide_number);
 	}
 	return text_blob(&t);
@@ -198,8 +248,8 @@ open_source(struct guides *g, const struct guide_source *s)
 	int fd;
 
 	source_name(name, sizeof(name), s, "");
-	fd = is_file(s) ? open(s->url, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) :
-	                  openat(g->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = is_file(s) ? open(s->url, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+			: openat(g->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd != -1 && (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))) {
 		(void)close(fd);
 		fd = -1;
@@ -208,10 +258,48 @@ open_source(struct guides *g, const struct guide_source *s)
 	return fd;
 }
 
+/* A descriptor more for the run. */
+static void
+send_too(struct errand_file *files, size_t *n, uint32_t which, int fd)
+{
+	files[(*n)++] = (struct errand_file){ which, fd };
+}
+
+/* Files for each unit that shows a part of the lineup. */
+static void
+open_parts(struct guides *g, struct errand_file *files, size_t *n)
+{
+	const struct units *units = &g->sup->units;
+	char name[256];
+
+	g->parts = 0;
+	for (size_t i = 0; i < units->count; i++) {
+		int xml, gz;
+
+		if (units->at[i].own == NULL)
+			continue;
+		served_name(name, sizeof(name), &units->at[i], ".xml.new");
+		xml = new_file(g, name);
+		served_name(name, sizeof(name), &units->at[i], ".xml.gz.new");
+		gz = new_file(g, name);
+		if (xml != -1 && gz != -1) {
+			send_too(files, n, IMPORT_PART + 2 * (uint32_t)i, xml);
+			send_too(files, n, IMPORT_PART + 2 * (uint32_t)i + 1, gz);
+			g->parts |= (uint32_t)1 << i;
+			continue;
+		}
+		log_event(LOG_ERR, "guide.failed", "tuner=\"%s\" why=\"%s\"", units->at[i].label, strerror(errno));
+		if (xml != -1)
+			(void)close(xml);
+		if (gz != -1)
+			(void)close(gz);
+	}
+}
+
 static void
 make(struct guides *g)
 {
-	struct errand_file files[GUIDES_SOURCES_MAX];
+	struct errand_file files[GUIDES_SOURCES_MAX + 2 * UNITS_MAX];
 	bool use[GUIDES_SOURCES_MAX] = { false };
 	int out[3] = { new_file(g, "xmltv.xml.new"), new_file(g, "xmltv.xml.gz.new"), new_file(g, "scratch") };
 	size_t n = 0;
@@ -228,8 +316,9 @@ make(struct guides *g)
 		if (fd == -1)
 			continue;
 		use[i] = true;
-		files[n++] = (struct errand_file){ (uint32_t)i + 1, fd };
+		send_too(files, &n, (uint32_t)i + 1, fd);
 	}
+	open_parts(g, files, &n);
 	(void)unlinkat(g->dir, "scratch", 0); /* it ends with its descriptors */
 	job = make_job(g, use);
 	if (job != NULL && out[0] != -1 && out[1] != -1 && out[2] != -1)
@@ -243,7 +332,8 @@ make(struct guides *g)
 	if (err == 0)
 		g->state = GUIDES_MAKING;
 	else
-		log_event(LOG_ERR, "guide.failed", "why=\"%s\"", err == PB_NO ? "plexbridge-guide: no such program" : strerror(errno));
+		log_event(LOG_ERR, "guide.failed", "why=\"%s\"",
+		    err == PB_NO ? "plexbridge-guide: no such program" : strerror(errno));
 }
 
 /* As many as there are channels, each in its range. */
@@ -269,23 +359,42 @@ take_matches(struct guides *g, int fd)
 	return true;
 }
 
+/* Put what was made in place: those of one unit, or of the whole. */
+static bool
+put_in_place(struct guides *g, struct guide_served *of, const struct unit *unit, uint64_t hash)
+{
+	static const char *const ends[] = { ".xml", ".xml.gz" };
+	char from[256], to[256];
+
+	for (size_t i = 0; i < NITEMS(ends); i++) {
+		served_name(to, sizeof(to), unit, ends[i]);
+		snprintf(from, sizeof(from), "%.240s.new", to);
+		if (renameat(g->dir, from, g->dir, to) == -1)
+			return false;
+	}
+	open_served(g, of, unit, hash);
+	return true;
+}
+
 static void
 made(struct guides *g, const struct import_done *how, int fd)
 {
+	const struct units *units = &g->sup->units;
 	const char *why = how->why;
+	bool ok = true;
 
 	if (how->verdict == IMPORT_GOOD && !take_matches(g, fd))
 		why = "what plexbridge-guide says of it is not as it should be";
 	else if (how->verdict == IMPORT_GOOD) {
-		if (renameat(g->dir, "xmltv.xml.new", g->dir, "xmltv.xml") == -1 ||
-		    renameat(g->dir, "xmltv.xml.gz.new", g->dir, "xmltv.xml.gz") == -1)
-			why = strerror(errno);
-		else {
-			open_served(g, how->hash);
-			log_event(LOG_INFO, "guide", "channels=%u programmes=%u bytes=%lld", how->channels, how->programmes,
-			    (long long)g->xml_len);
+		for (size_t i = 0; i < units->count && ok; i++)
+			if ((g->parts >> i & 1) != 0)
+				ok = put_in_place(g, &g->part[i], &units->at[i], how->hash ^ g->part_hash[i]);
+		if (ok && put_in_place(g, &g->whole, NULL, how->hash)) {
+			log_event(LOG_INFO, "guide", "channels=%u programmes=%u bytes=%lld", how->channels,
+			    how->programmes, (long long)g->whole.xml_len);
 			return;
 		}
+		why = strerror(errno);
 	}
 	log_event(LOG_ERR, "guide.failed", "why=\"%s; the guide stays as it was\"", why);
 }
@@ -361,7 +470,8 @@ fetched(struct guides *g, const struct import_done *how)
 		s->failures++;
 		wait = PB_MAX(PB_MIN(backoff, wait), (double)how->retry_after_s);
 		snprintf(s->why, sizeof(s->why), "%s", how->why);
-		log_event(LOG_WARNING, "guide.refused", "provider=\"%s\" retry_s=%.0f why=\"%s\"", s->provider, wait, how->why);
+		log_event(LOG_WARNING, "guide.refused", "provider=\"%s\" retry_s=%.0f why=\"%s\"", s->provider, wait,
+		    how->why);
 	}
 	s->next_at = ev_now(g->sup->loop) + wait * (0.9 + 0.2 * ((double)arc4random() / 4294967296.0));
 }
@@ -468,7 +578,8 @@ add_source(struct guides *g, const struct guide_source *was, size_t was_count, c
 		source_name(name, sizeof(name), s, "");
 		s->next_at = ev_now(g->sup->loop);
 		if (was_count == 0 && fstatat(g->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			s->next_at += PB_MIN(PB_MAX(s->refresh_s - PB_MAX(difftime(time(NULL), st.st_mtime), 0.), 0.), s->refresh_s);
+			s->next_at += PB_MIN(
+			    PB_MAX(s->refresh_s - PB_MAX(difftime(time(NULL), st.st_mtime), 0.), 0.), s->refresh_s);
 	}
 	g->count++;
 }
@@ -508,7 +619,9 @@ guides_begin(struct guides *g, struct supervisor *sup)
 
 	memset(g, 0, sizeof(*g));
 	g->sup = sup;
-	g->xml = g->gz = g->dir = -1;
+	g->whole.xml = g->whole.gz = g->dir = -1;
+	for (size_t i = 0; i < UNITS_MAX; i++)
+		g->part[i].xml = g->part[i].gz = -1;
 	errand_init(&g->errand, sup->loop);
 	g->errand.user = g;
 	g->errand.wrong = on_wrong;
@@ -519,8 +632,11 @@ guides_begin(struct guides *g, struct supervisor *sup)
 		g->dir = openat(state, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (g->dir == -1)
 		log_event(LOG_ERR, "guide.failed", "why=\"" FOLDER ": %s; there will be no guide\"", strerror(errno));
-	else
-		open_served(g, 0);
+	else {
+		open_served(g, &g->whole, NULL, 0);
+		for (size_t i = 0; i < sup->units.count; i++)
+			open_served(g, &g->part[i], &sup->units.at[i], 0);
+	}
 	if (state != -1)
 		(void)close(state);
 	guides_changed(g);
@@ -569,7 +685,9 @@ guides_end(struct guides *g)
 	if (g->sup == NULL)
 		return;
 	guides_freeze(g);
-	close_served(g);
+	close_served(&g->whole);
+	for (size_t i = 0; i < UNITS_MAX; i++)
+		close_served(&g->part[i]);
 	for (size_t i = 0; i < g->count; i++)
 		free(g->at[i].url);
 	free(g->matches);

@@ -7,7 +7,8 @@
  * whole. So a lineup that changes has its guide in seconds, without asking
  * a provider again; and what fails leaves the guide as it was.
  *
- *   files      state_dir/guides: one a source; xmltv.xml, xmltv.xml.gz
+ *   files      state_dir/guides: one a source; xmltv.xml, xmltv.xml.gz; the
+ *              same with the NAME of each [tuner NAME] that shows a part
  *   trust      the supervisor never looks into any of them; how channels were
  *              matched is bounded before it is believed
  *   blocking   never, but for opening files
@@ -26,8 +27,9 @@
 #include "supervisor/errand.h"
 #include "supervisor/http.h"
 #include "supervisor/text.h"
+#include "supervisor/units.h"
 
-#define GUIDES_SOURCES_MAX ERRAND_FILES_MAX
+#define GUIDES_SOURCES_MAX 16
 #define GUIDES_RUN_S 1800.0
 #define GUIDES_SETTLE_S 0.5 /* after a change, so that several make one guide */
 #define GUIDES_BACKOFF_S 30.0
@@ -55,6 +57,13 @@ struct guide_match {
 	struct import_match is;
 };
 
+/* What is served; -1: there is none yet. */
+struct guide_served {
+	int xml, gz;
+	off_t xml_len, gz_len;
+	char etag[24];
+};
+
 enum guides_state { GUIDES_IDLE, GUIDES_FETCHING, GUIDES_MAKING };
 
 struct guides {
@@ -67,9 +76,9 @@ struct guides {
 	ev_timer due;
 	bool stale, frozen;
 	ev_tstamp stale_at, made_at;
-	int xml, gz; /* what is served; -1: none yet */
-	off_t xml_len, gz_len;
-	char etag[24];
+	struct guide_served whole, part[UNITS_MAX]; /* by unit: of those that show a part of the lineup */
+	uint32_t parts; /* of the run: a bit for each such unit */
+	uint64_t part_hash[UNITS_MAX]; /* of which channels it has then */
 	struct guide_match *matches; /* in the lineup's order, as it was then */
 	size_t match_count;
 	struct guide_match *next_matches; /* of the run */
@@ -82,8 +91,8 @@ void guides_begin(struct guides *guides, struct supervisor *sup);
 /* Another lineup or configuration is in force. */
 void guides_changed(struct guides *guides);
 
-/* GET /xmltv.xml, or .gz. */
-void guides_answer(struct guides *guides, struct http_conn *conn, bool gz);
+/* GET /xmltv.xml, or .gz, of that tuner: the channels that it shows. */
+void guides_answer(struct guides *guides, const struct unit *unit, struct http_conn *conn, bool gz);
 
 /* What is known of a channel; NULL: nothing. */
 const struct import_match *guides_match(const struct guides *guides, const char *guide_number);

@@ -33,7 +33,7 @@ check(int fd)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct epg_channel channel = { "5.1", "c5.1.x", "First HD", "", "", "first.tv", 30 };
+	const struct epg_channel channel = { "5.1", "c5.1.x", "First HD", "", "", "first.tv", 30, 0 };
 	int scratch = memfd_create("scratch", MFD_CLOEXEC), out = memfd_create("out", MFD_CLOEXEC);
 	struct xmltv_events events;
 	struct xmltv *x;
@@ -51,7 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		err = xmltv_end(x);
 	pb_assert(err == 0 || err == PB_EFORMAT);
 	xmltv_free(&x);
-	pb_assert(epg_write(epg, out) == 0);
+	pb_assert(epg_write(epg, out, -1) == 0);
 	check(out);
 	epg_free(&epg);
 	close(scratch);

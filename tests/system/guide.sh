@@ -36,6 +36,9 @@ playlist = @FILES@/list.m3u
 guide = @FILES@/epg.xml?password=secretword
 guide2 = @FILES@/more.xml
 first_number = 100
+[tuner second]
+path = /second
+numbers = 101-200
 INI
 
 it "answers 503 while there is none, and placeholders when no source is good"
@@ -95,11 +98,25 @@ etag=$(curl -s -I "$(bridge url)/xmltv.xml" | sed -n 's/^ETag: \(.*\)\r$/\1/p')
 equal "who has it" "$(status_of /xmltv.xml -H "If-None-Match: $etag")" 304
 equal "its length" "$(curl -s -I "$(bridge url)/xmltv.xml" | sed -n 's/^Content-Length: \(.*\)\r$/\1/p')" "$(stat -c %s "$T/guide.xml")"
 
+it "is that of a tuner's own part of the lineup where a tuner has one"
+equal "its own" "$(status_of /second/xmltv.xml)" 200
+cp "$T/body" "$T/second.xml"
+expect "it is XMLTV" valid "$T/second.xml"
+equal "its channels" "$(grep -c '<channel ' "$T/second.xml")" 2
+grep -q 'Second' "$T/second.xml" && fail "a programme of another tuner's channel is in it"
+expect "its programme" grep -q 'Film' "$T/second.xml"
+other=$(curl -s -I "$(bridge url)/second/xmltv.xml" | sed -n 's/^ETag: \(.*\)\r$/\1/p')
+[ "$other" != "$etag" ] || fail "it has the ETag of the whole"
+equal "who has it" "$(status_of /second/xmltv.xml -H "If-None-Match: $other")" 304
+equal "gz" "$(status_of /second/xmltv.xml.gz)" 200
+gzip -dc "$T/body" | cmp -s - "$T/second.xml" || fail "the .gz is another guide"
+
 it "follows the lineup, and survives a source that breaks"
 printf '#EXTINF:-1,Late\nhttp://h.example/4.ts\n' >>"$folder/list.m3u"
 printf '<tv><channel' >"$folder/epg.xml"
 bridge ctl refresh >"$T/out" || fail "$(cat "$T/out")"
 until_true 10 ready Late || fail "it does not follow within 10 s"
+equal "that of the other tuner" "$(curl -s "$(bridge url)/second/xmltv.xml" | grep -c '<channel ')" 3
 expect "what it had" grep -q Second "$T/body"
 expect "it is XMLTV" valid "$T/body"
 cat "$T/bridge.log" "$T/body" <(bridge ctl --json lineup) | grep -q secretword && fail "the password is shown"

@@ -55,9 +55,9 @@ static struct epg *
 made(const char *one, const char *two, bool fold)
 {
 	static const struct epg_channel channels[] = {
-		{ "5.1", "c5.1.x.plexbridge", "First HD", "http://l/1.png", "", "first.tv", 0 },
-		{ "7", "c7.x.plexbridge", "Second & more", "", "", "", 0 },
-		{ "8", "c8.x.plexbridge", "Third", "", "explicit.id", "first.tv", 60 },
+		{ "5.1", "c5.1.x.plexbridge", "First HD", "http://l/1.png", "", "first.tv", 0, 1 },
+		{ "7", "c7.x.plexbridge", "Second & more", "", "", "", 0, 1 },
+		{ "8", "c8.x.plexbridge", "Third", "", "explicit.id", "first.tv", 60, 3 },
 	};
 	const char *const sources[] = { one, two };
 	int scratch = memfd_create("scratch", MFD_CLOEXEC), fd = memfd_create("out", MFD_CLOEXEC);
@@ -78,7 +78,18 @@ made(const char *one, const char *two, bool fold)
 			last_err = xmltv_end(x);
 		xmltv_free(&x);
 	}
-	ck_assert_int_eq(epg_write(epg, fd), 0);
+	/* The third alone is in part 1. */
+	ck_assert_int_eq(epg_write(epg, fd, 1), 0);
+	n = pread(fd, out, sizeof(out) - 1, 0);
+	ck_assert_int_gt(n, 0);
+	out[n] = '\0';
+	ck_assert_ptr_null(strstr(out, "c5.1.x"));
+	ck_assert_ptr_null(strstr(out, "c7.x"));
+	ck_assert_ptr_nonnull(strstr(out, "<channel id=\"c8.x.plexbridge\">"));
+	ck_assert_ptr_nonnull(strstr(out, "channel=\"c8.x.plexbridge\">\n<title>"));
+	ck_assert_int_eq(ftruncate(fd, 0), 0);
+	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+	ck_assert_int_eq(epg_write(epg, fd, -1), 0);
 	n = pread(fd, out, sizeof(out) - 1, 0);
 	ck_assert_int_gt(n, 0);
 	out[n] = '\0';
