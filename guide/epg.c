@@ -17,6 +17,7 @@
 #define BUFFER ((size_t)256 << 10)
 #define BODY_MAX ((size_t)96 << 10)
 #define NONE UINT32_MAX
+#define CATEGORIES 512
 
 struct mine {
 	struct epg_channel is;
@@ -45,6 +46,12 @@ struct record {
 	uint32_t start, stop; /* seconds since 1970, until 2106; stop 0: not known */
 };
 
+/* A category, and what it means (kinds_of()). */
+struct category {
+	char text[60];
+	uint32_t kinds;
+};
+
 struct epg {
 	int scratch;
 	int64_t now;
@@ -68,6 +75,10 @@ struct epg {
 	uint64_t hash;
 	size_t programmes;
 	bool sorted;
+	struct category categories[CATEGORIES];
+	int64_t day; /* since 1970, of tm and day_text */
+	struct tm tm;
+	char day_text[16];
 	int err;
 };
 
@@ -179,8 +190,9 @@ index_mine(struct epg *e)
 	memset(e->by_name, 0xff, e->slots * sizeof(uint32_t));
 	for (uint32_t i = 0; i < e->count; i++) {
 		struct mine *m = &e->mine[i];
-		uint32_t id = hash_of(m->is.guide_id) & (uint32_t)(e->slots - 1), tvg = hash_of(m->is.tvg_id) & (uint32_t)(e->slots - 1),
-		         name = hash_of(m->clean) & (uint32_t)(e->slots - 1);
+		uint32_t id = hash_of(m->is.guide_id) & (uint32_t)(e->slots - 1),
+			 tvg = hash_of(m->is.tvg_id) & (uint32_t)(e->slots - 1),
+			 name = hash_of(m->clean) & (uint32_t)(e->slots - 1);
 
 		if (m->is.guide_id[0] != '\0') {
 			m->next_id = e->by_id[id];
@@ -334,9 +346,13 @@ add(struct epg *e, const char *s)
 static void
 escape(struct epg *e, const char *s)
 {
-	for (;;) {
-		size_t n = strcspn(s, "&<>\"");
+	static const char escaped[256] = { ['\0'] = 1, ['&'] = 1, ['<'] = 1, ['>'] = 1, ['"'] = 1 };
 
+	for (;;) {
+		size_t n = 0;
+
+		while (escaped[(unsigned char)s[n]] == 0)
+			n++;
 		put(e, s, n);
 		s += n;
 		if (*s == '\0')
@@ -379,7 +395,10 @@ static const struct {
 	const char *category;
 	const char *words[8];
 } known[] = {
-	{ "Movie", { "movie", "film", "cinema", "spielfilm", "pel\xc3\xad" "cula" } },
+	{ "Movie",
+	    { "movie", "film", "cinema", "spielfilm",
+		"pel\xc3\xad"
+		"cula" } },
 	{ "News", { "news", "nachrichten", "noticias", "journalism", "current affairs", "informat" } },
 	{ "Sports", { "sport", "football", "basketball", "baseball", "soccer", "deporte" } },
 	{ "Kids", { "kids", "child", "family", "kinder", "enfant", "jeunesse", "cartoon" } },
@@ -387,20 +406,45 @@ static const struct {
 	{ "Series", { "series", "serie", "sitcom", "soap", "show" } },
 };
 
+/* Which of those a text means, as bits. */
 static unsigned
-kinds(const struct xmltv_programme *p)
+kinds_of(const char *text)
+{
+	unsigned set = 0;
+
+	for (size_t k = 0; k < NITEMS(known); k++) {
+		size_t n = 0;
+
+		while (n < NITEMS(known[k].words) && known[k].words[n] != NULL)
+			n++;
+		if (has(text, known[k].words, n))
+			set |= 1u << k;
+	}
+	return set;
+}
+
+/* The same, remembered: a guide has a hundred categories, and says them a million times. */
+static unsigned
+kinds_known(struct epg *e, const char *text)
+{
+	struct category *c = &e->categories[hash_of(text) % CATEGORIES];
+
+	if (strcmp(c->text, text) == 0)
+		return c->kinds;
+	if (strlen(text) >= sizeof(c->text))
+		return kinds_of(text);
+	memcpy(c->text, text, strlen(text) + 1);
+	c->kinds = kinds_of(text);
+	return c->kinds;
+}
+
+static unsigned
+kinds(struct epg *e, const struct xmltv_programme *p)
 {
 	unsigned set = 0;
 
 	for (unsigned i = 0; i < p->category_count; i++)
-		for (size_t k = 0; k < NITEMS(known); k++) {
-			size_t n = 0;
-
-			while (n < NITEMS(known[k].words) && known[k].words[n] != NULL)
-				n++;
-			if (has(p->categories[i], known[k].words, n))
-				set |= 1u << k;
-		}
+		set |= kinds_known(e, p->categories[i]);
 	return set;
 }
 
@@ -411,10 +455,11 @@ episode_ns(char out[40], const struct xmltv_programme *p)
 	unsigned season, episode;
 
 	if (p->episode_ns[0] != '\0' && strlen(p->episode_ns) < 40) {
-		snprintf(out, 40, "%s", p->episode_ns);
+		memcpy(out, p->episode_ns, strlen(p->episode_ns) + 1);
 		return true;
 	}
-	if (sscanf(p->episode_onscreen, " %*1[Ss]%u %*1[Ee]%u", &season, &episode) == 2 && season > 0 && episode > 0 &&
+	if (p->episode_onscreen[0] != '\0' &&
+	    sscanf(p->episode_onscreen, " %*1[Ss]%u %*1[Ee]%u", &season, &episode) == 2 && season > 0 && episode > 0 &&
 	    season < 10000 && episode < 100000) {
 		snprintf(out, 40, "%u.%u.", season - 1, episode - 1);
 		return true;
@@ -427,16 +472,18 @@ categories(struct epg *e, const struct xmltv_programme *p, unsigned set, bool mo
 {
 	for (unsigned i = 0; i < p->category_count; i++) {
 		/* One stray "Movie" makes a film of an episode. */
-		if (!movie && has(p->categories[i], known[0].words, 5))
+		if (!movie && (kinds_known(e, p->categories[i]) & 1) != 0)
 			continue;
 		element(e, "category", "", p->categories[i]);
 	}
 	for (size_t k = 0; k < NITEMS(known); k++) {
 		bool there = false;
 
+		if ((set & 1u << k) == 0 || (k == 0 && !movie))
+			continue;
 		for (unsigned i = 0; i < p->category_count; i++)
 			there |= strcmp(p->categories[i], known[k].category) == 0;
-		if (!there && (set & 1u << k) != 0 && (k > 0 || movie))
+		if (!there)
 			element(e, "category", "", known[k].category);
 	}
 }
@@ -453,22 +500,33 @@ episode(struct epg *e, const char *system, const char *text)
 	add(e, "</episode-num>\n");
 }
 
+/* The day of a time, and its text: most programmes are of the day of the one before. */
+static const struct tm *
+day_of(struct epg *e, int64_t when)
+{
+	time_t t = (time_t)when;
+
+	if (e->day_text[0] != '\0' && e->day == when / 86400)
+		return &e->tm;
+	if (gmtime_r(&t, &e->tm) == NULL)
+		memset(&e->tm, 0, sizeof(e->tm));
+	snprintf(e->day_text, sizeof(e->day_text), "%04u-%02u-%02u", (unsigned)(e->tm.tm_year + 1900) % 10000,
+	    (unsigned)(e->tm.tm_mon + 1) % 100, (unsigned)e->tm.tm_mday % 100);
+	e->day = when / 86400;
+	return &e->tm;
+}
+
 /* All but the outermost element, in the order that the DTD wants. */
 static void
 body(struct epg *e, const struct xmltv_programme *p, int64_t start)
 {
-	char ns[40] = "", day[16], onscreen[32], title[XMLTV_TEXT_MAX];
-	unsigned set = kinds(p);
+	char ns[40] = "", onscreen[32], title[XMLTV_TEXT_MAX];
+	unsigned set = kinds(e, p);
 	bool numbered = episode_ns(ns, p);
 	bool movie = (set & 1) != 0 && !numbered && p->episode_onscreen[0] == '\0';
-	time_t t = (time_t)start;
-	struct tm tm;
+	const struct tm *tm = day_of(e, start);
 
 	e->body_len = 0;
-	if (gmtime_r(&t, &tm) == NULL)
-		memset(&tm, 0, sizeof(tm));
-	snprintf(day, sizeof(day), "%04u-%02u-%02u", (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
-	    (unsigned)tm.tm_mday % 100);
 	if (e->fold && p->sub_title[0] != '\0') {
 		snprintf(title, sizeof(title), "%.2000s: %.2000s", p->title, p->sub_title);
 		element(e, "title", p->title_lang, title);
@@ -476,13 +534,14 @@ body(struct epg *e, const struct xmltv_programme *p, int64_t start)
 		element(e, "title", p->title_lang, p->title);
 		element(e, "sub-title", p->sub_lang, p->sub_title);
 		/* Two showings of "Live" are one to Plex unless something tells them apart. */
-		if (!movie && !numbered && p->sub_title[0] == '\0' && p->episode_onscreen[0] == '\0' && p->episode_dd[0] == '\0')
-			element(e, "sub-title", "", day);
+		if (!movie && !numbered && p->sub_title[0] == '\0' && p->episode_onscreen[0] == '\0' &&
+		    p->episode_dd[0] == '\0')
+			element(e, "sub-title", "", e->day_text);
 	}
 	element(e, "desc", p->desc_lang, p->desc);
 	for (unsigned i = 0; i < p->credit_count; i++) {
-		static const char *const order[] = { "director", "actor", "writer", "adapter", "producer", "composer", "editor",
-			"presenter", "commentator", "guest" };
+		static const char *const order[] = { "director", "actor", "writer", "adapter", "producer", "composer",
+			"editor", "presenter", "commentator", "guest" };
 
 		if (i == 0) {
 			add(e, "<credits>\n");
@@ -508,11 +567,11 @@ body(struct epg *e, const struct xmltv_programme *p, int64_t start)
 		episode(e, "xmltv_ns", ns);
 	else if (!movie) {
 		/* Without an episode Plex would take it for a film: its day is what it is known by. */
-		snprintf(ns, sizeof(ns), "%d.%d.", tm.tm_year + 1899, (tm.tm_mon + 1) * 100 + tm.tm_mday - 1);
+		snprintf(ns, sizeof(ns), "%d.%d.", tm->tm_year + 1899, (tm->tm_mon + 1) * 100 + tm->tm_mday - 1);
 		episode(e, "xmltv_ns", ns);
 		if (p->episode_onscreen[0] == '\0') {
-			snprintf(onscreen, sizeof(onscreen), "S%04uE%02u%02u", (unsigned)(tm.tm_year + 1900) % 10000,
-			    (unsigned)(tm.tm_mon + 1) % 100, (unsigned)tm.tm_mday % 100);
+			snprintf(onscreen, sizeof(onscreen), "S%04uE%02u%02u", (unsigned)(tm->tm_year + 1900) % 10000,
+			    (unsigned)(tm->tm_mon + 1) % 100, (unsigned)tm->tm_mday % 100);
 			episode(e, "onscreen", onscreen);
 		}
 	}
@@ -584,12 +643,14 @@ keep(struct epg *e, const char *s, size_t len, int fd)
 static int
 note(struct epg *e, uint32_t mine, int64_t start, int64_t stop, uint64_t at)
 {
-	if (e->record_count == EPG_PROGRAMMES_MAX) {
+	if (e->record_count == EPG_PROGRAMMES_MAX || e->mine[mine].programmes == EPG_CHANNEL_MAX) {
 		e->dropped++;
 		return 0;
 	}
 	if (e->record_count == e->record_room) {
-		size_t room = e->record_room == 0 ? 4096 : PB_MIN(e->record_room + e->record_room / 2, (size_t)EPG_PROGRAMMES_MAX);
+		size_t room = e->record_room == 0
+		    ? 4096
+		    : PB_MIN(e->record_room + e->record_room / 2, (size_t)EPG_PROGRAMMES_MAX);
 		struct record *more = reallocarray(e->records, room, sizeof(*more));
 
 		if (more == NULL)
@@ -597,7 +658,8 @@ note(struct epg *e, uint32_t mine, int64_t start, int64_t stop, uint64_t at)
 		e->records = more;
 		e->record_room = room;
 	}
-	e->records[e->record_count++] = (struct record){ at, mine, (uint32_t)e->body_len, (uint32_t)start, (uint32_t)stop };
+	e->records[e->record_count++] =
+	    (struct record){ at, mine, (uint32_t)e->body_len, (uint32_t)start, (uint32_t)stop };
 	e->mine[mine].programmes++;
 	return 0;
 }
@@ -613,9 +675,10 @@ on_programme(void *user, const void *wanted, const struct xmltv_programme *p)
 	for (size_t i = 0; i < t->count && err == 0; i++) {
 		struct mine *m = &e->mine[t->mine[i]];
 		int64_t shift = (int64_t)(e->shift_min + m->is.shift_min) * 60, start = p->start + shift,
-		        stop = p->stop != 0 ? p->stop + shift : 0;
+			stop = p->stop != 0 ? p->stop + shift : 0;
 
-		if ((stop != 0 ? stop : start + 3600) <= e->now - EPG_BEFORE_S || start >= e->now + EPG_AFTER_S || start < 0)
+		if ((stop != 0 ? stop : start + 3600) <= e->now - EPG_BEFORE_S || start >= e->now + EPG_AFTER_S ||
+		    start < 0)
 			continue;
 		if (t->how[i] != m->best)
 			continue; /* another channel of this source is more likely it */
@@ -668,6 +731,50 @@ by_channel(const void *a, const void *b)
 	if (x->start != y->start)
 		return x->start < y->start ? -1 : 1;
 	return (x->at > y->at) - (x->at < y->at);
+}
+
+/*
+ * In place: qsort() of all would take as much memory again. Each goes to its
+ * channel's places, of which there are as many as it has programmes; within
+ * a channel most guides are in order already.
+ */
+static int
+sort_records(struct epg *e)
+{
+	uint32_t *heads = calloc(e->count + 1, sizeof(*heads)), *ends = calloc(e->count + 1, sizeof(*ends)), at = 0;
+
+	if (heads == NULL || ends == NULL) {
+		free(heads);
+		free(ends);
+		return PB_ENOMEM;
+	}
+	for (size_t i = 0; i < e->count; i++) {
+		heads[i] = at;
+		at += e->mine[i].programmes;
+		ends[i] = at;
+	}
+	for (uint32_t c = 0; c < e->count; c++) {
+		size_t begin = ends[c] - e->mine[c].programmes, n = e->mine[c].programmes;
+		bool sorted = true;
+
+		while (heads[c] < ends[c]) {
+			struct record r = e->records[heads[c]], other;
+
+			while (r.channel != c) {
+				other = e->records[heads[r.channel]];
+				e->records[heads[r.channel]++] = r;
+				r = other;
+			}
+			e->records[heads[c]++] = r;
+		}
+		for (size_t i = 1; i < n && sorted; i++)
+			sorted = by_channel(&e->records[begin + i - 1], &e->records[begin + i]) <= 0;
+		if (!sorted)
+			qsort(e->records + begin, n, sizeof(*e->records), by_channel);
+	}
+	free(heads);
+	free(ends);
+	return 0;
 }
 
 static int
@@ -787,7 +894,8 @@ say_programmes(struct epg *e, uint32_t channel, size_t *at)
 		while (next < end && e->records[next].start == r->start)
 			next++;
 		if (stop == 0)
-			stop = next < end ? PB_MIN((int64_t)e->records[next].start, (int64_t)r->start + 6 * 3600) : (int64_t)r->start + 3600;
+			stop = next < end ? PB_MIN((int64_t)e->records[next].start, (int64_t)r->start + 6 * 3600)
+					  : (int64_t)r->start + 3600;
 		if (next < end && stop > e->records[next].start)
 			stop = e->records[next].start;
 		future |= stop > e->now;
@@ -814,8 +922,8 @@ epg_write(struct epg *e, int xml, int part)
 	/* The scratch file is complete before it is read. */
 	if (err == 0 && !e->sorted) {
 		err = flush(e, e->scratch);
-		if (e->record_count > 1)
-			qsort(e->records, e->record_count, sizeof(*e->records), by_channel);
+		if (err == 0)
+			err = sort_records(e);
 		e->sorted = true;
 	}
 	e->fd = xml;

@@ -22,6 +22,7 @@
 #include "guide/xmltv.h"
 
 #define EPG_PROGRAMMES_MAX 1600000 /* 24 bytes each in memory */
+#define EPG_CHANNEL_MAX 32768 /* of one channel: more than one a minute */
 #define EPG_BEFORE_S 3600
 #define EPG_AFTER_S (14 * 86400)
 #define EPG_PLACEHOLDER_S (6 * 3600)

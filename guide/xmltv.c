@@ -18,8 +18,21 @@
 #define HOLD ((size_t)64 << 10) /* of one programme's texts */
 #define FEED_MAX ((size_t)1 << 20)
 
-enum element { NOTHING, TITLE, SUB_TITLE, DESC, DATE, CATEGORY, LANGUAGE, COUNTRY, EPISODE, CREDIT, DISPLAY_NAME, RATING,
-	STAR_RATING };
+enum element {
+	NOTHING,
+	TITLE,
+	SUB_TITLE,
+	DESC,
+	DATE,
+	CATEGORY,
+	LANGUAGE,
+	COUNTRY,
+	EPISODE,
+	CREDIT,
+	DISPLAY_NAME,
+	RATING,
+	STAR_RATING
+};
 
 struct xmltv {
 	const struct xmltv_events *events;
@@ -55,8 +68,8 @@ stop(struct xmltv *x, int err, const char *why)
 
 /* An entity of its own is either a mistake or an attack. */
 static void
-on_entity(void *user, const XML_Char *name, int is_parameter, const XML_Char *value, int value_len, const XML_Char *base,
-    const XML_Char *system_id, const XML_Char *public_id, const XML_Char *notation)
+on_entity(void *user, const XML_Char *name, int is_parameter, const XML_Char *value, int value_len,
+    const XML_Char *base, const XML_Char *system_id, const XML_Char *public_id, const XML_Char *notation)
 {
 	(void)name;
 	(void)is_parameter;
@@ -251,8 +264,8 @@ xmltv_time(int64_t *out, const char *s)
 	for (int i = 0; i < 5 && *s >= '0' && *s <= '9'; i++)
 		if (!digits(&part[i], &s, 2))
 			return false;
-	if (y < 1970 || y > 9999 || part[0] < 1 || part[0] > 12 || part[1] < 1 || part[1] > 31 || part[2] > 24 || part[3] > 59 ||
-	    part[4] > 60)
+	if (y < 1970 || y > 9999 || part[0] < 1 || part[0] > 12 || part[1] < 1 || part[1] > 31 || part[2] > 24 ||
+	    part[3] > 59 || part[4] > 60)
 		return false;
 	*out = days(y, (unsigned)part[0], (unsigned)part[1]) * 86400 + part[2] * 3600 + part[3] * 60 + part[4];
 	s += strspn(s, " \t");
@@ -276,8 +289,9 @@ xmltv_time_text(char *out, int64_t when)
 
 	if (gmtime_r(&t, &tm) == NULL)
 		memset(&tm, 0, sizeof(tm));
-	snprintf(out, 24, "%04u%02u%02u%02u%02u%02u +0000", (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
-	    (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
+	snprintf(out, 24, "%04u%02u%02u%02u%02u%02u +0000", (unsigned)(tm.tm_year + 1900) % 10000,
+	    (unsigned)(tm.tm_mon + 1) % 100, (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100,
+	    (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
 	return out;
 }
 
@@ -288,9 +302,23 @@ xmltv_time_text(char *out, int64_t when)
 static void
 start_programme(struct xmltv *x, const XML_Char **attrs)
 {
-	static const struct xmltv_programme none = { .channel = "", .title = "", .title_lang = "", .sub_title = "",
-		.sub_lang = "", .desc = "", .desc_lang = "", .date = "", .icon = "", .language = "", .country = "", .episode_ns = "",
-		.episode_onscreen = "", .episode_dd = "", .rating = "", .rating_system = "", .star_rating = "",
+	static const struct xmltv_programme none = { .channel = "",
+		.title = "",
+		.title_lang = "",
+		.sub_title = "",
+		.sub_lang = "",
+		.desc = "",
+		.desc_lang = "",
+		.date = "",
+		.icon = "",
+		.language = "",
+		.country = "",
+		.episode_ns = "",
+		.episode_onscreen = "",
+		.episode_dd = "",
+		.rating = "",
+		.rating_system = "",
+		.star_rating = "",
 		.previous_start = "" };
 	struct xmltv_programme *p = &x->programme;
 	const char *id = attr(attrs, "channel");
@@ -304,7 +332,8 @@ start_programme(struct xmltv *x, const XML_Char **attrs)
 	*p = none;
 	x->held = 0;
 	if (!xmltv_time(&p->start, attr(attrs, "start"))) {
-		x->events->wrong(x->events->user, (unsigned)XML_GetCurrentLineNumber(x->parser), "a programme without a start");
+		x->events->wrong(
+		    x->events->user, (unsigned)XML_GetCurrentLineNumber(x->parser), "a programme without a start");
 		x->skip = x->depth;
 		return;
 	}
@@ -324,6 +353,18 @@ start_channel(struct xmltv *x, const XML_Char **attrs)
 	x->in_channel = true;
 }
 
+/* "" when it is not given; one that does not fit is none that is known. */
+static void
+note_system(struct xmltv *x, const XML_Char **attrs)
+{
+	const char *system = attr(attrs, "system");
+	size_t len = strlen(system);
+
+	len = PB_MIN(len, sizeof(x->system) - 1);
+	memcpy(x->system, system, len);
+	x->system[len] = '\0';
+}
+
 static void
 start_in_programme(struct xmltv *x, const char *name, const XML_Char **attrs)
 {
@@ -331,12 +372,13 @@ start_in_programme(struct xmltv *x, const char *name, const XML_Char **attrs)
 		const char *name;
 		enum element in;
 	} texts[] = { { "title", TITLE }, { "sub-title", SUB_TITLE }, { "desc", DESC }, { "date", DATE },
-		{ "category", CATEGORY }, { "language", LANGUAGE }, { "country", COUNTRY }, { "episode-num", EPISODE } };
+		{ "category", CATEGORY }, { "language", LANGUAGE }, { "country", COUNTRY },
+		{ "episode-num", EPISODE } };
 	struct xmltv_programme *p = &x->programme;
 
 	if (x->in_credits) {
-		static const char *const kinds[] = { "director", "actor", "writer", "adapter", "producer", "composer", "editor",
-			"presenter", "commentator", "guest" };
+		static const char *const kinds[] = { "director", "actor", "writer", "adapter", "producer", "composer",
+			"editor", "presenter", "commentator", "guest" };
 
 		for (size_t i = 0; i < NITEMS(kinds); i++)
 			if (strcmp(name, kinds[i]) == 0) {
@@ -348,14 +390,15 @@ start_in_programme(struct xmltv *x, const char *name, const XML_Char **attrs)
 		return;
 	}
 	for (size_t i = 0; i < NITEMS(texts); i++)
-		if (strcmp(name, texts[i].name) == 0) {
+		if (name[0] == texts[i].name[0] && strcmp(name, texts[i].name) == 0) {
 			if (texts[i].in == TITLE && p->title[0] == '\0')
 				p->title_lang = hold(x, attr(attrs, "lang"));
 			else if (texts[i].in == SUB_TITLE && p->sub_title[0] == '\0')
 				p->sub_lang = hold(x, attr(attrs, "lang"));
 			else if (texts[i].in == DESC && p->desc[0] == '\0')
 				p->desc_lang = hold(x, attr(attrs, "lang"));
-			snprintf(x->system, sizeof(x->system), "%s", texts[i].in == EPISODE ? attr(attrs, "system") : "");
+			if (texts[i].in == EPISODE)
+				note_system(x, attrs);
 			begin_text(x, texts[i].in);
 			return;
 		}
@@ -373,7 +416,7 @@ start_in_programme(struct xmltv *x, const char *name, const XML_Char **attrs)
 		p->previously_shown = true;
 		p->previous_start = hold(x, attr(attrs, "start"));
 	} else if (strcmp(name, "rating") == 0) {
-		snprintf(x->system, sizeof(x->system), "%s", attr(attrs, "system"));
+		note_system(x, attrs);
 		x->in = RATING;
 	} else if (strcmp(name, "star-rating") == 0)
 		x->in = STAR_RATING;
@@ -397,7 +440,8 @@ on_start(void *user, const XML_Char *name, const XML_Char **attrs)
 	if (x->depth == 1) {
 		x->root = strcmp(name, "tv") == 0;
 		if (!x->root)
-			stop(x, PB_EFORMAT, strcasecmp(name, "html") == 0 ? "it is a web page, not a guide" : "it is no XMLTV");
+			stop(x, PB_EFORMAT,
+			    strcasecmp(name, "html") == 0 ? "it is a web page, not a guide" : "it is no XMLTV");
 	} else if (x->in_programme)
 		start_in_programme(x, name, attrs);
 	else if (x->in_channel && strcmp(name, "display-name") == 0)
@@ -497,7 +541,8 @@ on_end(void *user, const XML_Char *name)
 	if (x->in_programme && depth == 2) {
 		x->in_programme = false;
 		if (x->programme.title[0] == '\0')
-			x->events->wrong(x->events->user, (unsigned)XML_GetCurrentLineNumber(x->parser), "a programme without a title");
+			x->events->wrong(x->events->user, (unsigned)XML_GetCurrentLineNumber(x->parser),
+			    "a programme without a title");
 		else {
 			int err = x->events->programme(x->events->user, x->wanted, &x->programme);
 
