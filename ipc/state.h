@@ -142,7 +142,7 @@ struct state_figures {
 	_Atomic uint64_t hedges;    /* second requests because the first was late */
 	_Atomic uint64_t hedges_won; /* that answered first */
 	_Atomic uint64_t steps;     /* from one variant to another */
-	_Atomic uint64_t step_bps;  /* no variant that needs more is played, since the last of them; 0: no such bound */
+	_Atomic uint64_t step_bps;  /* of the segment in hand: no variant that needs more, the last of them found; 0: no such bound */
 	_Atomic uint32_t rtt_ms;    /* of the connections to the source, smoothed */
 	_Atomic uint32_t retransmits; /* of our segments to it, in the last ten seconds */
 	_Atomic uint32_t loss_permille; /* of its segments to us, lately: those that came out of order or again */

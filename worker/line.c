@@ -692,6 +692,7 @@ segment_begins(void *arg, const struct source_segment *segment)
 	l->feeding = segment->source;
 	l->segment_ms = segment->duration_ms;
 	l->segment_bytes = 0;
+	atomic_store(&l->state->figures.step_bps, segment->step_bps);
 	examine_begin(l);
 	l->next_serial = PB_MAX(l->next_serial, segment->serial + 1);
 	l->begun_at = atomic_load(&l->state->head);

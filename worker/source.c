@@ -73,6 +73,7 @@ struct source {
 	struct playlist master;   /* kind PLAYLIST_INVALID: there is none */
 	bool *excluded;           /* per variant of master */
 	ev_tstamp excluded_at;
+	uint64_t step_bps;        /* no variant that needs more, the last step found; 0: no such bound */
 	int variant;              /* the one that is followed, -1: the channel's URL is the media playlist */
 	char media_url[URL_MAX];  /* as the master names it, or the channel's URL */
 	char now_url[URL_MAX];    /* what is loaded: media_url, or where it led to */
@@ -280,13 +281,12 @@ lately_excluded(const struct source *s, size_t variant)
 static int
 choose_variant(struct source *s, const char **why)
 {
-	uint64_t most_bps = atomic_load(&s->figures->step_bps);
 	size_t n = s->master.variant_count;
-	bool *barred = most_bps > 0 ? calloc(n + 1, sizeof(*barred)) : NULL;
+	bool *barred = s->step_bps > 0 ? calloc(n + 1, sizeof(*barred)) : NULL;
 	int chosen = -1;
 
 	for (size_t i = 0; barred != NULL && i < n; i++)
-		barred[i] = s->excluded[i] || s->master.variants[i].bandwidth > most_bps;
+		barred[i] = s->excluded[i] || s->master.variants[i].bandwidth > s->step_bps;
 	if (barred != NULL)
 		chosen = playlist_choose_variant(&s->master, &s->limit, barred, why);
 	free(barred);
@@ -356,7 +356,7 @@ source_step(struct source *s, size_t variant, uint64_t serial, uint64_t dropped_
 	track_rewind(&s->track, serial, dropped_ms);
 	track_restart(&s->track);
 	strlcpy(s->media_url, url, sizeof(s->media_url));
-	atomic_store(&s->figures->step_bps, s->master.variants[variant].bandwidth);
+	s->step_bps = s->master.variants[variant].bandwidth;
 	atomic_fetch_add(&s->figures->steps, 1);
 	play_variant(s, variant);
 	return true;
@@ -412,6 +412,7 @@ hand_out(struct source *s, size_t i)
 		.serial = s->news.serial + (i - s->news.first),
 		.duration_ms = seg->duration_ms,
 		.discontinuity = track_discontinuity(&s->news, &s->list, i) || s->discontinuity,
+		.step_bps = s->step_bps,
 		.newest = i + 1 == s->list.segment_count && !s->vod,
 		.has_range = seg->has_range,
 		.offset = seg->offset,
@@ -950,6 +951,7 @@ source_resume_at(struct source *s, const struct state_upstream *upstream, bool i
 {
 	s->has_media = true;
 	s->announced = true;
+	s->step_bps = atomic_load(&s->figures->step_bps); /* of the segment that it was at */
 	s->resuming = !upstream->stream;
 	s->resume_msn = upstream->msn + (in_segment ? 0 : 1);
 	s->resume_serial = upstream->serial + (in_segment ? 0 : 1);
@@ -973,7 +975,7 @@ source_switch(struct source *s, unsigned number, const char *url, uint64_t seria
 	drop_master(s);
 	strlcpy(s->url, url, sizeof(s->url));
 	s->number = number;
-	atomic_store(&s->figures->step_bps, 0); /* another source, another way */
+	s->step_bps = 0; /* another source, another way */
 	s->streaming = s->vod = s->resuming = false;
 	s->discontinuity = true;
 	s->open_failures = s->bad_bodies = 0;
