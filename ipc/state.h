@@ -27,13 +27,14 @@
 #include "ipc/recorder.h"
 
 #define STATE_MAGIC UINT32_C(0x50425331) /* "PBS1" */
-#define STATE_LAYOUT 4
+#define STATE_LAYOUT 5
 #define STATE_SLOTS 2048   /* clients of one stream */
 #define STATE_HEAD_MAX 512 /* bytes of a response head */
 #define STATE_PRELUDE_MAX (8 * 188)
 #define STATE_INDEX 16384  /* 90 s of window and 120 s of reserve at 40 ms a mark, twice over */
 #define STATE_CONFORM_MAX 4096
 #define STATE_REASON_MAX 160
+#define STATE_INTERFACE_MAX 64
 #define STATE_SOURCES 9    /* url and eight backups */
 #define STATE_MINUTES 60   /* of each source's history */
 
@@ -239,6 +240,7 @@ struct state {
 	struct state_sources sources;
 	struct state_client clients[STATE_SLOTS];
 	char reason[STATE_REASON_MAX]; /* what upstream's last trouble was; terminated by the reader */
+	char interface[STATE_INTERFACE_MAX]; /* of [fetch] interfaces, the one in use; "": the routes decide. Likewise */
 	struct state_mark marks[STATE_INDEX];
 	struct recorder recorder;
 };

@@ -142,7 +142,7 @@ upstream_object(const struct stream *s)
 {
 	json_t *o = json_object();
 	const struct state_figures *f;
-	char reason[STATE_REASON_MAX];
+	char reason[STATE_REASON_MAX], interface[STATE_INTERFACE_MAX];
 
 	json_object_set_new(o, "url", text_value(s->url));
 	if (s->state == NULL)
@@ -150,6 +150,9 @@ upstream_object(const struct stream *s)
 	f = &s->state->figures;
 	memcpy(reason, s->state->reason, sizeof(reason));
 	msg_text(reason, sizeof(reason));
+	memcpy(interface, s->state->interface, sizeof(interface));
+	msg_text(interface, sizeof(interface));
+	json_object_set_new(o, "interface", text_value(interface));
 	json_object_set_new(o, "source", number(figure32(&f->source)));
 	json_object_set_new(o, "failovers", number(figure32(&s->state->sources.failovers)));
 	json_object_set_new(o, "returns", number(figure32(&s->state->sources.returns)));

@@ -381,6 +381,7 @@ line_second(struct ev_loop *loop, ev_timer *w, int revents)
 	if (fetch_pool_second(l->pool))
 		log_event(LOG_INFO, "network.return", "channel=%s interface=\"%s\"", l->tune.guide_number,
 		    fetch_pool_way(l->pool).interface);
+	strlcpy(l->state->interface, fetch_pool_way(l->pool).interface, sizeof(l->state->interface));
 	publish(l);
 	record_trouble(l);
 	if (!l->media)

@@ -12,6 +12,8 @@ bridge config <<-INI
 	tuner_count = 8
 	[stream]
 	reserve = 8s
+	[fetch]
+	interfaces = 127.0.0.1
 	[channel 1]
 	name = Steady
 	url = @ORIGIN@/steady/master.m3u8
@@ -114,6 +116,7 @@ viewer wait late ms=31000
 bridge wait '.streams[] | select(.channel == "4") | .reserve_target_s > 9'
 
 it "each source has its own figures and their history, and status shows them"
+equal "the interface that is fetched through" "$(upstream 4 interface)" 127.0.0.1
 bridge status '.streams[] | select(.channel == "4") | .sources' >"$T/sources"
 expect "figures of the late one" jq -e '.[0] | .in_use and .quality == "degraded" and .latency_ms > 500 and .used_s > 10 and
 	.requests > 5 and .bytes > 100000 and .throughput_kbps > 0 and .loss_percent >= 0 and .error_percent >= 0 and
