@@ -180,14 +180,22 @@ begin(struct m3u *m, const char *bytes, size_t len)
 	return 0;
 }
 
+/* How many bytes of len are before the first c? */
+static size_t
+upto(const char *bytes, size_t len, char c)
+{
+	const char *at = memchr(bytes, c, len);
+
+	return at != NULL ? (size_t)(at - bytes) : len;
+}
+
 /* As many bytes of a line as there are at once: memchr() is much faster than a byte at a time. */
 static size_t
 take_run(struct m3u *m, const char *bytes, size_t len)
 {
 	size_t n = 0, room = sizeof(m->text) - 1 - m->len;
 
-	while (n < len && bytes[n] != '\n' && bytes[n] != '\r' && bytes[n] != '\0')
-		n++;
+	n = upto(bytes, upto(bytes, upto(bytes, len, '\n'), '\r'), '\0');
 	if (n == 0)
 		return 0;
 	m->had_cr = false;
@@ -606,19 +614,40 @@ refuse(struct m3u *m, const char *why)
 	return PB_EFORMAT;
 }
 
+/* Nothing but printable ASCII, as most lines are: then there is nothing to convert or to clean. Eight bytes at a time. */
+static bool
+ascii_plain(const char *s, size_t len)
+{
+	const uint64_t ones = UINT64_MAX / 255, highs = ones * 0x80;
+	uint64_t v;
+
+	for (; len >= sizeof(v); s += sizeof(v), len -= sizeof(v)) {
+		memcpy(&v, s, sizeof(v));
+		/* Above 0x7f; 0x7f, which a 1 more makes 0x80; below 0x20, which 0x20 less makes borrow. */
+		if (((v | (v + ones) | (v - ones * 0x20)) & highs) != 0)
+			return false;
+	}
+	for (; len > 0; s++, len--)
+		if ((unsigned char)*s < 0x20 || (unsigned char)*s > 0x7e)
+			return false;
+	return true;
+}
+
 static int
 take_line(struct m3u *m)
 {
 	char *s = m->text;
 	size_t len = m->len;
 
-	if (!utf8_valid(s, len)) {
-		s = m->line8;
-		latin_to_utf8(s, sizeof(m->line8), m->text, len);
+	if (!ascii_plain(s, len)) {
+		if (!utf8_valid(s, len)) {
+			s = m->line8;
+			latin_to_utf8(s, sizeof(m->line8), m->text, len);
+		}
+		for (char *c = s; *c != '\0'; c++)
+			if ((unsigned char)*c < 0x20 || *c == 0x7f)
+				*c = ' ';
 	}
-	for (char *c = s; *c != '\0'; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = ' ';
 	s += strspn(s, " ");
 	if (*s == '\0')
 		return 0;
@@ -626,18 +655,19 @@ take_line(struct m3u *m)
 		return refuse(m, "it is a web page, not a playlist");
 	if (*s != '#')
 		return take_url(m, s);
-	m->any |= begins(s, "#EXTM3U") || begins(s, "#EXTINF:");
-	if (begins(s, "#EXTINF:"))
+	if (begins(s, "#EXTINF:")) {
+		m->any = true;
 		take_extinf(m, s + 8);
-	else if (begins(s, "#EXTGRP:"))
+	} else if (begins(s, "#EXTGRP:"))
 		m->entry.extgrp = hold(m, s + 8, strlen(s + 8));
 	else if (begins(s, "#EXTVLCOPT:"))
 		take_vlc(m, s + 11);
 	else if (begins(s, "#KODIPROP:"))
 		take_kodi(m, s + 10);
-	else if (begins(s, "#EXTM3U"))
+	else if (begins(s, "#EXTM3U")) {
+		m->any = true;
 		take_begin(m, s + 7);
-	else if (begins(s, "#EXT-X-TARGETDURATION:") || begins(s, "#EXT-X-STREAM-INF:"))
+	} else if (begins(s, "#EXT-X-TARGETDURATION:") || begins(s, "#EXT-X-STREAM-INF:"))
 		return refuse(m, "it is one channel's HLS playlist, not a list of channels");
 	return 0;
 }

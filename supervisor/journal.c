@@ -147,25 +147,30 @@ slot_of(const struct journal *j, uint64_t hash)
 	return &j->slots[at];
 }
 
+/* Another table, of count slots. */
 static int
-more_slots(struct journal *j)
+set_slots(struct journal *j, size_t count)
 {
 	struct slot *old = j->slots;
-	size_t count = j->slot_count;
+	size_t old_count = j->slot_count;
 
-	if (j->used < count / 5 * 4)
-		return 0;
-	j->slots = calloc(count * 2, sizeof(*j->slots));
+	j->slots = calloc(count, sizeof(*j->slots));
 	if (j->slots == NULL) {
 		j->slots = old;
 		return PB_ENOMEM;
 	}
-	j->slot_count = count * 2;
-	for (size_t i = 0; i < count; i++)
+	j->slot_count = count;
+	for (size_t i = 0; i < old_count; i++)
 		if (!is_free(&old[i]))
 			*slot_of(j, (uint64_t)old[i].high << 32 | old[i].low) = old[i];
 	free(old);
 	return 0;
+}
+
+static int
+more_slots(struct journal *j)
+{
+	return j->used < j->slot_count / 5 * 4 ? 0 : set_slots(j, j->slot_count * 2);
 }
 
 /* The first one that is known by something stays it. */
@@ -200,24 +205,30 @@ put_number(struct journal *j, uint32_t index)
 	j->numbers_used++;
 }
 
+/* Another table of numbers. except: its own is not to be put in. */
+static int
+set_numbers(struct journal *j, size_t count, uint32_t except)
+{
+	uint32_t *more = calloc(count, sizeof(*more));
+
+	if (more == NULL)
+		return PB_ENOMEM;
+	free(j->numbers);
+	j->numbers = more;
+	j->number_count = count;
+	j->numbers_used = 0;
+	for (uint32_t i = 0; i < j->count; i++)
+		if (j->known[i].number[0] != '\0' && i != except)
+			put_number(j, i);
+	return 0;
+}
+
 /* The channel has this number from now on, which nobody has. */
 static int
 set_number(struct journal *j, uint32_t index, const char *number)
 {
-	if (j->numbers_used >= j->number_count / 4 * 3) {
-		size_t count = j->number_count * 2;
-		uint32_t *more = calloc(count, sizeof(*more));
-
-		if (more == NULL)
-			return PB_ENOMEM;
-		free(j->numbers);
-		j->numbers = more;
-		j->number_count = count;
-		j->numbers_used = 0;
-		for (uint32_t i = 0; i < j->count; i++)
-			if (j->known[i].number[0] != '\0' && i != index)
-				put_number(j, i);
-	}
+	if (j->numbers_used >= j->number_count / 4 * 3 && set_numbers(j, j->number_count * 2, index) != 0)
+		return PB_ENOMEM;
 	memcpy(j->known[index].number, number, strlen(number) + 1);
 	put_number(j, index);
 	return 0;
@@ -614,6 +625,30 @@ uint32_t
 journal_count(const struct journal *j)
 {
 	return j->count;
+}
+
+int
+journal_expect(struct journal *j, uint32_t more)
+{
+	size_t slots = j->slot_count, numbers = j->number_count;
+	uint32_t room = PB_MIN(j->count + more, (uint32_t)JOURNAL_CHANNELS_MAX);
+	struct known *known;
+
+	if (room > j->room) {
+		known = reallocarray(j->known, room, sizeof(*known));
+		if (known == NULL)
+			return PB_ENOMEM;
+		j->known = known;
+		j->room = room;
+	}
+	/* Two keys of each. */
+	while (j->used + 2 * (size_t)more >= slots / 5 * 4)
+		slots *= 2;
+	while (j->numbers_used + more >= numbers / 4 * 3)
+		numbers *= 2;
+	if (slots > j->slot_count && set_slots(j, slots) != 0)
+		return PB_ENOMEM;
+	return numbers > j->number_count ? set_numbers(j, numbers, JOURNAL_NONE) : 0;
 }
 
 uint32_t

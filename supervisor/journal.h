@@ -52,6 +52,9 @@ void journal_detach(struct journal *j);
 /* How many channels there are; their indices are 0 to that. */
 uint32_t journal_count(const struct journal *j);
 
+/* So many new channels may come: have room for them, which spares copies. 0 or PB_ENOMEM. */
+int journal_expect(struct journal *j, uint32_t more);
+
 /* The channel that is known by this; JOURNAL_NONE. */
 uint32_t journal_find(const struct journal *j, char kind, const char *key);
 

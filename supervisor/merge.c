@@ -92,7 +92,17 @@ merge_new(struct merge **out, const struct config *config, struct list *const *l
 	/* At their full size at once: memory that is not touched costs nothing, and what grows is copied. */
 	m->members = malloc((m->figures.entries + 1) * sizeof(*m->members));
 	m->chosen = malloc((m->figures.entries + 1) * sizeof(*m->chosen));
-	if (m->members == NULL || m->chosen == NULL) {
+	m->of_room = journal_count(journal) + (uint32_t)m->figures.entries + 1;
+	m->of = malloc(m->of_room * sizeof(*m->of));
+	if (m->of != NULL)
+		memset(m->of, 0xff, m->of_room * sizeof(*m->of)); /* NONE */
+	/* A first import: most are new. */
+	if (journal_count(journal) < m->figures.entries / 2 &&
+	    journal_expect(journal, (uint32_t)m->figures.entries - journal_count(journal)) != 0) {
+		merge_free(&m);
+		return PB_ENOMEM;
+	}
+	if (m->members == NULL || m->chosen == NULL || m->of == NULL) {
 		merge_free(&m);
 		return PB_ENOMEM;
 	}
@@ -120,24 +130,6 @@ merge_free(struct merge **merge)
 /*
  * Which channel
  */
-
-static bool
-see(struct merge *m, uint32_t index)
-{
-	uint32_t was = m->of_room;
-	uint32_t *more;
-
-	if (index < was)
-		return true;
-	more = reallocarray(m->of, index + 1 + (size_t)index / 2 + 1024, sizeof(*more));
-	if (more == NULL)
-		return false;
-	m->of = more;
-	m->of_room = index + 1 + index / 2 + 1024;
-	for (uint32_t i = was; i < m->of_room; i++)
-		m->of[i] = NONE;
-	return true;
-}
 
 static void
 key(char out[JOURNAL_KEY_MAX], char kind, const char *text)
@@ -213,7 +205,7 @@ resolve_one(struct merge *m)
 	struct member *member;
 	uint32_t n;
 
-	if (index == NONE || !see(m, index))
+	if (index == NONE || index >= m->of_room)
 		return PB_ENOMEM;
 	n = m->member_count++;
 	member = &m->members[n];
