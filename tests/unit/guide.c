@@ -2,6 +2,7 @@
  * guide.c - tests of guide/: what is read of providers' lists
  */
 #include <check.h>
+#include <lzma.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,9 @@ static const struct {
 	    "First|http://h/1|a.b|5.1|News\n", "" },
 	/* a byte order mark, CR LF, no end of the last line */
 	{ TEXT("\xef\xbb\xbf#EXTM3U\r\n#EXTINF:0,Two\r\nhttp://h/2"), "Two|http://h/2|||\n", "" },
+	/* printable, but for one byte in each place of eight */
+	{ TEXT("#EXTINF:-1,abcdefgh\x7f" "abcdef\xc3\xa9ghi\x01jkl\nhttp://h/2\n"), "abcdefgh abcdef\xc3\xa9ghi jkl|http://h/2|||\n", "" },
+	{ TEXT("\xef\xbb\xbf#EXTM3U\r\n#EXTINF:-1,Ole\xf1 TV\r\nhttp://h/2\r\n"), "Ole\xc3\xb1 TV|http://h/2|||\n", "" },
 	/* CR alone */
 	{ TEXT("#EXTM3U\r#EXTINF:0,Two\rhttp://h/2\r"), "Two|http://h/2|||\n", "" },
 	/* Windows-1252 */
@@ -457,6 +461,43 @@ START_TEST(what_is_packed_once_or_twice_is_unpacked_and_a_bomb_is_not)
 }
 END_TEST
 
+START_TEST(what_is_packed_with_xz_is_unpacked_wherever_it_is_cut)
+{
+	static const char text[] = "<tv><!-- hello, hello, hello, hello --></tv>";
+	uint8_t packed[4096], twice[4096];
+	size_t len = 0, two;
+
+	ck_assert_int_eq(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, NULL, (const uint8_t *)text, sizeof(text) - 1, packed, &len,
+			     sizeof(packed)),
+	    LZMA_OK);
+	two = gzip((char *)twice, sizeof(twice), (const char *)packed, len);
+	for (size_t step = 1; step <= len; step++) {
+		ck_assert_int_eq(unpacked((const char *)packed, len, step), 0);
+		ck_assert_str_eq(heard, text);
+		ck_assert_int_eq(unpacked((const char *)twice, two, step), 0);
+		ck_assert_str_eq(heard, text);
+	}
+	for (size_t cut = 6; cut < len; cut++)
+		ck_assert_int_eq(unpacked((const char *)packed, cut, 100), PB_EFORMAT);
+	packed[len / 2] ^= 0x55;
+	ck_assert_int_eq(unpacked((const char *)packed, len, 100), PB_EFORMAT);
+}
+END_TEST
+
+START_TEST(noise_without_a_word_of_m3u_is_refused_soon)
+{
+	static char noise[M3U_VAIN_MAX + 4096];
+
+	memset(noise, 'x', sizeof(noise));
+	for (size_t i = 0; i + 1 < sizeof(noise); i += 100)
+		memcpy(noise + i, "\n#", 2);
+	ck_assert_int_eq(read_m3u(noise, sizeof(noise), 65536), PB_EFORMAT);
+	/* One word of it, and it may go on. */
+	memcpy(noise, "#EXTM3U\n", 8);
+	ck_assert_int_eq(read_m3u(noise, sizeof(noise), 65536), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -476,6 +517,8 @@ main(void)
 	tcase_add_test(tc, an_array_is_taken_apart_whatever_is_in_its_strings);
 	tcase_add_test(tc, an_xtream_server_is_understood_in_its_own_types);
 	tcase_add_test(tc, what_is_packed_once_or_twice_is_unpacked_and_a_bomb_is_not);
+	tcase_add_test(tc, what_is_packed_with_xz_is_unpacked_wherever_it_is_cut);
+	tcase_add_test(tc, noise_without_a_word_of_m3u_is_refused_soon);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);
 	failed = srunner_ntests_failed(sr);
