@@ -41,6 +41,7 @@ struct reading {
 	struct items_lineup lineup;
 	struct offer offer;
 	const char *why; /* of what was refused */
+	size_t vain; /* bytes that say nothing of its format */
 	time_t told;
 };
 
@@ -124,6 +125,11 @@ decide(struct reading *r, const char *bytes, size_t len)
 
 	while (at < len && ((unsigned char)bytes[at] <= ' ' || (unsigned char)bytes[at] >= 0x80) && bytes[at] != '\0')
 		at++;
+	r->vain += at;
+	if (r->vain > M3U_VAIN_MAX) {
+		r->why = "it is no playlist";
+		return PB_EFORMAT;
+	}
 	if (at == len)
 		return 0;
 	if (bytes[at] == '{') {

@@ -659,6 +659,17 @@ guides_changed(struct guides *g)
 }
 
 void
+guides_refresh(struct guides *g, const char *provider)
+{
+	if (g->sup == NULL)
+		return;
+	for (size_t i = 0; i < g->count; i++)
+		if (!is_file(&g->at[i]) && (provider == NULL || strcmp(provider, g->at[i].provider) == 0))
+			g->at[i].next_at = ev_now(g->sup->loop);
+	next(g);
+}
+
+void
 guides_freeze(struct guides *g)
 {
 	if (g->sup == NULL)

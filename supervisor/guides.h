@@ -91,6 +91,9 @@ void guides_begin(struct guides *guides, struct supervisor *sup);
 /* Another lineup or configuration is in force. */
 void guides_changed(struct guides *guides);
 
+/* Fetch that provider's guides (NULL: all) as soon as may be, also during a backoff. */
+void guides_refresh(struct guides *guides, const char *provider);
+
 /* GET /xmltv.xml, or .gz, of that tuner: the channels that it shows. */
 void guides_answer(struct guides *guides, const struct unit *unit, struct http_conn *conn, bool gz);
 

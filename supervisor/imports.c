@@ -879,6 +879,7 @@ imports_refresh(struct imports *im, const char *provider, struct http_conn *conn
 	http_take(conn, &a->conn);
 	http_consume(&a->conn);
 	a->used = true;
+	guides_refresh(&im->sup->guides, provider); /* nobody waits for those: they may be gigabytes */
 	next(im);
 }
 

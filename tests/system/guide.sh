@@ -111,6 +111,14 @@ equal "who has it" "$(status_of /second/xmltv.xml -H "If-None-Match: $other")" 3
 equal "gz" "$(status_of /second/xmltv.xml.gz)" 200
 gzip -dc "$T/body" | cmp -s - "$T/second.xml" || fail "the .gz is another guide"
 
+it "is fetched at the operator's word"
+printf '<tv><programme start="%s" stop="%s" channel="one.tv"><title>Anew</title></programme></tv>' "$(at 1)" "$(at 2)" >"$folder/epg.xml"
+bridge ctl refresh >"$T/out" || fail "$(cat "$T/out")"
+until_true 10 ready Anew || fail "it was not fetched"
+gzip -c "$folder/epg.new" >"$folder/epg.xml"
+bridge ctl refresh home >"$T/out" || fail "$(cat "$T/out")"
+until_true 10 ready Second || fail "it was not fetched"
+
 it "follows the lineup, and survives a source that breaks"
 printf '#EXTINF:-1,Late\nhttp://h.example/4.ts\n' >>"$folder/list.m3u"
 printf '<tv><channel' >"$folder/epg.xml"
