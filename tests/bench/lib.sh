@@ -63,6 +63,8 @@ bench_end() {
 	left=$({ printf '%s\n' "${!PIDS[@]}"; jobs -p; } | sort -u)
 	# shellcheck disable=SC2086 # a list of numbers
 	[ -z "$left" ] || stop_pids $left
+	# What was measured until then is not lost with what could not be.
+	[ "$status" = 0 ] || [ ! -s "${ROWS:-}" ] || print_table >&2 || true
 	[ -z "${T:-}" ] || rm -rf "$T"
 	exit "$status"
 }

@@ -534,9 +534,13 @@ START_TEST(a_successor_goes_on_to_the_byte)
 	patience = 50;
 	for (int v = 0; v < 2; v++) {
 		struct state_slot *slot = &state->slots[v];
+		size_t due = head + ticks * TICK_BYTES - slot->base_offset;
 
-		got[v] += viewer_read(pairs[v][1], all[v] + got[v], sizeof(all[v]) - got[v]);
-		ck_assert_uint_eq(got[v], head + ticks * TICK_BYTES - slot->base_offset);
+		got[v] += viewer_read(pairs[v][1], all[v] + got[v], due - got[v]);
+		ck_assert_uint_eq(got[v], due);
+		patience = 1;
+		ck_assert_uint_eq(viewer_read(pairs[v][1], all[v] + got[v], 1), 0);
+		patience = 50;
 		ck_assert_mem_eq(all[v], HEAD, head);
 		ck_assert_int_eq(pread(spool_fd, want, got[v] - head, (off_t)slot->base_offset), (ssize_t)(got[v] - head));
 		ck_assert_mem_eq(all[v] + head, want, got[v] - head);
