@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/pb.h"
 #include "ctl/table.h"
@@ -97,13 +98,14 @@ put_supervisor(FILE *out, const json_t *status)
 	fprintf(out, "plexbridged %s, pid %s, up %s, spare worker %s\n", text_of(sup, "version"),
 	    integer(a, sup, "pid"), show_seconds(b, sizeof(b), number_of(sup, "uptime_s")),
 	    json_is_object(spare) ? text_of(spare, "state") : "missing");
-	fprintf(out, "tuners %s of %s busy, %s channels, spools %s of %s, longest turn %.1f ms\n", integer(a, tuners, "busy"),
-	    integer(b, tuners, "count"), integer(c, json_object_get(status, "channels"), "count"),
+	fprintf(out, "tuners %s of %s busy, %s channels, spools %s of %s, longest turn %.1f ms\n",
+	    integer(a, tuners, "busy"), integer(b, tuners, "count"),
+	    integer(c, json_object_get(status, "channels"), "count"),
 	    show_bytes((char[CELL]){ 0 }, CELL, number_of(memory, "spools")),
 	    show_bytes((char[CELL]){ 0 }, CELL, number_of(memory, "limit")), number_of(sup, "loop_turn_ms_max"));
 	fputs("listening on", out);
-	json_array_foreach (listeners, i, v)
-		fprintf(out, "%s %s", i > 0 ? "," : "", json_is_string(v) ? json_string_value(v) : "-");
+	json_array_foreach(listeners, i, v)
+	    fprintf(out, "%s %s", i > 0 ? "," : "", json_is_string(v) ? json_string_value(v) : "-");
 	fputs("\n", out);
 }
 
@@ -115,8 +117,10 @@ add_stream(struct table *table, const json_t *s)
 	snprintf(clients, sizeof(clients), "%zu", json_array_size(json_object_get(s, "clients")));
 	snprintf(reserve, sizeof(reserve), "%.1f s", number_of(s, "reserve_s"));
 	snprintf(window, sizeof(window), "%.1f s", number_of(s, "window_s"));
-	table_add(table, (const char *const[]){ text_of(s, "channel"), text_of(s, "name"), integer(tuner, s, "tuner"),
-	    text_of(s, "state"), show_seconds(time, sizeof(time), number_of(s, "seconds")), clients, reserve, window });
+	table_add(table,
+	    (const char *const[]){ text_of(s, "channel"), text_of(s, "name"), integer(tuner, s, "tuner"),
+		text_of(s, "state"), show_seconds(time, sizeof(time), number_of(s, "seconds")), clients, reserve,
+		window });
 }
 
 static void
@@ -129,10 +133,11 @@ add_worker(struct table *table, const json_t *s)
 		return;
 	snprintf(rate, sizeof(rate), "%.1f M", number_of(up, "media_kbps") / 1e3);
 	snprintf(latency, sizeof(latency), "%.0f ms", number_of(up, "latency_ms"));
-	table_add(table, (const char *const[]){ text_of(s, "channel"), integer(pid, worker, "pid"), text_of(worker, "state"),
-	    show_seconds(time, sizeof(time), number_of(worker, "uptime_s")), integer(restarts, worker, "restarts"),
-	    text_of(up, "quality"), rate, latency, integer(segments, up, "segments"), integer(lost, up, "segments_lost"),
-	    integer(errors, up, "errors") });
+	table_add(table,
+	    (const char *const[]){ text_of(s, "channel"), integer(pid, worker, "pid"), text_of(worker, "state"),
+		show_seconds(time, sizeof(time), number_of(worker, "uptime_s")), integer(restarts, worker, "restarts"),
+		text_of(up, "quality"), rate, latency, integer(segments, up, "segments"),
+		integer(lost, up, "segments_lost"), integer(errors, up, "errors") });
 }
 
 /* Only those that had one: why the worker before went, and what it took. */
@@ -145,10 +150,11 @@ add_handover(struct table *table, const json_t *s)
 	if (!json_is_object(last))
 		return;
 	snprintf(ms, sizeof(ms), "%.1f ms", number_of(last, "ms"));
-	table_add(table, (const char *const[]){ text_of(s, "channel"), integer(count, s, "handovers"),
-	    integer(crashes, s, "crashes"), integer(poisoned, s, "poisoned"),
-	    show_seconds(ago, sizeof(ago), number_of(last, "seconds_ago")), ms, integer(clients, last, "clients"),
-	    text_of(last, "why") });
+	table_add(table,
+	    (const char *const[]){ text_of(s, "channel"), integer(count, s, "handovers"),
+		integer(crashes, s, "crashes"), integer(poisoned, s, "poisoned"),
+		show_seconds(ago, sizeof(ago), number_of(last, "seconds_ago")), ms, integer(clients, last, "clients"),
+		text_of(last, "why") });
 }
 
 /* Each source that was in use, or failed: how the way to it was then. */
@@ -163,10 +169,10 @@ add_source(struct table *table, const json_t *s, const json_t *source)
 	snprintf(rate, sizeof(rate), "%.1f M", number_of(source, "throughput_kbps") / 1e3);
 	snprintf(loss, sizeof(loss), "%.1f %%", number_of(source, "loss_percent"));
 	snprintf(errors, sizeof(errors), "%.1f %%", number_of(source, "error_percent"));
-	table_add(table, (const char *const[]){ text_of(s, "channel"), integer(n, source, "source"),
-	    text_of(source, "health"), text_of(source, "quality"),
-	    show_seconds(used, sizeof(used), number_of(source, "used_s")), latency, rate, loss,
-	    integer(resent, source, "retransmits"), errors });
+	table_add(table,
+	    (const char *const[]){ text_of(s, "channel"), integer(n, source, "source"), text_of(source, "health"),
+		text_of(source, "quality"), show_seconds(used, sizeof(used), number_of(source, "used_s")), latency,
+		rate, loss, integer(resent, source, "retransmits"), errors });
 }
 
 static void
@@ -175,9 +181,10 @@ add_client(struct table *table, const json_t *stream, const json_t *c)
 	char time[CELL], bytes[CELL], behind[CELL];
 
 	snprintf(behind, sizeof(behind), "%.1f s", number_of(c, "behind_live_s"));
-	table_add(table, (const char *const[]){ text_of(stream, "channel"), text_of(c, "address"), text_of(c, "state"),
-	    show_seconds(time, sizeof(time), number_of(c, "seconds")), show_bytes(bytes, sizeof(bytes), number_of(c, "bytes")),
-	    behind, text_of(c, "agent") });
+	table_add(table,
+	    (const char *const[]){ text_of(stream, "channel"), text_of(c, "address"), text_of(c, "state"),
+		show_seconds(time, sizeof(time), number_of(c, "seconds")),
+		show_bytes(bytes, sizeof(bytes), number_of(c, "bytes")), behind, text_of(c, "agent") });
 }
 
 /* How its connection is: what tells a poor network from a player that doesn't read. */
@@ -193,9 +200,27 @@ add_connection(struct table *table, const json_t *stream, const json_t *c)
 	snprintf(rate, sizeof(rate), "%.1f M", number_of(conn, "delivery_kbps") / 1e3);
 	snprintf(silent, sizeof(silent), "%.0f ms", number_of(conn, "unacked_ms"));
 	snprintf(shut, sizeof(shut), "%.1f s", number_of(conn, "zero_window_ms") / 1e3);
-	table_add(table, (const char *const[]){ text_of(stream, "channel"), text_of(c, "address"), rtt,
-	    integer(again, conn, "retransmits"), rate, silent, shut,
-	    show_bytes(queued, sizeof(queued), number_of(conn, "queued_bytes")) });
+	table_add(table,
+	    (const char *const[]){ text_of(stream, "channel"), text_of(c, "address"), rtt,
+		integer(again, conn, "retransmits"), rate, silent, shut,
+		show_bytes(queued, sizeof(queued), number_of(conn, "queued_bytes")) });
+}
+
+/* "Active until 2027-01-31, 1/2 in use" */
+static const char *
+account_text(char *out, size_t size, const json_t *account)
+{
+	time_t expires = (time_t)number_of(account, "expires");
+	char day[24] = "";
+	struct tm tm;
+
+	if (!json_is_object(account))
+		return "-";
+	if (expires > 0 && gmtime_r(&expires, &tm) != NULL)
+		(void)strftime(day, sizeof(day), " until %Y-%m-%d", &tm);
+	snprintf(out, size, "%.20s%s, %.0f/%.0f in use", text_of(account, "status"), day,
+	    (double)number_of(account, "active_connections"), (double)number_of(account, "max_connections"));
+	return out;
 }
 
 /* Only those that count streams: 0 is no limit, and nobody's slot is counted there. */
@@ -203,20 +228,23 @@ static void
 add_provider(struct table *table, const json_t *p)
 {
 	const json_t *list = json_object_get(p, "streams"), *s;
-	char used[CELL], most[CELL], who[256] = "";
+	const json_t *account = json_object_get(p, "account");
+	char used[CELL], most[CELL], says[64], who[256] = "";
 	size_t i, len = 0;
 
-	if (number_of(p, "max_streams") == 0)
+	if (number_of(p, "max_streams") == 0 && !json_is_object(account))
 		return;
-	json_array_foreach (list, i, s) {
+	json_array_foreach(list, i, s)
+	{
 		int n = snprintf(who + len, sizeof(who) - len, "%s%s", i > 0 ? ", " : "", text_of(s, "channel"));
 
 		if (n < 0 || (size_t)n >= sizeof(who) - len)
 			break;
 		len += (size_t)n;
 	}
-	table_add(table, (const char *const[]){ text_of(p, "name"), integer(used, p, "in_use"), integer(most, p, "max_streams"),
-	    text_of(p, "breaker"), who });
+	table_add(table,
+	    (const char *const[]){ text_of(p, "name"), integer(used, p, "in_use"), integer(most, p, "max_streams"),
+		text_of(p, "breaker"), account_text(says, sizeof(says), account), who });
 }
 
 /* One of several. PORT: where it is, if not where [tuner] is: a port, a path, or both. */
@@ -227,7 +255,10 @@ add_device(struct table *table, const json_t *d)
 	char port[CELL], where[CELL], busy[CELL], count[CELL], both[2 * CELL], channels[CELL], many[2 * CELL];
 
 	integer(port, d, "port");
-	snprintf(where, sizeof(where), "%s%.40s", strcmp(port, "-") != 0 ? port : json_is_string(path) ? "" : "-",
+	snprintf(where, sizeof(where), "%s%.40s",
+	    strcmp(port, "-") != 0     ? port
+		: json_is_string(path) ? ""
+				       : "-",
 	    json_is_string(path) ? json_string_value(path) : "");
 	snprintf(both, sizeof(both), "%s of %s", integer(busy, tuners, "busy"), integer(count, tuners, "count"));
 	snprintf(many, sizeof(many), "%s%s", integer(channels, d, "channels"),
@@ -238,16 +269,15 @@ add_device(struct table *table, const json_t *d)
 char *
 show_status(const json_t *status, bool utf8)
 {
-	static const struct column of_stream[] = { { "CHANNEL", false, 0 }, { "NAME", false, 4 },
-		{ "TUNER", true, 0 }, { "STATE", false, 0 }, { "TIME", true, 0 }, { "CLIENTS", true, 0 },
-		{ "RESERVE", true, 0 }, { "WINDOW", true, 0 } };
-	static const struct column of_worker[] = { { "CHANNEL", false, 0 }, { "PID", true, 0 },
-		{ "WORKER", false, 0 }, { "UP", true, 0 }, { "AGAIN", true, 0 }, { "UPSTREAM", false, 4 },
-		{ "BIT/S", true, 0 }, { "DELAY", true, 0 }, { "SEGM", true, 0 }, { "LOST", true, 0 },
-		{ "ERR", true, 0 } };
+	static const struct column of_stream[] = { { "CHANNEL", false, 0 }, { "NAME", false, 4 }, { "TUNER", true, 0 },
+		{ "STATE", false, 0 }, { "TIME", true, 0 }, { "CLIENTS", true, 0 }, { "RESERVE", true, 0 },
+		{ "WINDOW", true, 0 } };
+	static const struct column of_worker[] = { { "CHANNEL", false, 0 }, { "PID", true, 0 }, { "WORKER", false, 0 },
+		{ "UP", true, 0 }, { "AGAIN", true, 0 }, { "UPSTREAM", false, 4 }, { "BIT/S", true, 0 },
+		{ "DELAY", true, 0 }, { "SEGM", true, 0 }, { "LOST", true, 0 }, { "ERR", true, 0 } };
 	static const struct column of_source[] = { { "CHANNEL", false, 0 }, { "SRC", true, 0 }, { "HEALTH", false, 4 },
-		{ "QUALITY", false, 4 }, { "USED", true, 0 }, { "DELAY", true, 0 }, { "BIT/S", true, 0 }, { "LOSS", true, 0 },
-		{ "RESENT", true, 0 }, { "ERRORS", true, 0 } };
+		{ "QUALITY", false, 4 }, { "USED", true, 0 }, { "DELAY", true, 0 }, { "BIT/S", true, 0 },
+		{ "LOSS", true, 0 }, { "RESENT", true, 0 }, { "ERRORS", true, 0 } };
 	static const struct column of_handover[] = { { "CHANNEL", false, 0 }, { "HANDOVERS", true, 0 },
 		{ "CRASHES", true, 0 }, { "POISON", true, 0 }, { "AGO", true, 0 }, { "TOOK", true, 0 },
 		{ "CLIENTS", true, 0 }, { "WHY", false, 8 } };
@@ -255,10 +285,10 @@ show_status(const json_t *status, bool utf8)
 		{ "STATE", false, 0 }, { "TIME", true, 0 }, { "SENT", true, 0 }, { "BEHIND", true, 0 },
 		{ "AGENT", false, 4 } };
 	static const struct column of_connection[] = { { "CHANNEL", false, 0 }, { "ADDRESS", false, 8 },
-		{ "RTT", true, 0 }, { "RESENT", true, 0 }, { "BIT/S", true, 0 }, { "SILENT", true, 0 }, { "SHUT", true, 0 },
-		{ "QUEUED", true, 0 } };
-	static const struct column of_provider[] = { { "PROVIDER", false, 8 }, { "STREAMS", true, 0 }, { "MOST", true, 0 },
-		{ "BREAKER", false, 0 }, { "CHANNELS", false, 8 } };
+		{ "RTT", true, 0 }, { "RESENT", true, 0 }, { "BIT/S", true, 0 }, { "SILENT", true, 0 },
+		{ "SHUT", true, 0 }, { "QUEUED", true, 0 } };
+	static const struct column of_provider[] = { { "PROVIDER", false, 8 }, { "STREAMS", true, 0 },
+		{ "MOST", true, 0 }, { "BREAKER", false, 0 }, { "ACCOUNT", false, 8 }, { "CHANNELS", false, 8 } };
 	static const struct column of_device[] = { { "DEVICE", false, 0 }, { "NAME", false, 8 }, { "PORT", false, 0 },
 		{ "BUSY", false, 0 }, { "CHANNELS", false, 0 } };
 	const json_t *streams = json_object_get(status, "streams"), *providers = json_object_get(status, "providers");
@@ -318,8 +348,8 @@ show_status(const json_t *status, bool utf8)
 char *
 show_channels(const json_t *answer, bool utf8)
 {
-	static const struct column columns[] = { { "CHANNEL", false, 0 }, { "NAME", false, 4 },
-		{ "GROUP", false, 4 }, { "PROVIDER", false, 4 }, { "STATE", false, 0 }, { "URL", false, 4 } };
+	static const struct column columns[] = { { "CHANNEL", false, 0 }, { "NAME", false, 4 }, { "GROUP", false, 4 },
+		{ "PROVIDER", false, 4 }, { "STATE", false, 0 }, { "URL", false, 4 } };
 	const json_t *channels = json_object_get(answer, "channels");
 	struct table table;
 	char *text;
@@ -328,8 +358,9 @@ show_channels(const json_t *answer, bool utf8)
 	for (size_t i = 0; i < json_array_size(channels); i++) {
 		const json_t *c = json_array_get(channels, i);
 
-		table_add(&table, (const char *const[]){ text_of(c, "channel"), text_of(c, "name"), text_of(c, "group"),
-		    text_of(c, "provider"), text_of(c, "state"), text_of(c, "url") });
+		table_add(&table,
+		    (const char *const[]){ text_of(c, "channel"), text_of(c, "name"), text_of(c, "group"),
+			text_of(c, "provider"), text_of(c, "state"), text_of(c, "url") });
 	}
 	text = table_render(&table, SHOW_WIDTH, utf8);
 	table_clear(&table);

@@ -319,6 +319,24 @@ slot_holders(const struct streams *streams, const char *provider)
 	return a;
 }
 
+/* What an Xtream server said of the account when its list was fetched; null: nothing. */
+static json_t *
+account_object(const struct supervisor *sup, size_t i)
+{
+	const struct list *list = i < sup->imports.count ? sup->imports.at[i].list : NULL;
+	const char *status = list != NULL ? list_string(list, list->head->account) : NULL;
+	json_t *o;
+
+	if (list == NULL || (status == NULL && list->head->max_connections == 0 && list->head->expires_s == 0))
+		return json_null();
+	o = json_object();
+	json_object_set_new(o, "status", text_value(status != NULL ? status : ""));
+	json_object_set_new(o, "expires", list->head->expires_s > 0 ? number(list->head->expires_s) : json_null());
+	json_object_set_new(o, "max_connections", number(list->head->max_connections));
+	json_object_set_new(o, "active_connections", number(list->head->active_connections));
+	return o;
+}
+
 /* Their slots, and what is known of those that refused, or refuse. */
 static json_t *
 providers_array(const struct supervisor *sup)
@@ -335,6 +353,7 @@ providers_array(const struct supervisor *sup)
 
 		json_object_set_new(o, "name", text_value(config->providers[i].name));
 		json_object_set_new(o, "max_streams", json_integer(config->providers[i].max_streams));
+		json_object_set_new(o, "account", account_object(sup, i));
 		json_object_set_new(o, "in_use", number(json_array_size(who)));
 		json_object_set_new(o, "streams", who);
 		json_object_set_new(o, "breaker", json_string(provider_breaker_name(open ? limit->breaker : BREAKER_CLOSED)));

@@ -65,6 +65,8 @@ equal "without a backup" "$(bridge ctl --json lineup | jq '[.channels[] | select
 until_true 20 eval 'served >/dev/null; grep -q "Show 1 of 2" "$T/guide.xml"' || fail "there is no guide"
 account=$(bridge ctl --json lineup | jq -c '.providers[] | select(.name == "panel") | [.account, .max_connections, .active_connections, (.expires > 0)]')
 equal "the account" "$account" '["Active",2,0,true]'
+expect "the account in the status" eval 'bridge ctl status | grep -q "^panel .*Active until 20.*, 0/2 in use"'
+equal "and in its JSON" "$(bridge status '.providers[] | select(.name == "panel") | .account.status')" Active
 
 it "keeps every number and id through fifty refreshes, and its last good lineup and guide through each that fails"
 for ((n = 1; n <= 50; n++)); do
