@@ -13,11 +13,13 @@ cases=(
 	"s403|source|HTTP 403|kind=segment,fault=status,value=403,for=4"
 	"s429|source|HTTP 429|kind=any,fault=status,value=429,for=5"
 	"s503|source|HTTP 503|kind=any,fault=status,value=503,for=5"
+	"stall-body|source|middle of answers|kind=segment,fault=stall-body,value=40000,hold=9000,for=4"
 	"truncate|source|before their end|kind=segment,fault=truncate,value=50000,for=5"
 	"frozen|source|.|kind=media,fault=frozen,for=8"
 	"reset|source|.|kind=media,fault=reset,value=5"
 	"html|source|.|kind=playlist,fault=html,for=5"
 	"loop|source|redirected|kind=any,fault=redirect-loop,for=5"
+	"refuse|source|refused or reset|kind=connection,fault=refuse,for=5"
 	"quiet|none|Nothing is wrong|-"
 	"slow|client|window was shut|-"
 	"closes|client|closed its connection|-"
@@ -28,7 +30,10 @@ arguments=()
 for line in "${cases[@]}"; do
 	arguments+=(--channel "name=${line%%|*},seg=2,win=12,clock=wall,file=$hi")
 done
-origin start "${arguments[@]}"
+# What befalls connections befalls the second port, which only that channel uses.
+origin start --listen 127.0.0.1:0 --listen 127.0.0.1:0 "${arguments[@]}"
+port2=$(origin url 2)
+port2=${port2##*:}
 
 {
 	printf '[tuner]\ntuner_count = 64\n[stream]\nreserve = 12s\n'
@@ -36,7 +41,9 @@ origin start "${arguments[@]}"
 	for line in "${cases[@]}"; do
 		number=$((number + 1))
 		name=${line%%|*}
-		printf '[channel %s]\nname = %s\nurl = @ORIGIN@/%s/master.m3u8\n' "$number" "$name" "$name"
+		port=
+		[ "$name" != refuse ] || port=2
+		printf '[channel %s]\nname = %s\nurl = @ORIGIN%s@/%s/master.m3u8\n' "$number" "$name" "$port" "$name"
 	done
 	printf '[channel 90]\nname = Gone\nurl = @ORIGIN@/none/master.m3u8\n'
 	printf '[channel 91]\nname = Nowhere\nurl = http://no-such-host.invalid/x.m3u8\n'
@@ -58,10 +65,15 @@ for line in "${cases[@]}"; do
 	IFS='|' read -r name _ _ rule <<<"$line"
 	case $rule in
 	-) ;;
+	kind=connection*)
+		origin fault "$rule,port=$port2"
+		# The connection that it has must end, before it needs another.
+		origin fault "channel=$name,kind=any,fault=truncate,value=0,count=1"
+		;;
 	*) origin fault "channel=$name,$rule" ;;
 	esac
 done
-kill -KILL "$(bridge worker 14)"
+kill -KILL "$(bridge worker "$number")"
 viewer stop closes
 viewer start none /auto/v90
 viewer start nowhere /auto/v91
