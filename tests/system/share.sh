@@ -151,6 +151,35 @@ at_least "first DTS of the one that came back" "$first" "$(awk -v l="$last" 'BEG
 expect "told" bridge log 'event=client.open .*back=yes agent="Cut/1"' >/dev/null
 expect "told of the other" bridge log 'event=client.open .*back=no agent="Other/1"' >/dev/null
 
+# cut_off AGENT: a viewer of channel 1 with this agent plays, is reset, and is known to be gone.
+cut_off() {
+	rm -f "$T/cut.raw"
+	printf 'GET /auto/v1 HTTP/1.1\r\nHost: x\r\nUser-Agent: %s\r\n\r\n' "$1" >"$T/cut.request"
+	begin cut -t 120 -e cut -o "$T/cut.raw" <"$T/cut.request"
+	expect "media for $1" until_true "$PATIENCE" grown
+	away cut
+	clients 1 0
+}
+
+it "the only viewer, reset, finds its picture beyond linger; but another channel has the tuner at once"
+sed -i 's/^linger = 60s/linger = 500ms/' "$T/plexbridge.ini"
+expect "a shorter linger" bridge reload
+cut_off Only/1
+worker=$(bridge worker 1)
+sleep 2 # four times linger
+equal "state" "$(bridge status '.streams[] | select(.channel == "1") | .state')" lingering
+curl -s -m 2 -A Only/1 -o "$T/back.ts" "$(bridge url)/auto/v1"
+expect "it comes back" bridge log 'event=client.open .*back=yes agent="Only/1"' >/dev/null
+equal "worker" "$(bridge worker 1)" "$worker"
+sed '1,/^\r$/d' "$T/cut.raw" >"$T/cut.ts"
+at_most "first DTS of the one that came back" "$(stamps back first_dts)" "$(stamps cut last_dts)"
+watch v2 /auto/v2
+cut_off Only/2
+at_least "bytes of another channel" "$(taste /auto/v3)" 18800
+viewer stop v2
+sed -i 's/^linger = 500ms/linger = 60s/' "$T/plexbridge.ini"
+expect "the longer linger" bridge reload
+
 it "a client that vanishes while it waits for media gives its tuner back at once"
 origin fault channel=c,kind=any,fault=stall-head
 watch v1 /auto/v1
