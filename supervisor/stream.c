@@ -162,10 +162,8 @@ static void
 say_unlimited(struct streams *all, const char *provider)
 {
 	if (!all->unlimited)
-		log_event(LOG_WARNING, "provider.slots",
-		    "provider=\"%s\" why=\"can't be locked in state_dir: %s; "
-		    "max_streams may be exceeded for a moment\"",
-		    provider, strerror(errno));
+		log_event(LOG_WARNING, "provider.slots", "provider=\"%s\" why=\"can't be locked in state_dir: %s; "
+		    "max_streams may be exceeded for a moment\"", provider, strerror(errno));
 	all->unlimited = true;
 }
 
@@ -183,8 +181,8 @@ slot_have(struct stream *s)
 
 	if (max == 0 || s->slot.fd != -1)
 		return true;
-	TAILQ_FOREACH(other, &all->all, link)
-	above += other->slot.fd != -1 && other->slot.n >= max && strcmp(other->provider, s->provider) == 0;
+	TAILQ_FOREACH (other, &all->all, link)
+		above += other->slot.fd != -1 && other->slot.n >= max && strcmp(other->provider, s->provider) == 0;
 	err = slot_take(&all->slots, s->provider, max, above, &s->slot);
 	if (err == 0)
 		s->slot_held = keep_slot(all->keep, s->number, s->slot.fd);
@@ -211,9 +209,9 @@ slot_promised(struct streams *all, const char *provider, int max)
 
 	if (max == 0)
 		return true;
-	TAILQ_FOREACH(s, &all->all, link)
-	if (s->state_now == STREAM_ENDING && slot_of(s, provider))
-		return true;
+	TAILQ_FOREACH (s, &all->all, link)
+		if (s->state_now == STREAM_ENDING && slot_of(s, provider))
+			return true;
 	promised = slot_take(&all->slots, provider, max, 0, &slot) != PB_NO;
 	slot_release(&slot);
 	return promised;
@@ -253,8 +251,8 @@ stream_watchers(const struct stream *s)
 	const struct client *c;
 	size_t n = 0;
 
-	TAILQ_FOREACH(c, &s->clients, link)
-	n += c->phase != CLIENT_DROPPING;
+	TAILQ_FOREACH (c, &s->clients, link)
+		n += c->phase != CLIENT_DROPPING;
 	return n;
 }
 
@@ -426,9 +424,8 @@ clock_behind(const struct stream *s)
 static unsigned
 first_source(const struct stream *s, const struct msg_tune *tune)
 {
-	uint32_t n = tune->source_set ? tune->source
-	    : tune->adopt             ? atomic_load_explicit(&s->state->sources.in_use, memory_order_relaxed)
-				      : 0;
+	uint32_t n = tune->source_set ? tune->source :
+	    tune->adopt ? atomic_load_explicit(&s->state->sources.in_use, memory_order_relaxed) : 0;
 
 	return n < tune->source_count ? n : 0;
 }
@@ -503,13 +500,13 @@ on_failed(struct worker *w, unsigned code, const char *reason)
 	s->streams->failed++;
 	if (s->renewed && stream_watchers(s) > 0) {
 		/* They were served before: they wait for as long as it takes. */
-		log_event(LOG_WARNING, "stream.failed", "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"",
-		    s->guide_number, s->number, code, reason);
+		log_event(LOG_WARNING, "stream.failed", "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"", s->guide_number,
+		    s->number, code, reason);
 		worker_stop(w);
 		return;
 	}
-	log_event(stream_watchers(s) > 0 ? LOG_ERR : LOG_WARNING, "stream.failed",
-	    "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"", s->guide_number, s->number, code, reason);
+	log_event(stream_watchers(s) > 0 ? LOG_ERR : LOG_WARNING, "stream.failed", "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"",
+	    s->guide_number, s->number, code, reason);
 	stream_end(s, "source-failed", (int)code);
 }
 
@@ -611,15 +608,15 @@ on_barrier(void *user, int err)
 
 	all->settling = false;
 	if (err != 0)
-		log_event(LOG_WARNING, "keep.late",
-		    "why=\"the holder does not answer: %s; viewers are served all the same\"", pb_strerror(err));
-	TAILQ_FOREACH(s, &all->all, link)
-	TAILQ_FOREACH(c, &s->clients, link)
-	if (c->behind)
-		client_settled(c);
+		log_event(LOG_WARNING, "keep.late", "why=\"the holder does not answer: %s; viewers are served all the same\"",
+		    pb_strerror(err));
+	TAILQ_FOREACH (s, &all->all, link)
+		TAILQ_FOREACH (c, &s->clients, link)
+			if (c->behind)
+				client_settled(c);
 	settle_all(all);
-	TAILQ_FOREACH(s, &all->all, link)
-	stream_pay(s);
+	TAILQ_FOREACH (s, &all->all, link)
+		stream_pay(s);
 }
 
 /* One barrier covers all who wait for one; those who come while it is under way wait for the next. */
@@ -633,9 +630,9 @@ settle_all(struct streams *all)
 
 	if (all->settling)
 		return;
-	TAILQ_FOREACH(s, &all->all, link)
-	TAILQ_FOREACH(c, &s->clients, link)
-	waits |= c->behind = c->unsettled;
+	TAILQ_FOREACH (s, &all->all, link)
+		TAILQ_FOREACH (c, &s->clients, link)
+			waits |= c->behind = c->unsettled;
 	if (!waits)
 		return;
 	if (keep_there(all->keep)) {
@@ -643,13 +640,12 @@ settle_all(struct streams *all)
 		all->settling = err == 0;
 		if (err == 0)
 			return;
-		log_event(LOG_WARNING, "keep.late", "why=\"no barrier: %s; viewers are served all the same\"",
-		    pb_strerror(err));
+		log_event(LOG_WARNING, "keep.late", "why=\"no barrier: %s; viewers are served all the same\"", pb_strerror(err));
 	}
-	TAILQ_FOREACH(s, &all->all, link)
-	TAILQ_FOREACH(c, &s->clients, link)
-	if (c->behind)
-		client_settled(c);
+	TAILQ_FOREACH (s, &all->all, link)
+		TAILQ_FOREACH (c, &s->clients, link)
+			if (c->behind)
+				client_settled(c);
 }
 
 void
@@ -663,9 +659,9 @@ streams_find(struct streams *all, uint64_t number)
 {
 	struct stream *s;
 
-	TAILQ_FOREACH(s, &all->all, link)
-	if (s->number == number)
-		return s;
+	TAILQ_FOREACH (s, &all->all, link)
+		if (s->number == number)
+			return s;
 	return NULL;
 }
 
@@ -686,8 +682,8 @@ wants_worker(struct stream *s)
 		return false;
 	if (s->state_now == STREAM_WAITING || pack_tune(&tune, s, s->streams->config, &why))
 		return true;
-	log_event(LOG_WARNING, "stream.backoff", "channel=%s stream=%" PRIu64 " wait_ms=%.0f why=\"%s\"",
-	    s->guide_number, s->number, ORIGIN_WAIT_S * 1e3, why);
+	log_event(LOG_WARNING, "stream.backoff", "channel=%s stream=%" PRIu64 " wait_ms=%.0f why=\"%s\"", s->guide_number,
+	    s->number, ORIGIN_WAIT_S * 1e3, why);
 	succession_wait(s, ORIGIN_WAIT_S);
 	return false;
 }
@@ -769,8 +765,7 @@ use_of(const struct stream *s)
 	enum seat_use use = SEAT_LINGERING;
 	const struct client *c;
 
-	TAILQ_FOREACH(c, &s->clients, link)
-	{
+	TAILQ_FOREACH (c, &s->clients, link) {
 		if (c->phase == CLIENT_DROPPING)
 			continue;
 		if (!c->eof && !client_paused(c))
@@ -790,8 +785,7 @@ seat_all(const struct streams *all, const struct channel *channel, struct seat *
 	struct stream *s;
 	size_t n = 0;
 
-	TAILQ_FOREACH(s, &all->all, link)
-	{
+	TAILQ_FOREACH (s, &all->all, link) {
 		if (s->state_now == STREAM_ENDING)
 			continue;
 		of[n] = s;
@@ -874,8 +868,7 @@ streams_tune(struct streams *all, struct http_conn *conn, const struct request *
 	http_take(conn, &taken);
 	client = client_new(s, keep_number(all->keep), &taken, req->agent, duration_s);
 	if (client == NULL) {
-		http_return(
-		    all->http, &taken, tuner_error_status(TUNER_SYSTEM_BUSY), tuner_error_head(TUNER_SYSTEM_BUSY));
+		http_return(all->http, &taken, tuner_error_status(TUNER_SYSTEM_BUSY), tuner_error_head(TUNER_SYSTEM_BUSY));
 		stream_client_left(s);
 	} else {
 		ev_timer_stop(all->loop, &s->linger);
@@ -899,14 +892,12 @@ on_tick(struct ev_loop *loop, ev_timer *watch, int revents)
 	struct client *c, *next;
 	int64_t now_ns = monotonic_ns();
 	/* As in workers.c: who was paused with us is not to blame. */
-	bool paused =
-	    now_ns - all->looked_ns > (int64_t)(LOOK_S * 1e9) + (int64_t)all->config->stream.watchdog_ms * 500000;
+	bool paused = now_ns - all->looked_ns > (int64_t)(LOOK_S * 1e9) + (int64_t)all->config->stream.watchdog_ms * 500000;
 
 	(void)revents;
 	all->looked_ns = now_ns;
 	all->looks++;
-	TAILQ_FOREACH(s, &all->all, link)
-	{
+	TAILQ_FOREACH (s, &all->all, link) {
 		for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
 			next = TAILQ_NEXT(c, link);
 			client_look(c);
@@ -921,8 +912,8 @@ on_tick(struct ev_loop *loop, ev_timer *watch, int revents)
 }
 
 void
-streams_init(
-    struct streams *all, struct ev_loop *loop, struct workers *workers, const struct config *config, struct keep *keep)
+streams_init(struct streams *all, struct ev_loop *loop, struct workers *workers, const struct config *config,
+    struct keep *keep)
 {
 	all->keep = keep;
 	all->loop = loop;
@@ -948,9 +939,8 @@ is_other(struct stream *s, const struct config *old, const struct config *new)
 
 	if (!pack_tune(&was, s, old, &why) || !pack_tune(&is, s, new, &why))
 		return false;
-	return memcmp(&was, &is, sizeof(is)) != 0 ||
-	    upstream_is_other(
-		config_find_playing(old, s->guide_number), old, config_find_playing(new, s->guide_number), new);
+	return memcmp(&was, &is, sizeof(is)) != 0 || upstream_is_other(config_find_playing(old, s->guide_number), old,
+	    config_find_playing(new, s->guide_number), new);
 }
 
 void
@@ -982,12 +972,12 @@ streams_restart(struct streams *all, const char *guide_number, const char *why)
 {
 	struct stream *s;
 
-	TAILQ_FOREACH(s, &all->all, link)
-	if (s->state_now != STREAM_ENDING && strcmp(s->guide_number, guide_number) == 0) {
-		succession_retire(s, why);
-		streams_pump(all);
-		return true;
-	}
+	TAILQ_FOREACH (s, &all->all, link)
+		if (s->state_now != STREAM_ENDING && strcmp(s->guide_number, guide_number) == 0) {
+			succession_retire(s, why);
+			streams_pump(all);
+			return true;
+		}
 	return false;
 }
 
@@ -1032,8 +1022,7 @@ streams_each_fd(struct streams *all, int (*fn)(void *user, const char *name, int
 	char name[LEDGER_NAME];
 	int err = 0;
 
-	TAILQ_FOREACH(s, &all->all, link)
-	{
+	TAILQ_FOREACH (s, &all->all, link) {
 		if (s->state_now == STREAM_ENDING)
 			continue;
 		if (err == 0 && s->spool_fd != -1)
@@ -1044,9 +1033,9 @@ streams_each_fd(struct streams *all, int (*fn)(void *user, const char *name, int
 			err = fn(user, ledger_name(name, LEDGER_FD_SLOT, s->number), s->slot.fd);
 		if (err == 0 && s->upstream.slot.fd != -1)
 			err = fn(user, ledger_name(name, LEDGER_FD_BACKUP, s->number), s->upstream.slot.fd);
-		TAILQ_FOREACH(c, &s->clients, link)
-		if (err == 0 && c->conn.fd != -1)
-			err = fn(user, ledger_name(name, LEDGER_FD_CLIENT, c->number), c->conn.fd);
+		TAILQ_FOREACH (c, &s->clients, link)
+			if (err == 0 && c->conn.fd != -1)
+				err = fn(user, ledger_name(name, LEDGER_FD_CLIENT, c->number), c->conn.fd);
 	}
 	return err;
 }
@@ -1060,9 +1049,9 @@ is_steady(const struct stream *s)
 	if (s->state_now != STREAM_LIVE || s->worker == NULL || s->worker->state != W_LIVE || s->worker->fd == -1 ||
 	    s->tune_owed || s->handover.pending || !TAILQ_EMPTY(&s->owed) || !upstream_quiet(&s->upstream))
 		return false;
-	TAILQ_FOREACH(c, &s->clients, link)
-	if (c->phase != CLIENT_SERVED)
-		return false;
+	TAILQ_FOREACH (c, &s->clients, link)
+		if (c->phase != CLIENT_SERVED)
+			return false;
 	return true;
 }
 
@@ -1072,8 +1061,7 @@ streams_each_steady(struct streams *all, int (*fn)(void *user, uint64_t stream, 
 	struct stream *s;
 	int err = 0;
 
-	TAILQ_FOREACH(s, &all->all, link)
-	{
+	TAILQ_FOREACH (s, &all->all, link) {
 		if (err != 0 || !is_steady(s))
 			continue;
 		worker_keep(s->worker, true);
@@ -1088,9 +1076,9 @@ streams_memory(const struct streams *all)
 	const struct stream *s;
 	uint64_t bytes = 0;
 
-	TAILQ_FOREACH(s, &all->all, link)
-	if (s->spool_fd != -1)
-		bytes += spool_memory(s->spool_fd);
+	TAILQ_FOREACH (s, &all->all, link)
+		if (s->spool_fd != -1)
+			bytes += spool_memory(s->spool_fd);
 	return bytes;
 }
 
@@ -1099,9 +1087,9 @@ stream_viewer(const struct stream *s)
 {
 	const struct client *c;
 
-	TAILQ_FOREACH(c, &s->clients, link)
-	if (c->phase != CLIENT_DROPPING && !c->eof)
-		return c;
+	TAILQ_FOREACH (c, &s->clients, link)
+		if (c->phase != CLIENT_DROPPING && !c->eof)
+			return c;
 	return NULL;
 }
 
@@ -1110,8 +1098,8 @@ streams_on_tuner(const struct streams *all, int tuner)
 {
 	const struct stream *s;
 
-	TAILQ_FOREACH(s, &all->all, link)
-	if (s->tuner == tuner && s->state_now != STREAM_ENDING)
-		return s;
+	TAILQ_FOREACH (s, &all->all, link)
+		if (s->tuner == tuner && s->state_now != STREAM_ENDING)
+			return s;
 	return NULL;
 }
