@@ -977,6 +977,8 @@ line_free(struct line **line)
 
 	if (l == NULL)
 		return;
+	if (l->opened_at != 0)
+		say_phases(l, "ended before there was a picture"); /* at tune_timeout, or because the viewer went */
 	ev_timer_stop(l->loop, &l->tick);
 	ev_timer_stop(l->loop, &l->second);
 	ev_timer_stop(l->loop, &l->hold);

@@ -36,6 +36,12 @@ bridge config <<-INI
 	[channel 1]
 	name = First
 	url = @ORIGIN@/a/master.m3u8
+	[channel 2]
+	name = Lossy to the viewer
+	url = @ORIGIN@/a/master.m3u8
+	[channel 3]
+	name = Nobody answers
+	url = http://192.0.2.2:9/a/master.m3u8
 INI
 # Nobody else has ports in here.
 server_options+=(-o server.listen=0.0.0.0:5004)
@@ -156,5 +162,31 @@ say "largest gaps: $(for v in near one two; do viewer get $v largest_gap_ms; don
 it "and not a byte differs between those on the bad way and who was near"
 "$top_builddir/tests/system/same" "$T/near.ts" "$T/one.ts" "$T/two.ts" >"$T/same" || fail "$(cat "$T/same")"
 say "$(tail -n 1 "$T/same")"
+
+# blames CHANNEL CULPRIT WORDS
+blames() {
+	equal "culprit" "$(bridge ctl --json why "$1" | jq -r .culprit)" "$2"
+	bridge ctl --json why "$1" | jq -r .verdict | grep -q -e "$3" ||
+	    fail "the verdict is $(bridge ctl --json why "$1" | jq -r .verdict)"
+}
+
+it "why tells the way to the viewer (5 % loss), and a source that nobody reaches"
+if over_there nft "add table ip drops; add chain ip drops some { type filter hook input priority 0; };
+    add rule ip drops some ip saddr 192.0.2.0/24 tcp sport 5004 numgen random mod 100 < 5 counter drop;
+    add rule ip drops some tcp dport 9 drop" 2>"$T/nft"; then
+	viewer start nobody "http://127.0.0.1:5004/auto/v3"
+	nsenter -t "$other" -n "$PROGRAMS/plexbridge-origin" --view "http://$here:5004/auto/v2" --progress "$T/lossy.progress" \
+	    --output "$T/lossy.ts" >"$T/lossy.json" 2>"$T/lossy.err" </dev/null &
+	viewer_pid[lossy]=$!
+	viewer wait lossy ms=12000
+	viewer wait nobody closed=yes
+	bridge wait 'all(.streams[]; .channel != "3")'
+	blames 2 network-to-client 'segments were sent again'
+	blames 3 network-to-source '.'
+	equal "the phase" "$(bridge ctl --json why 3 | jq -r .phases.stuck)" tcp
+	viewer stop lossy
+else
+	skip "no nftables here that drop at random"
+fi
 
 finish
