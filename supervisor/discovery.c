@@ -417,16 +417,23 @@ join_groups(struct discovery *d)
 
 /* What would work, and tell clients what they can't reach, is said once and plainly. */
 static void
-say_container(const struct discovery *d)
+say_container(struct discovery *d)
 {
 	struct addr first;
 	char ip[ADDR_TEXT] = "-";
 
 	if (!d->ifaces.container || d->sup->config->server.advertise != NULL)
 		return;
-	for (size_t i = 0; i < d->ifaces.count; i++)
-		if (!d->ifaces.at[i].loopback && ifaces_ipv4(&d->ifaces, d->ifaces.at[i].index, NULL, &first))
+	for (size_t i = 0; i < d->ifaces.count && strcmp(ip, "-") == 0; i++) {
+		const struct iface *iface = &d->ifaces.at[i];
+
+		if (!iface->loopback && ifaces_listed(&d->ifaces, iface, &d->sup->config->discovery.interfaces) &&
+		    ifaces_ipv4(&d->ifaces, iface->index, NULL, &first))
 			addr_ip(&first, ip);
+	}
+	if (strcmp(ip, d->warned_of) == 0)
+		return;
+	(void)snprintf(d->warned_of, sizeof(d->warned_of), "%s", ip);
 	log_event(LOG_WARNING, "discovery.container",
 	    "address=%s why=\"this is a container's own address, behind its host's bridge: clients of the LAN that are told it "
 	    "can't reach it, and their searches don't come in here. Use the host's network, or set [server] advertise\"", ip);
@@ -493,6 +500,15 @@ discovery_start(struct discovery *d)
 	join_groups(d);
 	remote_start(d);
 	announce_start(d);
+}
+
+void
+discovery_reload(struct discovery *d)
+{
+	if (!d->started)
+		return;
+	say_container(d);
+	announce_changed(d);
 }
 
 void

@@ -82,6 +82,7 @@ struct announce_wait {
 struct discovery {
 	struct supervisor *sup;
 	bool started;
+	char warned_of[ADDR_TEXT]; /* a container's own address; "": none yet */
 	struct ifaces ifaces;
 	struct ifaces_watch watch;
 	struct limit limit;
@@ -105,6 +106,9 @@ void discovery_bind(struct discovery *discovery);
 
 /* Clients can be served now: answer and announce. */
 void discovery_start(struct discovery *discovery);
+
+/* Another configuration is in force: say where we are now. */
+void discovery_reload(struct discovery *discovery);
 
 /* Say goodbye, and close. Nothing bound is fine. */
 void discovery_stop(struct discovery *discovery);

@@ -427,6 +427,7 @@ supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char
 	streams_reload(&sup->streams, new);
 	config_free(&old);
 	guides_changed(&sup->guides);
+	discovery_reload(&sup->discovery);
 	(void)malloc_trim(0); /* two lineups were there for a moment: give the machine its memory back */
 	log_event(LOG_INFO, "reload", "channels=%zu", new->lineup.count);
 	(void)notify_ready(sup->keep.notify);
