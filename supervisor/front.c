@@ -99,9 +99,7 @@ answer_status(const struct ask *ask)
 		views[i].guide_number = s->guide_number;
 		views[i].name = s->name;
 		views[i].target_ip = ips[i];
-		if (s->state != NULL)
-			views[i].rate_bits =
-			    (uint64_t)atomic_load_explicit(&s->state->figures.media_kbps, memory_order_relaxed) * 1000;
+		views[i].rate_bits = stream_rate_bits(s);
 	}
 	http_reply_blob(ask->conn, 200, TUNER_TYPE_JSON, NULL, tuner_status_json(views, (size_t)count));
 }

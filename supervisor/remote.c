@@ -50,10 +50,9 @@ show_tuner(void *arg, int n, struct getset_tuner *out)
 		out->client_port = addr_port(&c->conn.peer);
 	}
 	out->client_ip = ip;
-	if (s->state != NULL) {
-		out->rate_bits = (uint64_t)atomic_load_explicit(&s->state->figures.media_kbps, memory_order_relaxed) * 1000;
+	out->rate_bits = stream_rate_bits(s);
+	if (s->state != NULL)
 		out->lost = atomic_load_explicit(&s->state->figures.segments_lost, memory_order_relaxed);
-	}
 }
 
 /* The one that everybody finds at this address: the others' variables can't be asked for over one port. */

@@ -1093,6 +1093,18 @@ stream_viewer(const struct stream *s)
 	return NULL;
 }
 
+uint64_t
+stream_rate_bits(const struct stream *s)
+{
+	uint64_t kbps = s->state == NULL ? 0 : atomic_load_explicit(&s->state->figures.media_kbps, memory_order_relaxed);
+	const struct client *c = stream_viewer(s);
+	double seconds = c == NULL || c->served_at == 0 ? 0 : ev_now(s->streams->loop) - c->served_at;
+
+	if (kbps != 0 || c == NULL)
+		return kbps * 1000;
+	return (uint64_t)((double)PB_MIN(client_bytes(c), UINT64_C(1) << 48) * 8 / PB_MAX(seconds, 1.0));
+}
+
 const struct stream *
 streams_on_tuner(const struct streams *all, int tuner)
 {

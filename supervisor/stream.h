@@ -218,6 +218,9 @@ const struct stream *streams_on_tuner(const struct streams *streams, int tuner);
 /* The first client that is still there: not ended, nor has it closed its side. NULL: none. */
 const struct client *stream_viewer(const struct stream *stream);
 
+/* Bits a second of it: the media's, or what its viewer had on average as long as that is not known yet. */
+uint64_t stream_rate_bits(const struct stream *stream);
+
 const char *stream_state_name(const struct stream *stream);
 
 /*
