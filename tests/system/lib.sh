@@ -41,6 +41,7 @@ LC_ALL=C.UTF-8
 export LC_ALL
 unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY 2>/dev/null
 
+# PATIENCE: seconds for whatever is waited for. TIMES=1: say how long each sentence took.
 PATIENCE=${PATIENCE:-60}
 readonly top_srcdir=${top_srcdir:-$(cd "${0%/*}/../.." && pwd)}
 readonly top_builddir=${top_builddir:-$PWD}
@@ -79,6 +80,7 @@ close_sentence() {
 		failures=$((failures + 1))
 		show_evidence
 	fi
+	[ -z "${TIMES:-}" ] || say "$(($(date +%s%N) / 1000000 - sentence_ms)) ms"
 	sentence="" sentence_bad="" sentence_skip=""
 }
 
@@ -86,6 +88,7 @@ close_sentence() {
 it() {
 	close_sentence
 	sentence=$1
+	[ -z "${TIMES:-}" ] || sentence_ms=$(($(date +%s%N) / 1000000))
 }
 
 # fail WHY: the sentence is not true. The test goes on: what comes later may say why.

@@ -40,8 +40,10 @@ tests_system_hostile_SOURCES = tests/system/hostile.c
 tests_system_hostile_LDADD = libbase.a $(EV_LIBS) $(BSD_LIBS)
 
 # Who looks for tuners: with raw packets, and with HDHomeRun's own library where there is one.
-check_PROGRAMS += tests/system/finder
+check_PROGRAMS += tests/system/finder tests/system/discover2
 tests_system_finder_SOURCES = tests/system/finder.c
+tests_system_discover2_SOURCES = tests/system/discover2.c
+tests_system_discover2_LDADD = $(ZLIB_LIBS)
 if HAVE_LIBHDHOMERUN
 check_PROGRAMS += tests/system/hdfind
 endif
@@ -57,6 +59,7 @@ SYSTEM_TESTS += tests/system/testcard.sh
 SYSTEM_TESTS += tests/system/http.sh
 SYSTEM_TESTS += tests/system/discovery.sh
 SYSTEM_TESTS += tests/system/servers.sh
+SYSTEM_TESTS += tests/system/tuners.sh
 SYSTEM_TESTS += tests/system/share.sh
 SYSTEM_TESTS += tests/system/slots.sh
 SYSTEM_TESTS += tests/system/config.sh
