@@ -10,3 +10,7 @@ noinst_PROGRAMS += tests/bench/guide
 tests_bench_guide_CPPFLAGS = $(AM_CPPFLAGS) $(EXPAT_CFLAGS)
 tests_bench_guide_SOURCES = tests/bench/guide.c
 tests_bench_guide_LDADD = $(GUIDE_LIBS)
+
+# A viewer who leaves, and measures: a system test has it too.
+noinst_PROGRAMS += tests/bench/closer
+tests_bench_closer_SOURCES = tests/bench/closer.c
