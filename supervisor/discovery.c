@@ -385,6 +385,7 @@ on_datagram(struct ev_loop *loop, ev_io *io, int events)
 			d->stats.broken++;
 		else if (discovery_admits(d, &from.peer, from.iface)) {
 			mend_local(d, &from);
+			meant_note(&d->meant, &from.peer, request.id, (double)monotonic_ns() / 1e9);
 			answer_units(d, io->fd, &request, &from);
 		}
 	}

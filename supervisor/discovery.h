@@ -31,6 +31,7 @@
 #include "supervisor/ifaces.h"
 #include "supervisor/limit.h"
 #include "supervisor/listen.h"
+#include "supervisor/meant.h"
 #include "supervisor/packet.h"
 #include "supervisor/ssdp.h"
 #include "supervisor/units.h"
@@ -66,6 +67,7 @@ struct discovery_from {
 
 struct remote_conn {
 	struct discovery *discovery;
+	size_t unit; /* whose variables it asks for */
 	ev_io io; /* fd -1: free */
 	ev_timer idle;
 	uint8_t bytes[PACKET_MAX];
@@ -86,6 +88,7 @@ struct discovery {
 	struct ifaces ifaces;
 	struct ifaces_watch watch;
 	struct limit limit;
+	struct meant meant;
 	struct discovery_stats stats;
 	ev_io udp[2]; /* IPv4, IPv6; fd -1: none */
 	int tcp[2];   /* likewise; until remote_start() */

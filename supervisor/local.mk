@@ -13,6 +13,7 @@ libsupervisor_a_SOURCES = \
 	supervisor/http.h supervisor/http.c \
 	supervisor/ifaces.h supervisor/ifaces.c \
 	supervisor/limit.h supervisor/limit.c \
+	supervisor/meant.h supervisor/meant.c \
 	supervisor/lineups.c \
 	supervisor/keep.h supervisor/keep.c \
 	supervisor/listen.h supervisor/listen.c \

@@ -5,6 +5,9 @@
  * reply in one read. Who doesn't read its answers is closed, as is who sends
  * what is no frame. When all places are taken the one that was silent
  * longest makes room: a client opens another connection by itself.
+ *
+ * Of several devices it is the one that the client searched for by its id a
+ * moment before (meant.h), else the first.
  */
 #include "supervisor/discovery.h"
 
@@ -33,8 +36,9 @@ static void
 show_tuner(void *arg, int n, struct getset_tuner *out)
 {
 	static char ip[ADDR_TEXT];
-	const struct supervisor *sup = arg;
-	const struct stream *s = streams_on_tuner(&sup->streams, sup->units.at[0].first + n);
+	const struct remote_conn *conn = arg;
+	const struct supervisor *sup = conn->discovery->sup;
+	const struct stream *s = streams_on_tuner(&sup->streams, sup->units.at[conn->unit].first + n);
 	const struct client *c;
 
 	*out = (struct getset_tuner){ .busy = s != NULL };
@@ -55,17 +59,19 @@ show_tuner(void *arg, int n, struct getset_tuner *out)
 		out->lost = atomic_load_explicit(&s->state->figures.segments_lost, memory_order_relaxed);
 }
 
-/* The one that everybody finds at this address: the others' variables can't be asked for over one port. */
 static void
-show_device(struct getset_device *out, struct supervisor *sup)
+show_device(struct getset_device *out, struct remote_conn *conn)
 {
+	struct supervisor *sup = conn->discovery->sup;
+	const struct unit *unit = &sup->units.at[conn->unit];
+
 	*out = (struct getset_device){
-		.tuner_count = sup->config->tuner.tuner_count,
+		.tuner_count = unit->config != NULL ? unit->config->tuner_count : 0, /* its section is gone */
 		.memory_bytes = streams_memory(&sup->streams),
 		.turn_ms = sup->turn.max_ms,
 		.streams = sup->streams.count,
 		.tuner = show_tuner,
-		.arg = sup,
+		.arg = conn,
 	};
 }
 
@@ -84,7 +90,7 @@ conn_answer(struct remote_conn *conn, const struct packet *packet)
 		d->stats.broken++;
 		return false; /* a firmware upgrade, or what is none of ours */
 	}
-	show_device(&device, d->sup);
+	show_device(&device, conn);
 	len = getset_answer(&w, err == 0 ? &request : NULL, &device);
 	d->stats.variables++;
 	return send(conn->io.fd, w.bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len;
@@ -150,6 +156,18 @@ place(struct discovery *d)
 	return oldest;
 }
 
+/* The number of the unit that it searched for. */
+static size_t
+unit_meant(const struct discovery *d, const struct addr *peer)
+{
+	uint32_t id = meant_id(&d->meant, peer, (double)monotonic_ns() / 1e9);
+
+	for (size_t i = 0; i < d->sup->units.count; i++)
+		if (d->sup->units.at[i].device.id == id)
+			return i;
+	return 0;
+}
+
 static void
 on_connection(void *arg, int fd, const struct addr *peer)
 {
@@ -165,6 +183,7 @@ on_connection(void *arg, int fd, const struct addr *peer)
 	conn = place(d);
 	memset(conn, 0, sizeof(*conn));
 	conn->discovery = d;
+	conn->unit = unit_meant(d, peer);
 	conn->turn = ++d->turn;
 	ev_io_init(&conn->io, on_readable, fd, EV_READ);
 	conn->io.data = conn;

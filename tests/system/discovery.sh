@@ -310,6 +310,12 @@ others+=($!)
 bridge wait '.streams[] | .channel == "7" and .state == "live"'
 equal "kids' tuner" "$(document :5005/status.json | jq -r '.[0].VctNumber')" 7
 equal "main's tuners" "$(document /status.json | jq -c '[.[].VctNumber]')" '[null,null]'
+if command -v hdhomerun_config >/dev/null; then
+	equal "kids', by its id" "$(on one hdhomerun_config "$kids" get /tuner0/vchannel)" 7
+	equal "its second tuner" "$(on one hdhomerun_config "$kids" get /tuner1/vchannel)" "ERROR: unknown getset variable"
+	equal "main's, by its id" "$(on one hdhomerun_config 105902DB get /tuner0/vchannel)" none
+	equal "by address" "$(on one hdhomerun_config 192.0.2.1 get /tuner1/vchannel)" none
+fi
 equal "numbers" "$(bridge status '[.supervisor.devices[] | [.tuner, .channels, .tuners.busy]] | tojson')" \
     '[["",2,0],["kids",1,1],["hall",3,0]]'
 

@@ -11,6 +11,7 @@
 #include "supervisor/discover.h"
 #include "supervisor/getset.h"
 #include "supervisor/limit.h"
+#include "supervisor/meant.h"
 #include "supervisor/packet.h"
 #include "supervisor/units.h"
 
@@ -452,6 +453,37 @@ END_TEST
  * Which tuner is asked
  */
 
+START_TEST(a_connection_is_about_what_its_host_searched_for_a_moment_ago)
+{
+	static struct meant meant;
+	struct addr one = asker(1), two = asker(2), far = { .sa.any.sa_family = AF_UNSPEC };
+
+	ck_assert_uint_eq(meant_id(&meant, &one, 1.0), PACKET_ANY);
+	meant_note(&meant, &one, 0x105902db, 1.0);
+	meant_note(&meant, &two, 0x10555217, 1.0);
+	one.sa.v4.sin_port = 1234; /* another socket */
+	ck_assert_uint_eq(meant_id(&meant, &one, 2.0), 0x105902db);
+	ck_assert_uint_eq(meant_id(&meant, &two, 2.0), 0x10555217);
+	ck_assert_uint_eq(meant_id(&meant, &far, 2.0), PACKET_ANY);
+	meant_note(&meant, &one, PACKET_ANY, 3.0);
+	ck_assert_uint_eq(meant_id(&meant, &one, 3.0), PACKET_ANY);
+	ck_assert_uint_eq(meant_id(&meant, &two, 1.0 + MEANT_S), 0x10555217);
+	ck_assert_uint_eq(meant_id(&meant, &two, 1.1 + MEANT_S), PACKET_ANY);
+	/* Many push out the oldest, and nobody else. */
+	for (unsigned i = 0; i < MEANT_ASKERS - 1; i++) {
+		struct addr other = asker(100 + i);
+
+		meant_note(&meant, &other, 100 + i, 4.0 + i / 100.0);
+	}
+	ck_assert_uint_eq(meant_id(&meant, &two, 5.0), PACKET_ANY);
+	for (unsigned i = 0; i < MEANT_ASKERS - 1; i++) {
+		struct addr other = asker(100 + i);
+
+		ck_assert_uint_eq(meant_id(&meant, &other, 5.0), 100 + i);
+	}
+}
+END_TEST
+
 START_TEST(each_unit_has_its_part_of_the_lineup_and_is_found_by_port_or_path)
 {
 	static struct channel channels[] = {
@@ -607,6 +639,7 @@ main(void)
 	tcase_add_test(tc, a_name_that_is_none_is_answered_as_malformed);
 	tcase_add_test(tc, one_asker_has_eight_answers_a_second_for_ever_and_a_flood_has_few_more);
 	tcase_add_test(tc, many_askers_have_a_bucket_each_and_the_oldest_makes_room);
+	tcase_add_test(tc, a_connection_is_about_what_its_host_searched_for_a_moment_ago);
 	tcase_add_test(tc, each_unit_has_its_part_of_the_lineup_and_is_found_by_port_or_path);
 	tcase_add_test(tc, a_lineup_that_is_too_long_or_empty_is_said_once_until_it_is_otherwise);
 	suite_add_tcase(suite, tc);
