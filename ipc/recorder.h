@@ -60,7 +60,7 @@ struct recorder_second {
 	uint32_t quality; /* enum state_quality */
 	uint32_t source; /* 0: url, n: backup n */
 	uint32_t http_status; /* of the last answer */
-	uint32_t filler; /* 1: what is released is filler */
+	uint32_t filler; /* 1: filler went out */
 	uint32_t clients; /* all of them */
 	uint32_t listed; /* of those, in `worst` */
 	struct recorder_client worst[RECORDER_CLIENTS];

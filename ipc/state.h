@@ -99,6 +99,10 @@ enum state_filler {
 	STATE_FILLING = 2,
 };
 
+enum state_filling { FILLING_NO = 0, FILLING_PICTURE, FILLING_SLATE };
+
+enum state_dry { DRY_VIDEO = 1, DRY_AUDIO = 2 };
+
 struct state_snapshot {
 	uint64_t head; /* bytes that exist */
 	int64_t head_pcr_27m;
@@ -151,6 +155,8 @@ struct state_figures {
 	_Atomic uint32_t learned_ms; /* the reserve that outages taught; 0: none did */
 	_Atomic uint32_t fillers;   /* times that the reserve was spent and filler began */
 	_Atomic uint64_t filler_ms; /* of it, so far */
+	_Atomic uint32_t filling;   /* enum state_filling: what is at the stream's end now */
+	_Atomic uint32_t dry;       /* enum state_dry, bits: streams that dried up alone, and are filled */
 };
 
 /*

@@ -63,6 +63,15 @@ tenths(double v)
 	return (double)(int64_t)(v * 10.0 + 0.5) / 10.0;
 }
 
+/* What stands in for media that does not come; null: media comes. */
+static json_t *
+filling(uint32_t what)
+{
+	static const char *const names[] = { [FILLING_PICTURE] = "picture", [FILLING_SLATE] = "slate" };
+
+	return what < NITEMS(names) && names[what] != NULL ? json_string(names[what]) : json_null();
+}
+
 static json_t *
 percent(uint32_t permille)
 {
@@ -170,6 +179,7 @@ upstream_object(const struct stream *s)
 	json_object_set_new(o, "segments_lost", number(figure(&f->segments_lost)));
 	json_object_set_new(o, "splices", number(figure(&f->splices)));
 	json_object_set_new(o, "underruns", number(figure(&f->underruns)));
+	json_object_set_new(o, "filler", filling(figure32(&f->filling)));
 	json_object_set_new(o, "fillers", number(figure32(&f->fillers)));
 	json_object_set_new(o, "filler_s", json_real((double)figure(&f->filler_ms) / 1e3));
 	json_object_set_new(o, "target_s", json_real((double)figure32(&f->target_ms) / 1e3));

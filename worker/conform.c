@@ -277,6 +277,12 @@ conform_take(struct conform *c, struct conform_output *out)
 }
 
 void
+conform_give_back(struct conform *c)
+{
+	c->given = false;
+}
+
+void
 conform_save(const struct conform *c, struct conform_snapshot *to)
 {
 	bool started = interleave_started(&c->interleave);

@@ -158,6 +158,9 @@ bool conform_filled(const struct conform *c);
 /* Is there output? Gives it, once. Calls to begin, feed, end and fill take it back, and the end of ready. */
 bool conform_take(struct conform *c, struct conform_output *out);
 
+/* What was just taken could not be kept: the next conform_take() gives it once more, with what follows it. */
+void conform_give_back(struct conform *c);
+
 /* Describe where the stream stands behind all that conform_take() gave. Take first. */
 void conform_save(const struct conform *c, struct conform_snapshot *to);
 

@@ -90,6 +90,7 @@ struct line {
 	/* Loop times of a tune's way to its picture; 0: not yet. */
 	ev_tstamp opened_at, playlist_at, segment_at;
 	bool phases_said;
+	bool owes;              /* it was said that the spool is full */
 };
 
 static void examine_begin(struct line *l);
@@ -123,6 +124,20 @@ watch_filler(struct line *l, int64_t now)
 	l->filler_ns = 0;
 }
 
+/* The machine has no memory for the spool: an operator has to know, once. */
+static void
+watch_owed(struct line *l)
+{
+	bool owes = writer_owes(l->writer);
+
+	if (owes == l->owes)
+		return;
+	l->owes = owes;
+	log_event(owes ? LOG_ERR : LOG_INFO, owes ? "spool.full" : "spool.again", "channel=%s why=\"%s\"",
+	    l->tune.guide_number, owes ? "the machine or the cgroup has no memory for what came; it waits" :
+	    "what waited was written");
+}
+
 static void
 line_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -137,6 +152,7 @@ line_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	if (writer_tick(l->writer, now, l->ops->hold_at(l->arg)))
 		l->ops->released(l->arg);
 	watch_filler(l, now);
+	watch_owed(l);
 	if (writer_room(l->writer)) {
 		prefetch_resume(l->prefetch);
 		source_resume(l->source);

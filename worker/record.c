@@ -118,6 +118,7 @@ record_second(struct record *r)
 	s.segments = added32(&r->before.segments, load64(&f->segments));
 	s.segments_lost = added32(&r->before.segments_lost, load64(&f->segments_lost));
 	s.splices = added32(&r->before.splices, load64(&f->splices));
+	s.filler = added(&r->before.filler_ms, load64(&f->filler_ms)) > 0;
 	s.underruns = added32(&r->before.underruns, load64(&f->underruns));
 	s.latency_ms = load32(&f->latency_ms);
 	s.throughput_kbps = load32(&f->throughput_kbps);
@@ -164,6 +165,7 @@ record_start(struct record *r, struct ev_loop *loop, struct state *state)
 	r->before.segments_lost = load64(&f->segments_lost);
 	r->before.splices = load64(&f->splices);
 	r->before.underruns = load64(&f->underruns);
+	r->before.filler_ms = load64(&f->filler_ms);
 	r->before.released = load64(&state->released);
 	log_tap(on_event, state);
 	ev_timer_init(&r->second, on_second, 1., 1.);

@@ -24,7 +24,7 @@ struct record {
 	uint32_t slots; /* no client has a slot from this one on */
 	struct {
 		uint64_t upstream_bytes, released, requests, retries, errors, segments, segments_lost, splices,
-		    underruns;
+		    underruns, filler_ms;
 	} before;
 	struct record_client {
 		uint64_t client;

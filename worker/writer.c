@@ -45,6 +45,7 @@ struct writer {
 	int64_t reclaimed_ns, kbps_ns, fed_ns;
 	uint64_t kbps_bytes;
 	bool media, finished;
+	bool owed;          /* conform still has what the spool could not take */
 	bool had_reserve;   /* since the last filler: then a clock that passes the head is news */
 	bool filling;
 	int64_t level_ns;   /* when the stream last was not in need of filler */
@@ -164,18 +165,30 @@ commit(struct writer *w, const struct conform_output *out)
 	state_commit(w->state);
 }
 
+/*
+ * What conform has ready, written behind the head but not committed. Where
+ * the machine has no memory for it, it stays conform's: a hole would be in
+ * the stream for ever, memory comes back.
+ */
+static bool
+take(struct writer *w, struct conform_output *out)
+{
+	if (!conform_take(w->conform, out))
+		return false;
+	w->owed = spool_write(w->spool_fd, w->head, out->data, out->len) != 0;
+	if (w->owed)
+		conform_give_back(w->conform);
+	return !w->owed;
+}
+
 /* Append what conform has ready. The first of it goes out at once: a zap waits for no tick. */
-static int
+static void
 append(struct writer *w, int64_t now_ns)
 {
 	struct conform_output out;
-	int err;
 
-	if (!conform_take(w->conform, &out))
-		return 0;
-	err = spool_write(w->spool_fd, w->head, out.data, out.len);
-	if (err != 0)
-		return err;
+	if (!take(w, &out))
+		return;
 	if (w->filling && !conform_filled(w->conform)) { /* media again */
 		w->filling = false;
 		conform_fill_forget(w->conform);
@@ -187,7 +200,6 @@ append(struct writer *w, int64_t now_ns)
 		(void)writer_tick(w, now_ns, UINT64_MAX);
 		w->ops->media(w->arg);
 	}
-	return 0;
 }
 
 /* In the middle of a feed: what waits for its turn in there needs no more memory than it must. */
@@ -196,7 +208,8 @@ on_ready(void *arg)
 {
 	struct writer *w = arg;
 
-	return append(w, w->fed_ns);
+	append(w, w->fed_ns);
+	return 0;
 }
 
 void
@@ -205,7 +218,7 @@ writer_pass(struct writer *w, const struct state_upstream *upstream)
 	struct conform_output nothing = { 0 };
 
 	w->upstream = *upstream;
-	if (w->media)
+	if (w->media && !w->owed)
 		commit(w, &nothing);
 }
 
@@ -218,23 +231,23 @@ writer_begin(struct writer *w, const struct conform_input *input)
 int
 writer_feed(struct writer *w, const void *buf, size_t len, int64_t now_ns)
 {
-	int err, err2;
+	int err;
 
 	w->fed_ns = now_ns;
 	err = conform_feed(w->conform, buf, len);
-	err2 = append(w, now_ns);
-	return err != 0 ? err : err2;
+	append(w, now_ns);
+	return err;
 }
 
 int
 writer_end(struct writer *w, bool truncated, int64_t now_ns)
 {
-	int err, err2;
+	int err;
 
 	w->fed_ns = now_ns;
 	err = conform_end(w->conform, truncated);
-	err2 = append(w, now_ns);
-	return err != 0 ? err : err2;
+	append(w, now_ns);
+	return err;
 }
 
 uint32_t
@@ -255,6 +268,8 @@ writer_room(const struct writer *w)
 {
 	int64_t reserve_27m = w->head_pcr_27m - w->pace.position_27m;
 
+	if (w->owed)
+		return false;
 	if (!w->media)
 		return true;
 	return reserve_27m / PCR_PER_MS < (int64_t)w->settings.reserve_max_ms &&
@@ -378,7 +393,7 @@ fill(struct writer *w, int64_t now_ns)
 		atomic_fetch_add(&w->state->figures.fillers, 1);
 	w->filling = true;
 	w->had_reserve = false;
-	if (!conform_take(w->conform, &out) || spool_write(w->spool_fd, w->head, out.data, out.len) != 0)
+	if (!take(w, &out))
 		return;
 	commit(w, &out);
 	atomic_fetch_add(&w->state->figures.filler_ms, (uint64_t)((w->head_pcr_27m - head_27m) / PCR_PER_MS));
@@ -390,10 +405,12 @@ writer_tick(struct writer *w, int64_t now_ns, uint64_t hold_at)
 {
 	uint64_t released;
 
+	if (w->owed)
+		append(w, now_ns);
 	if (!w->media)
 		return false;
 	released = pace_release(&w->pace, w->state, w->marks, w->head, w->head_pcr_27m, w->released, now_ns);
-	if (in_need(w, now_ns)) {
+	if (!w->owed && in_need(w, now_ns)) {
 		fill(w, now_ns);
 		released = pace_release(&w->pace, w->state, w->marks, w->head, w->head_pcr_27m, w->released, now_ns);
 	}
@@ -403,6 +420,7 @@ writer_tick(struct writer *w, int64_t now_ns, uint64_t hold_at)
 		measure(w, now_ns);
 	}
 	atomic_store(&w->state->figures.underruns, w->pace.stalls);
+	atomic_store(&w->state->figures.filling, w->filling ? FILLING_PICTURE : FILLING_NO);
 	if (released == w->released)
 		return false;
 	w->released = released;
@@ -455,6 +473,12 @@ bool
 writer_filling(const struct writer *w)
 {
 	return w->filling;
+}
+
+bool
+writer_owes(const struct writer *w)
+{
+	return w->owed;
 }
 
 bool

@@ -61,7 +61,7 @@ void writer_begin(struct writer *writer, const struct conform_input *input);
 int writer_feed(struct writer *writer, const void *buf, size_t len, int64_t now_ns);
 int writer_end(struct writer *writer, bool truncated, int64_t now_ns);
 
-/* May more be fed? No, while the reserve is at its bound. */
+/* May more be fed? No, while the reserve is at its bound, or the spool could not take what came before. */
 bool writer_room(const struct writer *writer);
 
 /*
@@ -89,6 +89,9 @@ bool writer_dry(const struct writer *writer);
 
 /* Filler goes out: the reserve is spent, and no key frame came yet. */
 bool writer_filling(const struct writer *writer);
+
+/* The machine has no memory for the spool: what came waits, and is tried again with each tick. */
+bool writer_owes(const struct writer *writer);
 
 uint32_t writer_reserve_ms(const struct writer *writer);
 uint64_t writer_released_ms(const struct writer *writer);

@@ -34,6 +34,11 @@ tests_system_provider_LDADD = $(ORIGIN_LIBS)
 check_PROGRAMS += tests/system/same
 tests_system_same_SOURCES = tests/system/same.c
 
+# Frames of silence, for a decoder to judge.
+check_PROGRAMS += tests/system/quiet
+tests_system_quiet_SOURCES = tests/system/quiet.c
+tests_system_quiet_LDADD = libworker.a libbase.a
+
 # Clients that do what no client should.
 check_PROGRAMS += tests/system/hostile
 tests_system_hostile_SOURCES = tests/system/hostile.c
@@ -69,6 +74,7 @@ SYSTEM_TESTS += tests/system/ctl.sh
 SYSTEM_TESTS += tests/system/sources.sh
 SYSTEM_TESTS += tests/system/faults.sh
 SYSTEM_TESTS += tests/system/filler.sh
+SYSTEM_TESTS += tests/system/silence.sh
 SYSTEM_TESTS += tests/system/step.sh
 SYSTEM_TESTS += tests/system/failover.sh
 SYSTEM_TESTS += tests/system/bad-input.sh
