@@ -214,9 +214,15 @@ struct msg_drop {
 	uint32_t slot, spare;
 };
 
+enum msg_failed_why {
+	FAILED_SOURCE = 0, /* there is no media, and will be none */
+	FAILED_CODEC,      /* there is, but of other codecs than the running stream's: a new tune can have it */
+	FAILED_WHYS
+};
+
 struct msg_failed {
 	uint32_t code; /* 805, 806 or 807: the X-HDHomeRun-Error of the tunes that wait */
-	uint32_t spare;
+	uint32_t why;  /* enum msg_failed_why */
 	char reason[MSG_REASON_MAX]; /* for the log; URLs in it are redacted */
 };
 

@@ -45,6 +45,7 @@ enum what {
 	RANGE_OTHER,
 	CLOCK_STANDS,
 	NO_VIDEO,
+	NO_AUDIO,
 	REPEAT,
 	NARROW,
 };
@@ -84,6 +85,7 @@ static const struct {
 	[RANGE_OTHER] = { "range-other", 0, FAULT_SEGMENT },
 	[CLOCK_STANDS] = { "clock-stands", 0, FAULT_SEGMENT },
 	[NO_VIDEO] = { "no-video", 0, FAULT_SEGMENT },
+	[NO_AUDIO] = { "no-audio", 0, FAULT_SEGMENT },
 	[REPEAT] = { "repeat", 0, FAULT_SEGMENT },
 	[NARROW] = { "narrow", -1, ANSWERS },
 };
@@ -410,6 +412,9 @@ apply(const struct rule *rule, struct fault_plan *plan)
 		break;
 	case NO_VIDEO:
 		plan->no_video = true;
+		break;
+	case NO_AUDIO:
+		plan->no_audio = true;
 		break;
 	case REPEAT:
 		plan->repeat_at = rule->since;

@@ -63,6 +63,7 @@ struct fault_plan {
 	bool range_ignored;   /* 200 and all of it */
 	bool clock_stands;    /* a segment's PCRs are all the same, for ever */
 	bool no_video;        /* its packets of video are stuffing */
+	bool no_audio;        /* ...of audio */
 	double repeat_at;     /* the segment that was newest then, instead; 0: no */
 	uint32_t retry_after_s; /* said with `status`; 0: no */
 	bool range_other;     /* 206 of an object of another length */

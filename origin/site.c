@@ -390,6 +390,8 @@ answer_channel(struct site *site, const struct http_ask *ask, struct live_target
 			spoil_clock(a->body, a->len);
 		if (err == 0 && !channel->aes && a->plan.no_video)
 			spoil_video(a->body, a->len);
+		if (err == 0 && !channel->aes && a->plan.no_audio)
+			spoil_audio(a->body, a->len);
 		break;
 	case LIVE_KEY:
 		a->type = "application/octet-stream";

@@ -3,6 +3,7 @@
  */
 #include "origin/spoil.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/ts.h"
@@ -25,24 +26,31 @@ spoil_clock(uint8_t *ts, size_t len)
 			memcpy(p + 6, pcr, sizeof(pcr));
 }
 
-/* The PID on which a PES of video begins; NULL_PID when there is none. ISO 13818-1 table 2-22. */
+/* Is it the stream_id of video, or of audio? ISO 13818-1 table 2-22; 0xbd: AC-3 and its like. */
+static bool
+is_id(uint8_t id, bool audio)
+{
+	return audio ? (id & 0xe0) == 0xc0 || id == 0xbd : (id & 0xf0) == 0xe0;
+}
+
+/* The PID on which such a PES begins; NULL_PID when there is none. */
 static uint16_t
-video_pid(const uint8_t *ts, size_t len)
+pes_pid(const uint8_t *ts, size_t len, bool audio)
 {
 	for (const uint8_t *p = ts; p + TS_PACKET <= ts + len; p += TS_PACKET) {
 		size_t at = 4 + ((p[3] & 0x20) != 0 ? 1 + (size_t)p[4] : 0);
 
 		if (p[0] == TS_SYNC && (p[1] & 0x40) != 0 && at + 4 <= TS_PACKET && p[at] == 0 && p[at + 1] == 0 &&
-		    p[at + 2] == 1 && (p[at + 3] & 0xf0) == 0xe0)
+		    p[at + 2] == 1 && is_id(p[at + 3], audio))
 			return pid_of(p);
 	}
 	return NULL_PID;
 }
 
-void
-spoil_video(uint8_t *ts, size_t len)
+static void
+stuff(uint8_t *ts, size_t len, bool audio)
 {
-	uint16_t pid = video_pid(ts, len);
+	uint16_t pid = pes_pid(ts, len, audio);
 
 	if (pid == NULL_PID)
 		return;
@@ -54,4 +62,16 @@ spoil_video(uint8_t *ts, size_t len)
 			p[2] = NULL_PID & 0xff;
 			p[3] = 0x10;
 		}
+}
+
+void
+spoil_video(uint8_t *ts, size_t len)
+{
+	stuff(ts, len, false);
+}
+
+void
+spoil_audio(uint8_t *ts, size_t len)
+{
+	stuff(ts, len, true);
 }

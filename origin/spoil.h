@@ -16,4 +16,7 @@ void spoil_clock(uint8_t *ts, size_t len);
 /* Packets of the PID that carries video become null packets. */
 void spoil_video(uint8_t *ts, size_t len);
 
+/* ...and those of the PID that carries audio. */
+void spoil_audio(uint8_t *ts, size_t len);
+
 #endif

@@ -63,6 +63,19 @@ tenths(double v)
 	return (double)(int64_t)(v * 10.0 + 0.5) / 10.0;
 }
 
+/* The streams that dried up alone. */
+static json_t *
+dry_streams(uint32_t dry)
+{
+	json_t *list = json_array();
+
+	if (dry & DRY_VIDEO)
+		json_array_append_new(list, json_string("video"));
+	if (dry & DRY_AUDIO)
+		json_array_append_new(list, json_string("audio"));
+	return list;
+}
+
 /* What stands in for media that does not come; null: media comes. */
 static json_t *
 filling(uint32_t what)
@@ -180,6 +193,7 @@ upstream_object(const struct stream *s)
 	json_object_set_new(o, "splices", number(figure(&f->splices)));
 	json_object_set_new(o, "underruns", number(figure(&f->underruns)));
 	json_object_set_new(o, "filler", filling(figure32(&f->filling)));
+	json_object_set_new(o, "dry", dry_streams(figure32(&f->dry)));
 	json_object_set_new(o, "fillers", number(figure32(&f->fillers)));
 	json_object_set_new(o, "filler_s", json_real((double)figure(&f->filler_ms) / 1e3));
 	json_object_set_new(o, "target_s", json_real((double)figure32(&f->target_ms) / 1e3));

@@ -491,14 +491,15 @@ on_media(struct worker *w)
 }
 
 static void
-on_failed(struct worker *w, unsigned code, const char *reason)
+on_failed(struct worker *w, unsigned code, enum msg_failed_why of, const char *reason)
 {
 	struct stream *s = w->user;
+	bool unlike = of == FAILED_CODEC;
 
 	if (s->state_now == STREAM_ENDING || s->streams->closing)
 		return;
 	s->streams->failed++;
-	if (s->renewed && stream_watchers(s) > 0) {
+	if (s->renewed && stream_watchers(s) > 0 && !unlike) {
 		/* They were served before: they wait for as long as it takes. */
 		log_event(LOG_WARNING, "stream.failed", "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"", s->guide_number,
 		    s->number, code, reason);
@@ -507,7 +508,8 @@ on_failed(struct worker *w, unsigned code, const char *reason)
 	}
 	log_event(stream_watchers(s) > 0 ? LOG_ERR : LOG_WARNING, "stream.failed", "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"",
 	    s->guide_number, s->number, code, reason);
-	stream_end(s, "source-failed", (int)code);
+	/* Who tunes again gets a stream of those codecs (design/architecture.md, "What may never change"). */
+	stream_end(s, unlike ? "codec-change" : "source-failed", (int)code);
 }
 
 static void

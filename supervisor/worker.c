@@ -213,11 +213,13 @@ on_failed(struct worker *w, const struct msg *m)
 	struct msg_failed failed;
 
 	memcpy(&failed, m->data, sizeof(failed));
+	if (failed.why >= FAILED_WHYS)
+		return worker_distrust(w, "failed: why=%u", (unsigned)failed.why);
 	if (failed.code < 805 || failed.code > 807)
 		return worker_distrust(w, "failed: code=%u", (unsigned)failed.code);
 	msg_text(failed.reason, sizeof(failed.reason));
 	if (w->state != W_STOPPING && w->calls != NULL)
-		w->calls->failed(w, failed.code, failed.reason);
+		w->calls->failed(w, failed.code, (enum msg_failed_why)failed.why, failed.reason);
 	return 0;
 }
 

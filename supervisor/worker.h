@@ -42,7 +42,7 @@ struct workers;
 /* What a stream hears of its worker. `died` is the last: the process is waited for. */
 struct worker_calls {
 	void (*media)(struct worker *worker);
-	void (*failed)(struct worker *worker, unsigned code, const char *reason);
+	void (*failed)(struct worker *worker, unsigned code, enum msg_failed_why why, const char *reason);
 	void (*client)(struct worker *worker, const struct msg_client_report *report);
 	void (*slot)(struct worker *worker, const struct msg_slot_want *want);
 	void (*limit)(struct worker *worker, const struct msg_limit_report *report);

@@ -165,6 +165,12 @@ on_ended(void *arg)
 }
 
 static void
+on_unlike(void *arg, const char *reason)
+{
+	on_failed(arg, 806, reason);
+}
+
+static void
 on_output_end(void *arg, int err)
 {
 	struct alone *a = arg;
@@ -188,6 +194,7 @@ static const struct line_ops line_ops = {
 	.before_tail = on_before_tail,
 	.hold_at = on_hold_at,
 	.failed = on_failed,
+	.unlike = on_unlike,
 	.ended = on_ended,
 };
 

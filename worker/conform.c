@@ -30,6 +30,7 @@
 #include "worker/unit.h"
 
 #define SNAPSHOT_MAGIC UINT64_C(0x0003464e4f434250) /* "PBCONF", layout 3 */
+#define TEACH_90K 90000 /* of media, before it is asked again after a vain try */
 #define NO_PMT_PACKETS 40000 /* an endless source without a PMT: 7 MB say enough */
 
 struct arrival {
@@ -59,6 +60,7 @@ struct conform {
 	bool given; /* the output is the caller's until the next call */
 	struct filler filler;
 	bool filling; /* filler knows where it goes on */
+	int64_t vain_90k[ROLES]; /* nothing was learned there to fill a dry stream with; TS_NOTIME */
 	struct conform_stats stats;
 };
 
@@ -89,6 +91,29 @@ on_written(void *arg)
 	return err;
 }
 
+/* What makes the stream whole where one of its two dried up. */
+static int
+on_dry(void *arg, enum role role, int64_t until_90k)
+{
+	struct conform *c = arg;
+	struct tsmux *mux = &c->interleave.mux;
+	struct splice_track *t = &c->splice.s.track[role];
+	int err;
+
+	if (c->splice.s.filled) /* it is the filler of all that is being left behind */
+		return 0;
+	err = filler_alone(&c->filler, mux, role, t->end, until_90k);
+	if (err == PB_NO && c->options.teach != NULL &&
+	    (c->vain_90k[role] == TS_NOTIME || until_90k - c->vain_90k[role] >= TEACH_90K)) {
+		c->vain_90k[role] = until_90k;
+		c->options.teach(c->options.arg);
+		err = filler_alone(&c->filler, mux, role, t->end, until_90k);
+	}
+	if (err == 0 && role == ROLE_VIDEO) /* what comes leans on pictures that nobody saw */
+		splice_need_key(&c->splice);
+	return err == PB_ENOMEM ? err : 0;
+}
+
 int
 conform_new(struct conform **out, const struct conform_options *options)
 {
@@ -102,6 +127,8 @@ conform_new(struct conform **out, const struct conform_options *options)
 	if (c->options.first_dts_90k <= 0 || c->options.first_dts_90k > (int64_t)1 << 40)
 		c->options.first_dts_90k = CONFORM_FIRST_DTS_90K;
 	interleave_init(&c->interleave, &c->pool, c->options.ready != NULL ? on_written : NULL, c);
+	c->interleave.dry = on_dry;
+	c->vain_90k[ROLE_VIDEO] = c->vain_90k[ROLE_AUDIO] = TS_NOTIME;
 	demux_init(&c->demux, &c->pool, &c->interleave.mux.s, c->options.audio_lang, on_unit, c);
 	splice_init(&c->splice, &c->pool, &c->demux, &c->interleave, c->options.first_dts_90k);
 	c->base = arrival(c);
@@ -210,6 +237,17 @@ conform_fill_forget(struct conform *c)
 {
 	filler_clear(&c->filler);
 	c->filling = false;
+}
+
+unsigned
+conform_dry(const struct conform *c)
+{
+	unsigned dry = 0;
+
+	for (int r = 0; r < ROLES; r++)
+		if (c->interleave.is_dry[r] && c->interleave.mux.s.last_dts[r] == c->filler.last_90k[r])
+			dry |= 1u << r;
+	return dry;
 }
 
 bool
@@ -368,6 +406,12 @@ conform_stats(struct conform *c)
 		.audio = carried(c, ROLE_AUDIO),
 	};
 	return &c->stats;
+}
+
+bool
+conform_unlike(const struct conform *c)
+{
+	return c->demux.unlike;
 }
 
 const char *

@@ -53,6 +53,11 @@ struct conform_options {
 	 * may be called in it. 0 or an error, which is passed on. May be NULL.
 	 */
 	int (*ready)(void *arg);
+	/*
+	 * A listed stream dried up alone, and is to be filled while the other goes
+	 * on: teach it by conform_fill_learn(), now. NULL: it stays dry.
+	 */
+	void (*teach)(void *arg);
 	void *arg;
 };
 
@@ -152,6 +157,9 @@ bool conform_fill_learn(struct conform *c, const void *packets, size_t len);
 int conform_fill(struct conform *c, int64_t until_27m);
 void conform_fill_forget(struct conform *c);
 
+/* Bits (1 << role) of the streams that dried up alone, and whose place filler takes. */
+unsigned conform_dry(const struct conform *c);
+
 /* Does filler stand at the output's end? Also true after a load. */
 bool conform_filled(const struct conform *c);
 
@@ -174,6 +182,9 @@ int conform_load(struct conform *c, const struct conform_snapshot *from);
 
 /* Borrowed for as long as c lives. */
 const struct conform_stats *conform_stats(struct conform *c);
+
+/* Was this segment refused because its codecs are not those of the running stream? */
+bool conform_unlike(const struct conform *c);
 
 /* Why the last error, or why nothing came yet; for the operator. Never NULL. */
 const char *conform_reason(const struct conform *c);

@@ -74,7 +74,7 @@ has_stream(const struct demux *d)
 void
 demux_begin(struct demux *d, bool anew)
 {
-	d->has_pmt = d->foreign = false;
+	d->has_pmt = d->foreign = d->unlike = false;
 	d->scrambled = 0;
 	d->refused = 0;
 	snprintf(d->reason, sizeof(d->reason), "no PAT and PMT were found");
@@ -460,6 +460,7 @@ on_pmt(void *arg, const uint8_t *section, size_t len)
 	}
 	for (int r = 0; r < ROLES; r++)
 		if (otherwise[r]) {
+			d->unlike = true;
 			demux_refuse(d, PB_ENOSUP, "codec-change: the %s is no longer %s",
 			    r == ROLE_VIDEO ? "video" : "audio", es_name((enum es_codec)d->out->stream[r].codec));
 			return;

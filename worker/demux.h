@@ -94,6 +94,7 @@ struct demux {
 
 	/* Of this segment. */
 	bool has_pmt;
+	bool unlike;        /* refused: other codecs than what our PMT lists */
 	bool foreign;       /* it has a PMT, but nothing in it is carried */
 	bool shown[ROLES];  /* something of this stream came */
 	uint64_t scrambled; /* packets and units */

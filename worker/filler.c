@@ -151,22 +151,27 @@ filler_ready(const struct filler *f, const struct tsmux *mux)
 	return mux->s.stream[ROLE_VIDEO].listed ? f->picture != NULL : f->sound != NULL;
 }
 
+/* Where the first unit of role stands: behind all that went before, and not too late for the clock. */
+static int64_t
+first_90k(const struct filler *f, const struct tsmux *mux, enum role role, int64_t end_90k)
+{
+	const struct tsmux_state *s = &mux->s;
+	int64_t at = s->last_pcr_27m / 300 + LEAD_MIN_90K;
+
+	if (end_90k != TS_NOTIME)
+		at = PB_MAX(at, end_90k - (role == ROLE_VIDEO ? f->cts_90k : 0));
+	if (s->last_dts[role] != TS_NOTIME) /* silence goes on behind silence, whatever is known of its end */
+		at = PB_MAX(at, s->last_dts[role] +
+		    (role == ROLE_AUDIO && f->rate > 0 ? (int64_t)f->samples * MPEG_TICKS / f->rate : 1));
+	return at;
+}
+
 void
 filler_begin(struct filler *f, const struct tsmux *mux, const int64_t ends_90k[ROLES])
 {
-	const struct tsmux_state *s = &mux->s;
-	int64_t first = s->last_pcr_27m / 300 + LEAD_MIN_90K;
-
 	f->rest = 0;
-	for (int r = 0; r < ROLES; r++) {
-		int64_t at = first;
-
-		if (ends_90k[r] != TS_NOTIME)
-			at = PB_MAX(at, ends_90k[r] - (r == ROLE_VIDEO ? f->cts_90k : 0));
-		if (s->last_dts[r] != TS_NOTIME)
-			at = PB_MAX(at, s->last_dts[r] + 1);
-		f->next_90k[r] = at;
-	}
+	for (int r = 0; r < ROLES; r++)
+		f->next_90k[r] = first_90k(f, mux, (enum role)r, ends_90k[r]);
 }
 
 static void
@@ -181,32 +186,61 @@ step(struct filler *f, enum role role)
 	f->rest %= f->rate;
 }
 
+/* The next unit of role. 0, or as tsmux_put(). */
+static int
+put(struct filler *f, struct tsmux *mux, enum role role)
+{
+	bool picture = role == ROLE_VIDEO;
+	struct tsmux_unit u = { .role = role, .data = picture ? f->picture : f->sound,
+		.len = picture ? f->picture_len : f->sound_len };
+	int err;
+
+	u.dts_90k = u.pts_90k = u.floor_90k = f->next_90k[role];
+	if (picture)
+		u.pts_90k += f->cts_90k;
+	/* Without pictures there is a place to join every half second. */
+	u.key = picture || (!mux->s.stream[ROLE_VIDEO].listed && u.dts_90k - mux->s.last_key_90k >= PICTURE_90K);
+	err = tsmux_put(mux, &u);
+	if (err == 0)
+		f->last_90k[role] = u.dts_90k;
+	step(f, role);
+	return err;
+}
+
 int
 filler_make(struct filler *f, struct tsmux *mux, int64_t until_27m)
 {
 	int64_t until_90k = until_27m / 300 + LEAD_90K;
-	int err = 0;
 
 	for (;;) {
 		enum role role = ROLE_VIDEO;
-		struct tsmux_unit u = { .key = false };
+		int err;
 
 		if (f->picture == NULL || (f->sound != NULL && f->next_90k[ROLE_AUDIO] < f->next_90k[ROLE_VIDEO]))
 			role = ROLE_AUDIO;
 		if (f->next_90k[role] >= until_90k)
 			return 0;
-		u.role = role;
-		u.data = role == ROLE_VIDEO ? f->picture : f->sound;
-		u.len = role == ROLE_VIDEO ? f->picture_len : f->sound_len;
-		u.dts_90k = u.pts_90k = u.floor_90k = f->next_90k[role];
-		if (role == ROLE_VIDEO)
-			u.pts_90k += f->cts_90k;
-		/* Without pictures there is a place to join every half second. */
-		u.key = role == ROLE_VIDEO ||
-		    (!mux->s.stream[ROLE_VIDEO].listed && u.dts_90k - mux->s.last_key_90k >= PICTURE_90K);
-		err = tsmux_put(mux, &u);
+		err = put(f, mux, role);
 		if (err < 0 && err != PB_NO) /* too late for the clock: the next is not */
 			return err;
-		step(f, role);
 	}
+}
+
+int
+filler_alone(struct filler *f, struct tsmux *mux, enum role role, int64_t end_90k, int64_t until_90k)
+{
+	if ((role == ROLE_VIDEO ? f->picture : f->sound) == NULL)
+		return PB_NO;
+	if (f->last_90k[role] != mux->s.last_dts[role]) {
+		f->next_90k[role] = first_90k(f, mux, role, end_90k);
+		if (role == ROLE_AUDIO)
+			f->rest = 0;
+	}
+	while (f->next_90k[role] < until_90k) {
+		int err = put(f, mux, role);
+
+		if (err < 0 && err != PB_NO)
+			return err;
+	}
+	return 0;
 }

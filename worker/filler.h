@@ -35,6 +35,7 @@ struct filler {
 	unsigned samples, rate;
 	int64_t rest; /* of a tick, in 1 / rate */
 	int64_t next_90k[ROLES];
+	int64_t last_90k[ROLES]; /* DTS of its last unit: when it is the mux's, it goes on there */
 };
 
 /* Zero it to begin. */
@@ -58,5 +59,12 @@ void filler_begin(struct filler *f, const struct tsmux *mux, const int64_t ends_
  * further. 0, PB_ELIMIT, PB_ENOMEM.
  */
 int filler_make(struct filler *f, struct tsmux *mux, int64_t until_27m);
+
+/*
+ * One role dried up, the other goes on: fill it up to until_90k; end_90k is
+ * where its last unit ends, TS_NOTIME where there was none. 0; PB_NO when
+ * nothing is known to fill it with; PB_ENOMEM.
+ */
+int filler_alone(struct filler *f, struct tsmux *mux, enum role role, int64_t end_90k, int64_t until_90k);
 
 #endif

@@ -9,6 +9,11 @@
 
 #define HOLD_90K 90000 /* units wait that long for the other stream's turn */
 #define DEAD_90K (3 * 90000) /* a stream that far behind is not waited for */
+/*
+ * A stream so far behind has dried up. No good one is: what a decoder has to
+ * keep waits for a second at most (ISO/IEC 13818-1, 2.4.2.6).
+ */
+#define DRY_90K 135000
 #define RADIO_KEY_90K 45000 /* audio alone: a place to join every half second */
 
 void
@@ -57,7 +62,7 @@ floor_dts(const struct interleave *il, const struct unit *u)
 	enum role o = other(u->role);
 	int64_t to_come;
 
-	if (!s->stream[o].listed)
+	if (!s->stream[o].listed || (il->is_dry[o] && il->dry != NULL))
 		return u->dts;
 	if (il->queue[o].first != NULL)
 		to_come = il->queue[o].first->dts;
@@ -109,6 +114,25 @@ leave_one(struct interleave *il, enum role role)
 	return il->written != NULL && il->mux.len >= INTERLEAVE_WRITTEN ? il->written(il->arg) : 0;
 }
 
+/* The first unit of role leaves without one of the other behind it: is that one dry, and what then? */
+static int
+leave_alone(struct interleave *il, enum role role, int64_t since_90k)
+{
+	const struct tsmux_state *s = &il->mux.s;
+	const struct queue *q = &il->queue[role];
+	enum role o = other(role);
+	int64_t last = s->last_dts[o] != TS_NOTIME ? s->last_dts[o] : since_90k;
+	int err = 0;
+
+	if (s->stream[o].listed && interleave_started(il)) {
+		if (q->last->dts - last >= DRY_90K && last > 0)
+			il->is_dry[o] = true;
+		if (il->is_dry[o] && il->dry != NULL)
+			err = il->dry(il->arg, o, q->first->dts);
+	}
+	return err != 0 ? err : leave_one(il, role);
+}
+
 static int
 leave(struct interleave *il, bool all, int64_t since_90k)
 {
@@ -121,9 +145,9 @@ leave(struct interleave *il, bool all, int64_t since_90k)
 		if (v != NULL && a != NULL)
 			err = leave_one(il, v->dts <= a->dts ? ROLE_VIDEO : ROLE_AUDIO);
 		else if (v != NULL && (all || may_leave(il, ROLE_VIDEO, since_90k)))
-			err = leave_one(il, ROLE_VIDEO);
+			err = leave_alone(il, ROLE_VIDEO, since_90k);
 		else if (a != NULL && (all || may_leave(il, ROLE_AUDIO, since_90k)))
-			err = leave_one(il, ROLE_AUDIO);
+			err = leave_alone(il, ROLE_AUDIO, since_90k);
 		else
 			break;
 	}
@@ -133,6 +157,7 @@ leave(struct interleave *il, bool all, int64_t since_90k)
 int
 interleave_put(struct interleave *il, struct unit *u, int64_t since_90k)
 {
+	il->is_dry[u->role] = false;
 	queue_push(&il->queue[u->role], u);
 	return leave(il, false, since_90k);
 }

@@ -2,8 +2,8 @@
  * interleave.h - two queues of units -> one order, by DTS
  *
  * Holds each role's units, in their order, until the other role can't have
- * an earlier one any more; then writes them through tsmux. A role that ends
- * for good is not waited for.
+ * an earlier one any more; then writes them through tsmux. A role that is
+ * listed but dries up is not waited for, and filled by who knows how.
  *
  *   state      mux.s and left_offset: that of the last unit which left
  *   memory     units of a second or so; the output (worker/tsmux.h)
@@ -25,7 +25,11 @@ struct interleave {
 	int64_t left_offset; /* of the last unit that left; when has_left */
 	bool has_left;
 	int (*written)(void *arg);
+
+	/* Nothing comes of a role: fill it up to there, behind what left of it. NULL: it stays dry. PB_ENOMEM ends it. */
+	int (*dry)(void *arg, enum role role, int64_t until_90k);
 	void *arg;
+	bool is_dry[ROLES];
 
 	uint64_t units[ROLES]; /* that went out */
 	uint64_t keys;

@@ -42,6 +42,8 @@
 #define GONE_EARLY_S 2. /* a segment that the server refuses is given up so long before it is missed */
 #define GONE_MIN_S 3.
 #define SHORT_SHARE 0.67 /* of the reserve to keep: with less it is short */
+#define UNLIKE_NS INT64_C(10000000000) /* so long filler runs while sources with the stream's codecs are looked for... */
+#define UNLIKE_OLD_NS INT64_C(20000000000) /* ...and one with others must have been there lately: else a tune gets nothing */
 #define NEED_SHARE 0.25 /* of a new segment in what segments take */
 #define STILL_S 1.      /* without a byte of a segment that is under way: how wide the way is, is not known */
 
@@ -85,11 +87,14 @@ struct line {
 	bool streaming;         /* a plain stream: it is looked at slice by slice */
 	int64_t filler_ns;      /* since when there is filler; 0: there is none */
 	int64_t media_ns;       /* when media last came to the spool */
+	int64_t unlike_ns, unlike_last_ns; /* since when, and when last, a source had other codecs; 0: media came since */
+	char unlike[160];       /* which */
 	bool again;             /* the segment that `resumed` names comes once more, from its start */
 	struct state_upstream resumed;
 	/* Loop times of a tune's way to its picture; 0: not yet. */
 	ev_tstamp opened_at, playlist_at, segment_at;
 	bool phases_said;
+	uint32_t dry;           /* enum state_dry, as was said */
 	bool owes;              /* it was said that the spool is full */
 };
 
@@ -124,6 +129,38 @@ watch_filler(struct line *l, int64_t now)
 	l->filler_ns = 0;
 }
 
+/* Say it when one of the two streams dries up alone, and when it is back. */
+static void
+watch_dry(struct line *l)
+{
+	uint32_t dry = atomic_load(&l->state->figures.dry), changed = dry ^ l->dry;
+
+	l->dry = dry;
+	for (uint32_t bit = DRY_VIDEO; bit <= DRY_AUDIO; bit <<= 1)
+		if (changed & bit)
+			log_event(dry & bit ? LOG_WARNING : LOG_INFO, dry & bit ? "stream.dry" : "stream.again",
+			    "channel=%s of=%s why=\"%s\"", l->tune.guide_number, bit == DRY_VIDEO ? "video" : "audio",
+			    dry & bit ? "the source sends the other alone; filler takes its place" : "it comes again");
+}
+
+/* When all that is left can't be joined to the stream, it is better tuned anew. */
+static void
+watch_unlike(struct line *l, int64_t now)
+{
+	int64_t since_ns = l->unlike_ns;
+
+	if (since_ns == 0 || l->failed || !(l->filler_ns != 0 || writer_dry(l->writer)))
+		return;
+	since_ns = PB_MAX(since_ns, l->filler_ns);
+	if (now - since_ns < UNLIKE_NS || now - l->unlike_last_ns > UNLIKE_OLD_NS)
+		return;
+	l->failed = true;
+	log_event(LOG_ERR, "stream.unlike", "channel=%s filler_ms=%lld why=\"%s\"", l->tune.guide_number,
+	    l->filler_ns != 0 ? (long long)((now - l->filler_ns) / 1000000) : 0, l->unlike);
+	ev_timer_stop(l->loop, &l->second);
+	l->ops->unlike(l->arg, l->unlike);
+}
+
 /* The machine has no memory for the spool: an operator has to know, once. */
 static void
 watch_owed(struct line *l)
@@ -153,6 +190,8 @@ line_tick(struct ev_loop *loop, ev_timer *w, int revents)
 		l->ops->released(l->arg);
 	watch_filler(l, now);
 	watch_owed(l);
+	watch_unlike(l, now);
+	watch_dry(l);
 	if (writer_room(l->writer)) {
 		prefetch_resume(l->prefetch);
 		source_resume(l->source);
@@ -589,6 +628,7 @@ arrived(struct line *l, uint64_t head, uint64_t keys)
 	if (atomic_load(&l->state->head) == head)
 		return;
 	l->media_ns = now_ns();
+	l->unlike_ns = 0;
 	if (l->feeding != failover_now(l->failover))
 		return;
 	/* A picture to begin with, and something that follows it in time. */
@@ -620,6 +660,16 @@ examine_end(struct line *l, uint32_t duration_ms, bool slice)
 		failover_doubt(l->failover, vital_text(found));
 }
 
+/* Media is there, but of codecs that the stream's PMT does not have. */
+static void
+note_unlike(struct line *l)
+{
+	l->unlike_last_ns = now_ns();
+	if (l->unlike_ns == 0)
+		l->unlike_ns = l->unlike_last_ns;
+	strlcpy(l->unlike, conform_reason(writer_conform(l->writer)), sizeof(l->unlike));
+}
+
 static int
 feed(struct line *l, const void *buf, size_t len)
 {
@@ -632,6 +682,8 @@ feed(struct line *l, const void *buf, size_t len)
 	if (err >= 0)
 		vitals_feed(&l->vitals, buf, len);
 	arrived(l, head, keys);
+	if (l->media && conform_unlike(writer_conform(l->writer)))
+		note_unlike(l);
 	return err;
 }
 

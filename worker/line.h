@@ -34,6 +34,11 @@ struct line_ops {
 	uint64_t (*hold_at)(void *arg);
 	/* Certain failure before media: 805, 806, 807. The line does nothing more. */
 	void (*failed)(void *arg, uint32_t code, const char *reason);
+	/*
+	 * All that can be had has other codecs than the running stream, and filler
+	 * ran for as long as others were worth trying. The line does nothing more.
+	 */
+	void (*unlike)(void *arg, const char *reason);
 	/* A source that has an end was played to it. */
 	void (*ended)(void *arg);
 	/* For the supervisor: a slot of source n's provider (worker/link.h), and what a provider answered. */

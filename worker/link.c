@@ -256,8 +256,9 @@ link_media(struct link *link)
 }
 
 void
-link_failed(struct link *link, uint32_t code, const char *reason)
+link_failed(struct link *link, uint32_t code, enum msg_failed_why why, const char *reason)
 {
+	link->failed.why = why;
 	link->failed.code = code;
 	strlcpy(link->failed.reason, reason, sizeof(link->failed.reason));
 	link->failed_due = true;

@@ -42,7 +42,7 @@ int link_new(struct link **out, struct ev_loop *loop, int fd, const struct link_
 void link_free(struct link **link);
 
 void link_media(struct link *link);
-void link_failed(struct link *link, uint32_t code, const char *reason);
+void link_failed(struct link *link, uint32_t code, enum msg_failed_why why, const char *reason);
 
 /* Ask for a slot of the provider of that source, or give it back: no connection to it is left. */
 void link_want_slot(struct link *link, unsigned source, bool want);

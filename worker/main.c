@@ -103,7 +103,15 @@ line_failed(void *arg, uint32_t code, const char *reason)
 {
 	struct worker *w = arg;
 
-	link_failed(w->link, code, reason);
+	link_failed(w->link, code, FAILED_SOURCE, reason);
+}
+
+static void
+line_unlike(void *arg, const char *reason)
+{
+	struct worker *w = arg;
+
+	link_failed(w->link, 806, FAILED_CODEC, reason);
 }
 
 static void
@@ -111,7 +119,7 @@ line_ended(void *arg)
 {
 	struct worker *w = arg;
 
-	link_failed(w->link, 807, "the source has ended");
+	link_failed(w->link, 807, FAILED_SOURCE, "the source has ended");
 }
 
 static void
@@ -138,6 +146,7 @@ static const struct line_ops line_ops = {
 	.before_tail = line_before_tail,
 	.hold_at = line_hold_at,
 	.failed = line_failed,
+	.unlike = line_unlike,
 	.ended = line_ended,
 };
 

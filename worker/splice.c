@@ -642,6 +642,15 @@ splice_filled(struct splice *s, enum role role, int64_t dts_90k, int64_t end_90k
 }
 
 void
+splice_need_key(struct splice *s)
+{
+	if (s->s.need_key)
+		return;
+	s->s.need_key = 1;
+	keyframe_wait(&s->s.key);
+}
+
+void
 splice_drop(struct splice *s)
 {
 	s->counts.late += s->held.n;

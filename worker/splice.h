@@ -127,6 +127,9 @@ void splice_fill(struct splice *s);
 /* Filler has gone out up to this unit, which ends there. */
 void splice_filled(struct splice *s, enum role role, int64_t dts_90k, int64_t end_90k);
 
+/* Pictures were missing, and others shown in their place: video goes on at a key frame only. */
+void splice_need_key(struct splice *s);
+
 /* Whatever waits still, waits in vain. */
 void splice_drop(struct splice *s);
 

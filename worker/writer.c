@@ -48,18 +48,22 @@ struct writer {
 	bool owed;          /* conform still has what the spool could not take */
 	bool had_reserve;   /* since the last filler: then a clock that passes the head is news */
 	bool filling;
+	unsigned dry;       /* streams that dried up alone, as was shown last */
 	int64_t level_ns;   /* when the stream last was not in need of filler */
 	int64_t looked_ns;  /* for something to fill with, in vain */
 };
 
 static int on_ready(void *arg);
+static void learn(void *arg);
 
 int
 writer_new(struct writer **out, int spool_fd, struct state *state, const struct msg_settings *settings,
     const struct writer_ops *ops, void *arg)
 {
 	struct writer *w = calloc(1, sizeof(*w));
-	struct conform_options options = { .first_dts_90k = settings->first_dts_90k, .ready = on_ready, .arg = w };
+	struct conform_options options = {
+		.first_dts_90k = settings->first_dts_90k, .ready = on_ready, .teach = learn, .arg = w
+	};
 	int err;
 
 	if (w == NULL)
@@ -321,8 +325,9 @@ measure(struct writer *w, int64_t now_ns)
 
 /* Show conform what left last: the newest key pictures, until it has seen enough. */
 static void
-learn(struct writer *w)
+learn(void *arg)
 {
+	struct writer *w = arg;
 	uint64_t oldest = w->marks >= STATE_INDEX ? w->marks - STATE_INDEX + 1 : 0;
 	uint8_t *buf = malloc(FILL_READ);
 	unsigned keys = 0;
@@ -400,6 +405,21 @@ fill(struct writer *w, int64_t now_ns)
 	atomic_fetch_add_explicit(&w->state->progress, out.len, memory_order_relaxed);
 }
 
+/* A stream that dried up alone is filled as media comes; what that takes is kept no longer. */
+static void
+watch_dry(struct writer *w)
+{
+	unsigned dry = w->filling ? 0 : conform_dry(w->conform);
+
+	if (dry == w->dry)
+		return;
+	w->dry = dry;
+	if (dry == 0 && !w->filling)
+		conform_fill_forget(w->conform);
+	atomic_store(&w->state->figures.dry,
+	    (dry >> ROLE_VIDEO & 1 ? DRY_VIDEO : 0u) | (dry >> ROLE_AUDIO & 1 ? DRY_AUDIO : 0u));
+}
+
 bool
 writer_tick(struct writer *w, int64_t now_ns, uint64_t hold_at)
 {
@@ -420,6 +440,7 @@ writer_tick(struct writer *w, int64_t now_ns, uint64_t hold_at)
 		measure(w, now_ns);
 	}
 	atomic_store(&w->state->figures.underruns, w->pace.stalls);
+	watch_dry(w);
 	atomic_store(&w->state->figures.filling, w->filling ? FILLING_PICTURE : FILLING_NO);
 	if (released == w->released)
 		return false;

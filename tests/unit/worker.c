@@ -58,6 +58,7 @@ static const struct {
 	{ "hrr", DISTRUSTED, "ready twice" },
 	{ "hrth", DISTRUSTED, "hello when tuned" },
 	{ "hrtF", DISTRUSTED, "failed with a code that is none" },
+	{ "hrtY", DISTRUSTED, "failed for a reason that is none" },
 	{ "hrtmS", DISTRUSTED, "a report of a slot that is none" },
 	{ "hrtmE", DISTRUSTED, "a report of an event that is none" },
 	{ "hrtmC", DISTRUSTED, "a report that is too long" },
@@ -78,7 +79,11 @@ static void
 say(char word)
 {
 	struct msg_hello hello = { .version = word == 'v' ? MSG_VERSION + 1 : MSG_VERSION };
-	struct msg_failed failed = { .code = word == 'F' ? 200 : 806, .reason = "a\nb" };
+	struct msg_failed failed = {
+		.code = word == 'F' ? 200 : 806,
+		.why = word == 'Y' ? FAILED_WHYS : FAILED_CODEC,
+		.reason = "a\nb",
+	};
 	struct msg_client_report report = {
 		.client = 7,
 		.slot = word == 'S' ? STATE_SLOTS : 3,
@@ -118,6 +123,7 @@ say(char word)
 		break;
 	case 'f':
 	case 'F':
+	case 'Y':
 		msg_send(CHANNEL, MSG_W_FAILED, &failed, sizeof(failed), NULL, 0);
 		break;
 	case 'c':
@@ -188,9 +194,10 @@ on_media(struct worker *w)
 }
 
 static void
-on_failed(struct worker *w, unsigned code, const char *reason)
+on_failed(struct worker *w, unsigned code, enum msg_failed_why why, const char *reason)
 {
 	(void)w;
+	ck_assert_int_eq(why, FAILED_CODEC);
 	ck_assert_uint_eq(code, 806);
 	ck_assert_str_eq(reason, "a?b");
 	saw(FAILED);
