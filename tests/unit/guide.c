@@ -507,6 +507,7 @@ main(void)
 	int failed;
 
 	suite_add_tcase(s, tc);
+	tcase_set_timeout(tc, 60); /* on a machine that is busy */
 	tcase_add_loop_test(tc, a_playlist_of_each_dialect_is_read, 0, (int)NITEMS(dialects));
 	tcase_add_test(tc, what_is_no_list_of_channels_is_refused);
 	tcase_add_test(tc, a_line_that_is_too_long_costs_itself);

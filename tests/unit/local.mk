@@ -206,6 +206,12 @@ tests_unit_ctl_SOURCES = tests/unit/ctl.c
 tests_unit_ctl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_ctl_LDADD = libctl.a libbase.a $(CURL_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS) -lm
 
+UNIT_TESTS += tests/unit/filler
+tests_unit_filler_SOURCES = tests/unit/filler.c tests/unit/tsmake.h tests/unit/tsmake.c \
+	tests/unit/tscheck.h tests/unit/tscheck.c
+tests_unit_filler_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_filler_LDADD = libworker.a libbase.a $(BSD_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/conform
 tests_unit_conform_SOURCES = tests/unit/conform.c tests/unit/tsmake.h tests/unit/tsmake.c \
 	tests/unit/tscheck.h tests/unit/tscheck.c

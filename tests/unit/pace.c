@@ -135,6 +135,29 @@ START_TEST(released_never_goes_back)
 }
 END_TEST
 
+/* Filler that leaves at once is bounded so: by as much as nothing was there, burst first, then the player's clock. */
+START_TEST(drawing_in_moves_the_clock_back_and_takes_the_burst_first)
+{
+	static const int64_t by_ms[] = { 0, 1, 500, 3999, 4000, 4001, 12000 };
+	int64_t before, player;
+
+	media(10000);
+	at(0);
+	at(3000);
+	before = pace_position(&pace, 3000 * MS);
+	player = before - pace.burst_27m;
+	pace_draw_in(&pace, PCR(by_ms[_i]));
+	ck_assert_int_eq(pace_position(&pace, 3000 * MS), before - PCR(by_ms[_i]));
+	ck_assert_int_eq(pace.burst_27m, PCR(PB_MAX(4000 - by_ms[_i], 0)));
+	ck_assert_int_eq(pace_position(&pace, 3000 * MS) - pace.burst_27m, player - PCR(PB_MAX(by_ms[_i] - 4000, 0)));
+	/* What was released stays so, and from here on it is real time again. */
+	ck_assert_int_ge(at(3100), 7000);
+	media(40000);
+	ck_assert_int_le(at(8000), PB_MAX(12000 - by_ms[_i], 7000) + 100);
+	ck_assert_int_ge(at(8000), 12000 - by_ms[_i]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -150,6 +173,7 @@ main(void)
 	tcase_add_test(tc, after_a_spent_reserve_media_goes_on_in_real_time);
 	tcase_add_test(tc, the_rate_follows_the_reserve_within_two_per_mille);
 	tcase_add_test(tc, released_never_goes_back);
+	tcase_add_loop_test(tc, drawing_in_moves_the_clock_back_and_takes_the_burst_first, 0, 7);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_set_tap(sr, "-");
