@@ -44,6 +44,11 @@ check_PROGRAMS += tests/system/hostile
 tests_system_hostile_SOURCES = tests/system/hostile.c
 tests_system_hostile_LDADD = libbase.a $(EV_LIBS) $(BSD_LIBS)
 
+# A way that is slow and loses packets, and a resolver that can die.
+check_PROGRAMS += tests/system/way tests/system/names
+tests_system_way_SOURCES = tests/system/way.c
+tests_system_names_SOURCES = tests/system/names.c
+
 # Who looks for tuners: with raw packets, and with HDHomeRun's own library where there is one.
 check_PROGRAMS += tests/system/finder tests/system/discover2
 tests_system_finder_SOURCES = tests/system/finder.c
@@ -96,6 +101,9 @@ SYSTEM_TESTS += tests/system/why.sh
 SYSTEM_TESTS += tests/system/drill.sh
 TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += $(SYSTEM_TESTS)
+
+# For ./dev soak alone.
+EXTRA_DIST += tests/system/ride.sh
 
 clean-local: clean-system-media
 clean-system-media:
