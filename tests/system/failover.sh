@@ -20,7 +20,8 @@ faults=(
 	"html         kind=any,fault=html,for=8"
 	"silent       kind=any,fault=stall-head,for=8"
 )
-arguments=(--channel "name=quiet,file=$hi,$common" --channel "name=one,file=$hi,$common"
+arguments=(--channel "name=quiet,file=$hi,$common" --channel "name=quiet2,file=$hi,$common"
+	--channel "name=quiet3,file=$hi,$common" --channel "name=one,file=$hi,$common"
 	--channel "name=two,file=$lo,$common" --channel "name=home,file=$hi,$common" --channel "name=away,file=$lo,$common")
 for line in "${faults[@]}"; do
 	arguments+=(--channel "name=${line%% *},file=$hi,$common" --channel "name=${line%% *}-b,file=$lo,$common,base=500")
@@ -61,6 +62,9 @@ origin start --listen 127.0.0.1:0 --listen 127.0.0.1:0 "${arguments[@]}"
 		backup1 = http://no-such-name.invalid/x.m3u8
 		backup2 = @ORIGIN@/quiet/master.m3u8
 	INI
+	for number in 6 7; do
+		printf '[channel %d]\nname = quiet %d\nurl = @ORIGIN@/quiet%d/master.m3u8\n' $number $number $((number - 4))
+	done
 	number=9
 	for line in "${faults[@]}"; do
 		number=$((number + 1))
@@ -78,13 +82,15 @@ equal "health" "$(bridge status '[.streams[] | select(.channel == "5") | .source
 viewer stop nowhere
 
 viewer start quiet /auto/v1
+viewer start quiet2 /auto/v6
+viewer start quiet3 /auto/v7
 viewer start one /auto/v2
 number=9
 for line in "${faults[@]}"; do
 	number=$((number + 1))
 	viewer start "${line%% *}" "/auto/v$number"
 done
-for line in "${faults[@]}" one quiet; do
+for line in "${faults[@]}" one quiet quiet2 quiet3; do
 	viewer wait "${line%% *}" ms=7000
 done
 for line in "${faults[@]}"; do
@@ -121,7 +127,7 @@ for line in "${faults[@]}" one; do
 	it "$name: the viewer sees nothing of it"
 	viewer check "$name" status=200 closed=no clean=true continuity_errors=0 pcr_backward=0 pcr_jumps=0 dts_backward=0 \
 	    pmt_changes=0
-	viewer smooth "$name" quiet
+	viewer smooth "$name" quiet quiet2 quiet3
 done
 
 # It is gone back to once in vain, and once for good: one, two, one, two, one, and no request in between.

@@ -42,7 +42,10 @@ connections=(
 	"refuse          kind=connection,fault=refuse,for=4"
 )
 
-arguments=(--channel "name=quiet,seg=2,win=12,clock=wall,file=$hi")
+arguments=()
+for name in quiet quiet2 quiet3; do
+	arguments+=(--channel "name=$name,seg=2,win=12,clock=wall,file=$hi")
+done
 for line in "${faults[@]}" "${connections[@]}"; do
 	name=${line%% *}
 	extra=""
@@ -55,6 +58,9 @@ port2=${port2##*:}
 
 {
 	printf '[tuner]\ntuner_count = 64\n[stream]\nreserve = 10s\n[channel 1]\nname = quiet\nurl = @ORIGIN@/quiet/master.m3u8\n'
+	for number in 2 3; do
+		printf '[channel 10%d]\nname = quiet %d\nurl = @ORIGIN@/quiet%d/master.m3u8\n' $number $number $number
+	done
 	number=1
 	for line in "${faults[@]}"; do
 		number=$((number + 1))
@@ -70,6 +76,8 @@ port2=${port2##*:}
 bridge start
 
 viewer start quiet /auto/v1
+viewer start quiet2 /auto/v102
+viewer start quiet3 /auto/v103
 number=1
 for line in "${faults[@]}" "${connections[@]}"; do
 	number=$((number + 1))
@@ -102,7 +110,7 @@ for line in "${faults[@]}" "${connections[@]}"; do
 	read -r name rule <<<"$line"
 	it "$name: a viewer sees nothing of $rule"
 	viewer check "$name" status=200 closed=no clean=true continuity_errors=0 pcr_jumps=0 dts_backward=0 'media_ms>=20000'
-	viewer smooth "$name" quiet
+	viewer smooth "$name" quiet quiet2 quiet3
 	case $name in
 	# These say that all has come: what was cut off is lost, and the stream goes on without it.
 	cut | length-short) ;;

@@ -68,7 +68,7 @@ done
 clean() {
 	viewer check "$1" status=200 closed=no clean=true continuity_errors=0 pcr_backward=0 pcr_jumps=0 dts_backward=0 \
 	    'pat_gap_ms_max<=100' 'pmt_gap_ms_max<=100' psi_first=true pmt_changes=0 pmt_versions=1 'media_ms>=11000'
-	viewer smooth "$1" headers
+	viewer smooth "$1" headers gzip ranges
 }
 
 for name in "${names[@]}"; do
