@@ -30,6 +30,12 @@
 #define SNIFF_BYTES (5 * TS_PACKET)
 #define RESERVE_TARGETS 3    /* reserve = auto */
 #define REQUEST_MIN_S 3.
+#define STARVED_MS 1500      /* with less in hand the source is asked as if the picture stood already: */
+#define STARVED_PAUSE_S 0.7  /* ... so soon after a failure, */
+#define STARVED_TRY_S 2.     /* ... and no answer is waited for longer: media is back 2 s after the source is. */
+#define STARVED_TRIES 60     /* After so many it is a long outage, or a source that has become slow: */
+#define STARVED_LONG_S 2.    /* ... such a pause, */
+#define STARVED_SLOW 4       /* ... and every so manieth try as patient as ever */
 #define HEDGE_MAX_MS 5000
 #define LED_TRIES 2          /* of an address that a redirect led to */
 #define LED_WAIT_S 1.5
@@ -191,7 +197,14 @@ wait_s(struct source *s, double seconds)
 	ev_timer_start(s->loop, &s->timer);
 }
 
-/* The stream goes on trying: from the channel's own URL, slower each time. */
+/* Is there nothing left to play, or nearly? */
+static bool
+is_starved(const struct source *s)
+{
+	return s->has_media && s->ops->reserve_ms(s->arg) < STARVED_MS;
+}
+
+/* The stream goes on trying: from the channel's own URL, slower each time, but for one that waits for it. */
 static void
 open_later(struct source *s)
 {
@@ -199,6 +212,8 @@ open_later(struct source *s)
 
 	for (unsigned n = s->open_failures; n > 1 && delay < REOPEN_MAX_S; n--)
 		delay *= 2;
+	if (is_starved(s))
+		delay = PB_MIN(delay, s->open_failures < STARVED_TRIES ? STARVED_PAUSE_S : STARVED_LONG_S);
 	fetch_cancel(&s->fetch);
 	s->what = OPENING;
 	wait_s(s, PB_MIN(delay, REOPEN_MAX_S) * (0.8 + 0.4 * drand48()));
@@ -728,6 +743,22 @@ deadline(struct source *s)
 	return ev_now(s->loop) + PB_MAX(REQUEST_MIN_S, s->ops->reserve_ms(s->arg) / 1e3 - 1);
 }
 
+/* Is this a try for one whose picture stands? It is over soon, and another one follows soon. */
+static bool
+open_quickly(const struct source *s)
+{
+	return is_starved(s) && (s->open_failures < STARVED_TRIES || s->open_failures % STARVED_SLOW != 0);
+}
+
+static ev_tstamp
+open_deadline(const struct source *s, bool quickly)
+{
+	if (!s->has_media)
+		return s->tune_deadline;
+	/* A try gets half of the time that there is. */
+	return quickly ? ev_now(s->loop) + PB_MAX(STARVED_TRY_S, atomic_load(&s->figures->latency_ms) * 4e-3) : 0;
+}
+
 /* All that was named with a master that is about to expire is named anew; nothing was missed. */
 static void
 renew(struct source *s)
@@ -894,11 +925,12 @@ named_playlist(const char *url)
 static void
 open_channel(struct source *s)
 {
-	bool text = named_playlist(s->url) && s->sniff != SNIFF_TS;
+	bool text = named_playlist(s->url) && s->sniff != SNIFF_TS, quickly = open_quickly(s);
 	struct fetch_options options = {
 		.kind = text ? FETCH_PLAYLIST : FETCH_STREAM,
 		.url = s->url,
-		.deadline = s->has_media ? 0. : s->tune_deadline,
+		.deadline = open_deadline(s, quickly),
+		.tries = quickly ? 1 : 0,
 		.channel_url = true,
 		.arg = s,
 		.on_head = text ? NULL : stream_head,

@@ -161,9 +161,14 @@ for name in "${names[@]}"; do
 		viewer whole "$name" "$hi"
 		continue
 	fi
-	viewer smooth "$name" quiet1 quiet2 quiet3
+	# Filler begins within half a second, and is a picture twice a second.
+	at_most "largest gap, ms" "$(viewer get "$name" largest_gap_ms)" "$(for v in quiet1 quiet2 quiet3; do
+		viewer get $v largest_gap_ms; done | awk '$1 > m { m = $1 } END { print m + 500 }')"
+	# A provider that says "too many" is left alone for what it says, or 2, 5, 10, 30 s.
+	limit=2300
+	[ "$name" != status-429 ] || limit=33000
 	back=$(when "$(channel "$name")")
-	[ "$back" = - ] || at_most "ms from the source's return to media" "$back" 2300
+	[ "$back" = - ] || at_most "ms from the source's return to media" "$back" $limit
 	equal "what the decoder says" "" "$(timeout 300 ffmpeg -nostdin -v error -xerror -i "$T/$name.ts" -f null - 2>&1)"
 	mkdir "$T/$name"
 	equal "what the cutter says" "" "$(timeout 300 ffmpeg -nostdin -v warning -i "$T/$name.ts" -map '0:V?' -map '0:a?' -c copy \
