@@ -106,6 +106,19 @@ url_parse(struct url_parts *out, const char *url)
 	return parse_authority(out, p.authority);
 }
 
+size_t
+url_origin(const char *url)
+{
+	const char *authority = strstr(url, "://");
+	size_t len;
+
+	if (authority == NULL)
+		return 0;
+	authority += strlen("://");
+	len = strcspn(authority, "/?#");
+	return authority[len] == '/' ? (size_t)(authority - url) + len + 1 : 0;
+}
+
 int
 url_resolve(char *out, size_t size, const char *base, const char *ref, size_t len)
 {

@@ -3,6 +3,9 @@
  */
 #include "base/utf8.h"
 
+#include <stdint.h>
+#include <string.h>
+
 size_t
 utf8_sequence(const char *text, size_t len)
 {
@@ -39,10 +42,29 @@ utf8_valid(const char *s, size_t len)
 	return true;
 }
 
+/* Eight bytes at a time: nearly all that providers send is this. */
+size_t
+utf8_ascii(const char *s, size_t len)
+{
+	const uint64_t ones = UINT64_MAX / 255, highs = ones * 0x80;
+	size_t at = 0;
+	uint64_t v;
+
+	for (; len - at >= sizeof(v); at += sizeof(v)) {
+		memcpy(&v, s + at, sizeof(v));
+		/* Above 0x7f; 0x7f, which a 1 more makes 0x80; below 0x20, which 0x20 less makes borrow. */
+		if (((v | (v + ones) | (v - ones * 0x20)) & highs) != 0)
+			break;
+	}
+	while (at < len && (unsigned char)s[at] >= 0x20 && (unsigned char)s[at] <= 0x7e)
+		at++;
+	return at;
+}
+
 bool
 utf8_plain(const char *s, size_t len)
 {
-	for (size_t at = 0; at < len;) {
+	for (size_t at = utf8_ascii(s, len); at < len;) {
 		unsigned char c = (unsigned char)s[at];
 		size_t n = 1;
 

@@ -15,6 +15,9 @@ size_t utf8_sequence(const char *s, size_t len);
 /* Is all of it UTF-8? Any character may be in it. */
 bool utf8_valid(const char *s, size_t len);
 
+/* How many bytes there are of printable ASCII and nothing else, before anything that is to be looked at closer? */
+size_t utf8_ascii(const char *s, size_t len);
+
 /* Is it UTF-8 without control characters (C0, DEL, C1), as a name that is shown must be? */
 bool utf8_plain(const char *s, size_t len);
 

@@ -560,7 +560,7 @@ is_vod(const char *url)
 		    (strncasecmp(url + i, "/movie/", 7) == 0 ||
 			(i + 8 <= len && strncasecmp(url + i, "/series/", 8) == 0)))
 			return true;
-	for (size_t i = 0; i < NITEMS(ends); i++)
+	for (size_t i = 0; i < NITEMS(ends) && len > 4 && url[len - 4] == '.'; i++)
 		if (len > strlen(ends[i]) && strncasecmp(url + len - strlen(ends[i]), ends[i], strlen(ends[i])) == 0)
 			return true;
 	return false;
@@ -614,32 +614,14 @@ refuse(struct m3u *m, const char *why)
 	return PB_EFORMAT;
 }
 
-/* Nothing but printable ASCII, as most lines are: then there is nothing to convert or to clean. Eight bytes at a time. */
-static bool
-ascii_plain(const char *s, size_t len)
-{
-	const uint64_t ones = UINT64_MAX / 255, highs = ones * 0x80;
-	uint64_t v;
-
-	for (; len >= sizeof(v); s += sizeof(v), len -= sizeof(v)) {
-		memcpy(&v, s, sizeof(v));
-		/* Above 0x7f; 0x7f, which a 1 more makes 0x80; below 0x20, which 0x20 less makes borrow. */
-		if (((v | (v + ones) | (v - ones * 0x20)) & highs) != 0)
-			return false;
-	}
-	for (; len > 0; s++, len--)
-		if ((unsigned char)*s < 0x20 || (unsigned char)*s > 0x7e)
-			return false;
-	return true;
-}
-
 static int
 take_line(struct m3u *m)
 {
 	char *s = m->text;
 	size_t len = m->len;
 
-	if (!ascii_plain(s, len)) {
+	/* Most lines are: then there is nothing to convert or to clean. */
+	if (utf8_ascii(s, len) < len) {
 		if (!utf8_valid(s, len)) {
 			s = m->line8;
 			latin_to_utf8(s, sizeof(m->line8), m->text, len);

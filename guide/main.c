@@ -252,7 +252,6 @@ main(int argc, char **argv)
 	socklen_t size = sizeof(type);
 
 	(void)prctl(PR_SET_DUMPABLE, 0);
-	curl_global_init(CURL_GLOBAL_DEFAULT);
 	if (argc == 1 && getsockopt(CHANNEL_FD, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
 		return serve();
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {

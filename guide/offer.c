@@ -65,22 +65,51 @@ word(struct offer *o, const char *s)
 static bool
 no_id(const char *id)
 {
-	static const char *const none[] = { "none", "null", "dummy", "undefined", "n/a", "no_id", "no epg", "noepg", "0", "-",
-		"(no tvg-id)" };
+	static const char *const none[] = { "none", "null", "dummy", "undefined", "n/a", "no_id", "no epg", "noepg",
+		"0", "-", "(no tvg-id)" };
 
+	if (strlen(id) > strlen("(no tvg-id)")) /* the longest of them */
+		return false;
 	for (size_t i = 0; i < NITEMS(none); i++)
 		if (strcasecmp(id, none[i]) == 0)
 			return true;
 	return false;
 }
 
-/* Absolute, http or https, as it is fetched. */
+/* Nothing of a path and query would be written otherwise by url_resolve(). */
 static bool
-resolve(const struct offer *o, char out[URL_MAX], const char *url)
+is_resolved(const char *path, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)path[i];
+
+		if (c <= 0x20 || c >= 0x7f || c == '#' || (c == '.' && (i == 0 || path[i - 1] == '/')))
+			return false;
+	}
+	return true;
+}
+
+/* Absolute, http or https, as it is fetched. last: where the last one came from that has no user in it. */
+static bool
+resolve(const struct offer *o, struct offer_origin *last, char out[URL_MAX], bool *userinfo, const char *url)
 {
 	struct url_parts parts;
+	size_t len = strlen(url);
 
-	return url_resolve(out, URL_MAX, o->base, url, strlen(url)) == 0 && url_parse(&parts, out) == 0;
+	*userinfo = false;
+	if (last->len > 0 && len > last->len && len < URL_MAX && memcmp(url, last->text, last->len) == 0 &&
+	    is_resolved(url + last->len, len - last->len)) {
+		memcpy(out, url, len + 1);
+		return true;
+	}
+	if (url_resolve(out, URL_MAX, o->base, url, len) != 0 || url_parse(&parts, out) != 0)
+		return false;
+	*userinfo = parts.userinfo;
+	last->len = parts.userinfo ? 0 : url_origin(out);
+	if (last->len > sizeof(last->text))
+		last->len = 0;
+	memcpy(last->text, out, last->len);
+	return true;
 }
 
 static bool
@@ -115,11 +144,11 @@ logo(struct offer *o, const char *url)
 {
 	static const char *const words[] = { "pass", "user", "token", "auth" };
 	char out[URL_MAX];
-	struct url_parts parts;
 	const char *query;
+	bool userinfo;
 
-	if (url[0] == '\0' || !resolve(o, out, url) || url_parse(&parts, out) != 0 || parts.userinfo ||
-	    holds(out, o->secrets[0]) || holds(out, o->secrets[1]))
+	if (url[0] == '\0' || !resolve(o, &o->logos, out, &userinfo, url) || userinfo || holds(out, o->secrets[0]) ||
+	    holds(out, o->secrets[1]))
 		return 0;
 	query = strchr(out, '?');
 	for (size_t i = 0; query != NULL && i < NITEMS(words); i++)
@@ -134,9 +163,10 @@ add(struct offer *o, const struct entry *e, const char *name)
 	struct list_entry to = { 0 };
 	char url[URL_MAX], clean[LIST_NAME_MAX], why[160];
 	enum list_quality quality;
+	bool userinfo;
 	int err;
 
-	if (!resolve(o, url, e->url)) {
+	if (!resolve(o, &o->streams, url, &userinfo, e->url)) {
 		size_t scheme = strcspn(e->url, ":/?#");
 
 		if (e->url[scheme] == ':')
@@ -214,8 +244,11 @@ offer_guide(void *user, const char *url)
 {
 	struct offer *o = user;
 	char out[URL_MAX];
+	struct offer_origin none = { .len = 0 };
+	bool userinfo;
 
-	if (list_writer_head(o->list)->guide_url == 0 && utf8_plain(url, strlen(url)) && resolve(o, out, url))
+	if (list_writer_head(o->list)->guide_url == 0 && utf8_plain(url, strlen(url)) &&
+	    resolve(o, &none, out, &userinfo, url))
 		list_writer_head(o->list)->guide_url = list_text(o->list, out, strlen(out), URL_MAX);
 }
 

@@ -16,6 +16,12 @@
 
 enum offer_order { OFFER_AS_IS, OFFER_BY_NAME, OFFER_BY_GROUP };
 
+/* "scheme://authority/" of the last URL that was taken: the next one is of the same server, most times. */
+struct offer_origin {
+	char text[LIST_WORD_MAX];
+	size_t len; /* 0: none */
+};
+
 struct offer {
 	struct list_writer *list;
 	const struct pick *pick;
@@ -24,6 +30,7 @@ struct offer {
 	uint8_t rank[LIST_QUALITIES]; /* 0 is preferred */
 	unsigned long limit; /* 0: none but the list's */
 	bool vod, radio; /* taken, too */
+	struct offer_origin streams, logos;
 	bool full; /* the limit was reached */
 	void *user;
 	void (*wrong)(void *user, unsigned line, const char *why);

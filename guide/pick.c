@@ -180,8 +180,8 @@ replace(const struct pattern *p, char *out, size_t size, const char *name, const
 			const regmatch_t *part = &m[*++s - '0'];
 
 			if (part->rm_so >= 0)
-				at += (size_t)snprintf(out + at, size - at, "%.*s", (int)(part->rm_eo - part->rm_so),
-				    name + part->rm_so);
+				at += (size_t)snprintf(
+				    out + at, size - at, "%.*s", (int)(part->rm_eo - part->rm_so), name + part->rm_so);
 		} else {
 			out[at++] = *s;
 			out[at] = '\0';
@@ -197,6 +197,8 @@ pick_name(const struct pick *pick, char *out, size_t size, const char *name)
 	char was[512];
 	regmatch_t m[10];
 
+	if (pick->rename == NULL)
+		return name;
 	snprintf(out, size, "%s", name);
 	for (const struct pattern *p = pick->rename; p != NULL; p = p->next) {
 		if (p->text != NULL) {

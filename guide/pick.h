@@ -29,7 +29,7 @@ int pick_rename(struct pick *pick, const char *rule);
 /* group may be several, separated by ';': one that matches is enough. extgrp is one more. */
 bool pick_chosen(const struct pick *pick, const char *group, const char *extgrp, const char *name, const char *id);
 
-/* The name after all rules, into out[size]. Gives out. */
+/* The name after all rules, into out[size]. Gives out, or name when there are no rules. */
 const char *pick_name(const struct pick *pick, char *out, size_t size, const char *name);
 
 void pick_free(struct pick **pick);

@@ -21,7 +21,7 @@
 
 static const char magic[8] = "PBLIST\n";
 
-#define STEP ((size_t)4 << 20) /* the file grows by so much */
+#define STEP ((size_t)1 << 20) /* the file grows by so much */
 #define WORDS 1024 /* a power of 2 */
 #define SEALS (F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_WRITE)
 
@@ -35,6 +35,18 @@ struct list_writer {
 	struct list_head head;
 	uint32_t words[WORDS];
 };
+
+/* These pages are about to be written: to be given them at once is cheaper than a fault for each. */
+static void
+expect(void *pages, size_t len)
+{
+#ifdef MADV_POPULATE_WRITE
+	(void)madvise(pages, len, MADV_POPULATE_WRITE);
+#else
+	(void)pages;
+	(void)len;
+#endif
+}
 
 int
 list_writer_new(struct list_writer **out)
@@ -54,6 +66,7 @@ list_writer_new(struct list_writer **out)
 		goto fail;
 	}
 	w->room = STEP;
+	expect(w->base, STEP);
 	w->used = sizeof(struct list_head) + 1; /* the text of reference 0 is empty */
 	*out = w;
 	return 0;
@@ -95,6 +108,7 @@ more_room(struct list_writer *w, size_t len)
 	base = mremap(w->base, w->room, room, MREMAP_MAYMOVE);
 	if (base == MAP_FAILED)
 		return false;
+	expect((char *)base + w->room, room - w->room);
 	w->base = base;
 	w->room = room;
 	return true;
@@ -321,8 +335,10 @@ list_open(struct list **out, int fd, bool sealed, const char **why)
 	else if (base[sizeof(struct list_head)] != '\0' ||
 	    base[sizeof(struct list_head) + list->head->texts_len - 1] != '\0')
 		err = refuse(why, "its texts have no end");
-	else if (!good(list, list->head->guide_url, true, URL_MAX) || !good(list, list->head->etag, true, LIST_WORD_MAX) ||
-	    !good(list, list->head->modified, true, LIST_WORD_MAX) || !good(list, list->head->account, true, LIST_WORD_MAX))
+	else if (!good(list, list->head->guide_url, true, URL_MAX) ||
+	    !good(list, list->head->etag, true, LIST_WORD_MAX) ||
+	    !good(list, list->head->modified, true, LIST_WORD_MAX) ||
+	    !good(list, list->head->account, true, LIST_WORD_MAX))
 		err = refuse(why, "its head's texts are none");
 	if (err != 0) {
 		list_drop(&list);
@@ -333,15 +349,21 @@ list_open(struct list **out, int fd, bool sealed, const char **why)
 	return 0;
 }
 
-/* An http or https URL, or none. */
+/* An http or https URL, or none. One from where the last one came from is no other than that, but for its path. */
 static bool
-good_url(const struct list *list, uint32_t ref, bool may_be_none)
+good_url(const struct list *list, uint32_t ref, bool may_be_none, struct list_origin *last)
 {
 	struct url_parts parts;
+	const char *url = list_string(list, ref);
 
 	if (ref == 0 || !good(list, ref, false, URL_MAX))
 		return ref == 0 && may_be_none;
-	return url_parse(&parts, list_string(list, ref)) == 0;
+	if (last->len > 0 && strncmp(url, last->text, last->len) == 0)
+		return true;
+	if (url_parse(&parts, url) != 0)
+		return false;
+	*last = (struct list_origin){ url, url_origin(url) };
+	return true;
 }
 
 static bool
@@ -390,14 +412,15 @@ list_check(struct list *list, size_t count, const char **why)
 
 		if (!good(list, e->name, false, LIST_NAME_MAX) || !good(list, e->clean, false, LIST_NAME_MAX))
 			return refuse(why, "an entry's name is none");
-		if (!good_url(list, e->url, false) || !good_url(list, e->logo, true))
+		if (!good_url(list, e->url, false, &list->streams) || !good_url(list, e->logo, true, &list->logos))
 			return refuse(why, "an entry's URL is none");
 		if (!good(list, e->tvg_id, true, LIST_WORD_MAX) || !good(list, e->group, true, LIST_WORD_MAX) ||
 		    !good(list, e->user_agent, true, LIST_WORD_MAX) || !good_number(list, e->number))
 			return refuse(why, "an entry's words are none");
 		if (!good_headers(list, e))
 			return refuse(why, "an entry's headers are none");
-		if (e->quality >= LIST_QUALITIES || e->rank >= LIST_QUALITIES || e->shift_min < -1440 || e->shift_min > 1440)
+		if (e->quality >= LIST_QUALITIES || e->rank >= LIST_QUALITIES || e->shift_min < -1440 ||
+		    e->shift_min > 1440)
 			return refuse(why, "an entry's numbers are out of range");
 	}
 	return list->checked < list->head->count ? PB_AGAIN : 0;

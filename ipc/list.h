@@ -110,6 +110,10 @@ struct list {
 	const struct list_head *head;
 	const struct list_entry *entries;
 	size_t checked; /* entries that were found good */
+	struct list_origin {
+		const char *text; /* "scheme://authority/" of the last one that was found good */
+		size_t len; /* 0: none */
+	} streams, logos;
 };
 
 /*

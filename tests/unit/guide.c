@@ -288,6 +288,45 @@ START_TEST(a_list_has_what_was_taken_and_counts_what_was_not)
 }
 END_TEST
 
+/* What follows one of the same server is not taken apart, and is what it would be if it were. */
+START_TEST(urls_of_one_server_are_resolved_each)
+{
+	static const struct {
+		const char *url, *want;
+	} of[] = {
+		{ "HTTP://h:80/a/1.ts", "http://h:80/a/1.ts" },
+		{ "http://h:80/a/2.ts?x=1", "http://h:80/a/2.ts?x=1" },
+		{ "http://h:80/a/../3.ts", "http://h:80/3.ts" },
+		{ "http://h:80/./4.ts", "http://h:80/4.ts" },
+		{ "http://h:80/a b/5.ts#part", "http://h:80/a%20b/5.ts" },
+		{ "http://h:80/\xc3\xa4.ts", "http://h:80/%C3%A4.ts" },
+		{ "http://h:80//7..ts", "http://h:80//7..ts" },
+		{ "http://h:8000/8.ts", "http://h:8000/8.ts" },
+		{ "http://u:p@h:80/9.ts", "http://u:p@h:80/9.ts" },
+		{ "http://h:80/10.ts", "http://h:80/10.ts" },
+		{ "http://h:80/", "http://h:80/" },
+	};
+	char text[4096] = "#EXTM3U\n";
+	struct list *list;
+
+	for (size_t i = 0; i < NITEMS(of); i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "#EXTINF:-1 tvg-logo=\"%s\",C %zu\n%s\n", of[i].url, i,
+		    of[i].url);
+	list = list_of(text);
+	ck_assert_uint_eq(list->head->count, NITEMS(of));
+	for (size_t i = 0; i < NITEMS(of); i++) {
+		const char *logo = list_string(list, list->entries[i].logo);
+
+		ck_assert_str_eq(list_string(list, list->entries[i].url), of[i].want);
+		if (strchr(of[i].want, '@') != NULL)
+			ck_assert_ptr_null(logo); /* it has a user in it */
+		else
+			ck_assert_str_eq(logo, of[i].want);
+	}
+	list_drop(&list);
+}
+END_TEST
+
 /* A hostile writer: each byte of a good list changed to something else is refused or harmless. */
 START_TEST(a_list_with_any_byte_changed_is_refused_or_good)
 {
@@ -513,6 +552,7 @@ main(void)
 	tcase_add_test(tc, a_line_that_is_too_long_costs_itself);
 	tcase_add_loop_test(tc, a_name_is_cleaned_as_the_manual_says, 0, (int)NITEMS(names));
 	tcase_add_test(tc, patterns_choose_and_rename);
+	tcase_add_test(tc, urls_of_one_server_are_resolved_each);
 	tcase_add_test(tc, a_list_has_what_was_taken_and_counts_what_was_not);
 	tcase_add_test(tc, a_list_with_any_byte_changed_is_refused_or_good);
 	tcase_add_test(tc, an_array_is_taken_apart_whatever_is_in_its_strings);

@@ -272,6 +272,17 @@ START_TEST(a_path_is_the_same_whatever_host_and_token)
 }
 END_TEST
 
+START_TEST(urls_of_one_server_begin_with_the_same)
+{
+	ck_assert_uint_eq(url_origin("http://a:1/b/c"), strlen("http://a:1/"));
+	ck_assert_uint_eq(url_origin("https://u:p@a/"), strlen("https://u:p@a/"));
+	ck_assert_uint_eq(url_origin("http://a"), 0);
+	ck_assert_uint_eq(url_origin("http://a?/b"), 0);
+	ck_assert_uint_eq(url_origin("http://a#/b"), 0);
+	ck_assert_uint_eq(url_origin("a/b"), 0);
+}
+END_TEST
+
 START_TEST(a_query_parameter_is_found_by_its_whole_name)
 {
 	const char *value;
@@ -302,6 +313,7 @@ main(void)
 	tcase_add_loop_test(tc, a_url_that_is_shown_keeps_its_secrets, 0, (int)NITEMS(redactions));
 	tcase_add_test(tc, the_playlist_s_query_is_passed_on_when_there_is_none);
 	tcase_add_test(tc, a_path_is_the_same_whatever_host_and_token);
+	tcase_add_test(tc, urls_of_one_server_begin_with_the_same);
 	tcase_add_test(tc, a_query_parameter_is_found_by_its_whole_name);
 	srunner_set_tap(runner, "-");
 	srunner_run_all(runner, CK_SILENT);
