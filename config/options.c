@@ -118,6 +118,7 @@ const struct setting settings[] = {
 	{ "stream", "prefetch", OPT_INT, "3", 1, 16, FIELD(int, stream.prefetch), ON_TUNE, NULL, false },
 	{ "stream", "slate_after", OPT_MSEC, "0", 0, 1 * HOUR, FIELD(uint32_t, stream.slate_after_ms), ON_TUNE, NULL,
 	    false },
+	{ "stream", "slate_dir", OPT_PATH, NULL, 2, PATH_LEN, FIELD(const char *, stream.slate_dir), ON_TUNE, NULL, false },
 	{ "stream", "quarantine_dir", OPT_PATH, NULL, 2, PATH_LEN, FIELD(const char *, stream.quarantine_dir), ON_TUNE,
 	    NULL, false },
 	{ "stream", "worker_memory", OPT_BYTES, "64M", 16 * M, 4 * G, FIELD(uint64_t, stream.worker_memory_bytes),

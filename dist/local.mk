@@ -1,7 +1,7 @@
 # The commented file is installed as an example: a file of the operator's is never written over.
 exampledir = $(sysconfdir)/plexbridge
 example_DATA = dist/plexbridge.ini.example
-EXTRA_DIST += dist/plexbridge.ini
+EXTRA_DIST += dist/plexbridge.ini dist/slates.sh
 CLEANFILES += dist/plexbridge.ini.example
 
 dist/plexbridge.ini.example: $(top_srcdir)/dist/plexbridge.ini

@@ -144,6 +144,7 @@ msg_name(uint32_t type)
 		[MSG_S_PING] = "ping",
 		[MSG_S_STOP] = "stop",
 		[MSG_S_QUARANTINE] = "quarantine",
+		[MSG_S_SLATE] = "slate",
 		[MSG_S_SOURCE] = "source",
 		[MSG_S_SLOT] = "slot",
 		[MSG_S_LIMIT] = "limit",

@@ -17,6 +17,7 @@
  *   W_READY          W     -              S_TUNE, some day
  *   S_SOURCE         S     -              - (a backup of the tune that follows)
  *   S_QUARANTINE     S     file           - (before a tune that leaves a segment out)
+ *   S_SLATE          S     files          - (before a tune: what may stand in for its media)
  *   S_TUNE           S     spool, state,  W_MEDIA or W_FAILED; with `adopt` nothing: the stream goes on
  *                          slot
  *   W_SLOT           W     -              S_SLOT, when it asked for one
@@ -40,12 +41,13 @@
 
 #include "base/url.h"
 
-#define MSG_VERSION 6
+#define MSG_VERSION 7
 #define MSG_FDS_MAX 4
 #define MSG_DATA_MAX 32768
 #define MSG_HEADERS_MAX 4096
 #define MSG_REASON_MAX 160
 #define MSG_INTERFACES_MAX 768 /* sixteen names or addresses */
+#define MSG_SLATES_MAX 16 /* files of a tune */
 #define MSG_SOURCES_MAX 9 /* url and eight backups (config/lineup.h) */
 #define MSG_LIMIT_MAX_MS 3600000 /* the longest that a provider may keep us away by Retry-After */
 #define MSG_PING_S 2.0
@@ -62,6 +64,7 @@ enum msg_type {
 	MSG_S_SLOT,
 	MSG_S_LIMIT,
 	MSG_S_QUARANTINE,
+	MSG_S_SLATE,
 	MSG_W_READY,
 	MSG_W_MEDIA,
 	MSG_W_FAILED,
@@ -86,6 +89,7 @@ struct msg_settings {
 	uint32_t paused_ms;
 	uint32_t tune_timeout_ms; /* 0: 15 s */
 	uint32_t latency_ms;
+	uint32_t slate_after_ms; /* 0: filler is the last picture for as long as it goes */
 	uint32_t return_after_ms; /* how long the first source must have been good again */
 	uint32_t prefetch;       /* segments in flight or ready */
 	uint32_t connect_timeout_ms, try_timeout_ms, try_step_ms;
@@ -128,6 +132,16 @@ struct msg_source {
 struct msg_quarantine {
 	uint64_t serial;
 	uint64_t bytes_max;
+};
+
+/*
+ * Files, open for reading, of plain TS that an operator made; the first is
+ * number `first` of the tune to come. What is in them is not known: that one
+ * of them fits the stream is for the worker to find out.
+ */
+struct msg_slate {
+	uint32_t first;
+	uint32_t spare;
 };
 
 /*

@@ -97,6 +97,7 @@ struct state_upstream {
 enum state_filler {
 	STATE_HAD_RESERVE = 1, /* there was a reserve since the last filler */
 	STATE_FILLING = 2,
+	STATE_SLATE = 4, /* ...with a slate */
 };
 
 enum state_filling { FILLING_NO = 0, FILLING_PICTURE, FILLING_SLATE };

@@ -39,6 +39,7 @@ pack_settings(struct msg_settings *out, const struct config *config)
 		.paused_ms = stream->paused_ms,
 		.tune_timeout_ms = stream->tune_timeout_ms,
 		.latency_ms = stream->latency_ms,
+		.slate_after_ms = stream->slate_after_ms,
 		.return_after_ms = stream->return_after_ms,
 		.prefetch = (uint32_t)stream->prefetch,
 		.connect_timeout_ms = fetch->connect_timeout_ms,

@@ -49,7 +49,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/notify.h supervisor/notify.c \
 	supervisor/privs.h supervisor/privs.c \
 	supervisor/provider.h supervisor/provider.c \
-	supervisor/quarantine.h supervisor/quarantine.c \
+	supervisor/quarantine.h supervisor/quarantine.c supervisor/slates.h supervisor/slates.c \
 	supervisor/renew.h supervisor/renew.c \
 	supervisor/restore.c \
 	supervisor/slot.h supervisor/slot.c \

@@ -5,6 +5,7 @@
  * its worker is proven dead: until then its provider may still count the
  * upstream connection, and its spool still takes memory.
  */
+#include "supervisor/slates.h"
 #include "supervisor/stream.h"
 
 #include <errno.h>
@@ -430,6 +431,27 @@ first_source(const struct stream *s, const struct msg_tune *tune)
 	return n < tune->source_count ? n : 0;
 }
 
+/* What may stand in for media. It is opened for each worker anew: files come and go. 0, PB_AGAIN, PB_ESYS. */
+static int
+tell_slates(struct stream *s)
+{
+	const struct config *config = s->streams->config;
+	int fds[MSG_SLATES_MAX], err = 0;
+	size_t n;
+
+	if (config->stream.slate_after_ms == 0)
+		return 0;
+	n = slates_open(config->stream.slate_dir, config->server.state_dir, fds);
+	for (size_t i = 0; i < n && err == 0; i += MSG_FDS_MAX) {
+		struct msg_slate msg = { .first = (uint32_t)i };
+
+		err = worker_send(s->worker, MSG_S_SLATE, &msg, sizeof(msg), fds + i, PB_MIN(n - i, (size_t)MSG_FDS_MAX));
+	}
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
+	return err;
+}
+
 /* Tell the worker what to play, or to go on with. May free s. */
 static void
 send_tune(struct stream *s)
@@ -457,6 +479,8 @@ send_tune(struct stream *s)
 		tune.settings.first_dts_90k = clock_behind(s);
 	upstream_begins_with(s, first_source(s, &tune));
 	err = succession_quarantine(s);
+	if (err == 0)
+		err = tell_slates(s);
 	if (err == 0)
 		err = upstream_tell_first(s, tune.source_count);
 	if (err == 0)

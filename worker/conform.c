@@ -232,6 +232,16 @@ conform_fill_learn(struct conform *c, const void *packets, size_t len)
 	return filler_learn(&c->filler, &c->interleave.mux, packets, len);
 }
 
+int
+conform_fill_slate(struct conform *c, int fd)
+{
+	const struct tsmux_stream *st = &c->interleave.mux.s.stream[ROLE_VIDEO];
+
+	if (!st->listed || c->filler.picture == NULL)
+		return PB_NO;
+	return filler_slate(&c->filler, (enum es_codec)st->codec, fd);
+}
+
 void
 conform_fill_forget(struct conform *c)
 {
@@ -291,7 +301,9 @@ conform_fill(struct conform *c, int64_t until_27m)
 
 		if (s->last_dts[r] != TS_NOTIME && s->last_dts[r] != t->out)
 			splice_filled(&c->splice, (enum role)r, s->last_dts[r],
-			    r == ROLE_AUDIO ? c->filler.next_90k[r] : s->last_dts[r] + c->filler.cts_90k + t->dur);
+			    r == ROLE_AUDIO             ? c->filler.next_90k[r] :
+				c->filler.slate != NULL ? c->filler.shown_90k :
+							  s->last_dts[r] + c->filler.cts_90k + t->dur);
 	}
 	if (c->filler.sound != NULL && s->stream[ROLE_VIDEO].listed)
 		splice_filled(&c->splice, ROLE_VIDEO, s->last_dts[ROLE_VIDEO], c->splice.s.track[ROLE_AUDIO].end);

@@ -155,6 +155,8 @@ int conform_end(struct conform *c, bool truncated);
  */
 bool conform_fill_learn(struct conform *c, const void *packets, size_t len);
 int conform_fill(struct conform *c, int64_t until_27m);
+/* From now on with the pictures of that file (worker/slate.h), whose answer it gives; until it is forgotten. */
+int conform_fill_slate(struct conform *c, int fd);
 void conform_fill_forget(struct conform *c);
 
 /* Bits (1 << role) of the streams that dried up alone, and whose place filler takes. */

@@ -22,6 +22,7 @@ filler_clear(struct filler *f)
 {
 	free(f->picture);
 	free(f->sound);
+	slate_free(&f->slate);
 	memset(f, 0, sizeof(*f));
 }
 
@@ -151,6 +152,21 @@ filler_ready(const struct filler *f, const struct tsmux *mux)
 	return mux->s.stream[ROLE_VIDEO].listed ? f->picture != NULL : f->sound != NULL;
 }
 
+int
+filler_slate(struct filler *f, enum es_codec codec, int fd)
+{
+	struct slate *slate;
+	int err = slate_read(&slate, fd, codec, f->picture, f->picture_len);
+
+	if (err != 0)
+		return err;
+	slate_free(&f->slate);
+	f->slate = slate;
+	f->slate_at = 0;
+	f->shown_90k = 0;
+	return 0;
+}
+
 /* Where the first unit of role stands: behind all that went before, and not too late for the clock. */
 static int64_t
 first_90k(const struct filler *f, const struct tsmux *mux, enum role role, int64_t end_90k)
@@ -177,6 +193,11 @@ filler_begin(struct filler *f, const struct tsmux *mux, const int64_t ends_90k[R
 static void
 step(struct filler *f, enum role role)
 {
+	if (role == ROLE_VIDEO && f->slate != NULL) {
+		f->next_90k[role] += f->slate->picture[f->slate_at].dur_90k;
+		f->slate_at = (f->slate_at + 1) % f->slate->n;
+		return;
+	}
 	if (role == ROLE_VIDEO) {
 		f->next_90k[role] += f->picture_len > BIG_PICTURE ? BIG_PICTURE_90K : PICTURE_90K;
 		return;
@@ -198,6 +219,15 @@ put(struct filler *f, struct tsmux *mux, enum role role)
 	u.dts_90k = u.pts_90k = u.floor_90k = f->next_90k[role];
 	if (picture)
 		u.pts_90k += f->cts_90k;
+	if (picture && f->slate != NULL) {
+		const struct slate_picture *p = &f->slate->picture[f->slate_at];
+
+		u.data = f->slate->data + p->at;
+		u.len = p->len;
+		u.pts_90k = u.dts_90k + p->cts_90k;
+		f->shown_90k = PB_MAX(f->shown_90k, u.pts_90k + p->dur_90k);
+		picture = p->key;
+	}
 	/* Without pictures there is a place to join every half second. */
 	u.key = picture || (!mux->s.stream[ROLE_VIDEO].listed && u.dts_90k - mux->s.last_key_90k >= PICTURE_90K);
 	err = tsmux_put(mux, &u);

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "worker/slate.h"
 #include "worker/tsmux.h"
 
 #define FILLER_PICTURE_MAX (2u << 20)
@@ -30,6 +31,9 @@ struct filler {
 	uint8_t *picture; /* NULL: none is known */
 	size_t picture_len;
 	int64_t cts_90k; /* PTS - DTS of the picture, as in the stream */
+	struct slate *slate; /* in place of the picture; NULL: none */
+	size_t slate_at;     /* the picture of it that is next */
+	int64_t shown_90k;   /* how long what it showed so far is to be seen */
 	uint8_t *sound;  /* one frame; NULL: none */
 	size_t sound_len;
 	unsigned samples, rate;
@@ -50,6 +54,9 @@ bool filler_learn(struct filler *f, const struct tsmux *mux, const uint8_t *ts, 
 
 /* Is it of any use: is there a picture, or silence for a stream without one? */
 bool filler_ready(const struct filler *f, const struct tsmux *mux);
+
+/* From here on the slate in that file, if it is like the picture. As slate_read(). */
+int filler_slate(struct filler *f, enum es_codec codec, int fd);
 
 /* Fill from now on; ends_90k: where each role's last unit ends, TS_NOTIME where there was none. */
 void filler_begin(struct filler *f, const struct tsmux *mux, const int64_t ends_90k[ROLES]);

@@ -143,6 +143,17 @@ watch_dry(struct line *l)
 			    dry & bit ? "the source sends the other alone; filler takes its place" : "it comes again");
 }
 
+/* Say it when a slate takes the place of the still, or that none fits. */
+static void
+watch_slate(struct line *l)
+{
+	const char *why;
+
+	if (writer_slate_news(l->writer, &why))
+		log_event(*why == '\0' ? LOG_INFO : LOG_WARNING, *why == '\0' ? "filler.slate" : "filler.no-slate",
+		    "channel=%s why=\"%s\"", l->tune.guide_number, why);
+}
+
 /* When all that is left can't be joined to the stream, it is better tuned anew. */
 static void
 watch_unlike(struct line *l, int64_t now)
@@ -192,6 +203,7 @@ line_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	watch_owed(l);
 	watch_unlike(l, now);
 	watch_dry(l);
+	watch_slate(l);
 	if (writer_room(l->writer)) {
 		prefetch_resume(l->prefetch);
 		source_resume(l->source);
@@ -1066,6 +1078,12 @@ line_quarantine(struct line *l, const struct msg_quarantine *msg, int fd)
 {
 	quarantine_free(&l->quarantine);
 	l->quarantine = quarantine_new(l->loop, l->pool, l->tune.guide_number, fd, msg->serial, msg->bytes_max);
+}
+
+void
+line_slates(struct line *l, int fds[MSG_SLATES_MAX])
+{
+	writer_slates(l->writer, fds);
 }
 
 void

@@ -59,6 +59,9 @@ void line_free(struct line **line);
 /* The segment that the tune leaves out is to be fetched into fd, which is taken. Before line_open(). */
 void line_quarantine(struct line *line, const struct msg_quarantine *msg, int fd);
 
+/* What may stand in for its media (MSG_S_SLATE); takes those that are not -1, and leaves -1. Before line_open(). */
+void line_slates(struct line *line, int fds[MSG_SLATES_MAX]);
+
 /*
  * Begin: the first request is on the wire when it returns, or, with
  * tune->hold_ms, when that is over; what is there is released meanwhile.

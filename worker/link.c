@@ -44,6 +44,7 @@ struct rule {
 
 static void on_hello(struct link *, struct msg *);
 static void on_quarantine(struct link *, struct msg *);
+static void on_slate(struct link *, struct msg *);
 static void on_tune(struct link *, struct msg *);
 static void on_source(struct link *, struct msg *);
 static void on_slot(struct link *, struct msg *);
@@ -57,6 +58,7 @@ static void on_stop(struct link *, struct msg *);
 static const struct rule rules[] = {
 	[MSG_HELLO] = { IN(L_GREETING), sizeof(struct msg_hello), 0, 0, on_hello },
 	[MSG_S_QUARANTINE] = { IN(L_WARM), sizeof(struct msg_quarantine), 1, 1, on_quarantine },
+	[MSG_S_SLATE] = { IN(L_WARM), sizeof(struct msg_slate), 1, MSG_FDS_MAX, on_slate },
 	[MSG_S_TUNE] = { IN(L_WARM), sizeof(struct msg_tune), 2, 3, on_tune },
 	[MSG_S_SOURCE] = { IN(L_WARM), sizeof(struct msg_source), 0, 0, on_source },
 	[MSG_S_SLOT] = { IN(L_TUNED), sizeof(struct msg_slot_answer), 0, 1, on_slot },
@@ -318,6 +320,19 @@ on_quarantine(struct link *link, struct msg *m)
 
 	m->fds[0] = -1;
 	link->ops->quarantine(link->arg, (const struct msg_quarantine *)m->data, fd);
+}
+
+static void
+on_slate(struct link *link, struct msg *m)
+{
+	const struct msg_slate *slate = (const struct msg_slate *)m->data;
+
+	for (size_t i = 0; i < m->nfds; i++) {
+		if (slate->first >= MSG_SLATES_MAX || i >= MSG_SLATES_MAX - slate->first)
+			break; /* what nobody took is closed */
+		link->ops->slate(link->arg, slate->first + (unsigned)i, m->fds[i]);
+		m->fds[i] = -1;
+	}
 }
 
 static void

@@ -28,6 +28,8 @@ struct link_ops {
 	/* The answer to link_want_slot(). What was granted is kept here, until that is given back. */
 	void (*slot)(void *arg, unsigned source, bool granted);
 	/* Likewise: a file for the segment that the tune leaves out; takes fd. */
+	/* Number n of the tune's slates; takes fd. */
+	void (*slate)(void *arg, unsigned n, int fd);
 	void (*quarantine)(void *arg, const struct msg_quarantine *msg, int fd);
 	/* Takes both descriptors. A negative answer ends the process's work (lost). */
 	int (*tune)(void *arg, const struct msg_tune *tune, int spool_fd, int state_fd);

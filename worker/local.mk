@@ -13,6 +13,7 @@ libworker_a_SOURCES += worker/conform.h worker/conform.c worker/tsmux.h worker/t
 	worker/interleave.h worker/interleave.c \
 	worker/silence.h worker/silence.c worker/silence_aac.c worker/silence_ac3.c worker/bits.h \
 	worker/filler.h worker/filler.c
+libworker_a_SOURCES += worker/format.h worker/format.c worker/slate.h worker/slate.c
 libworker_a_SOURCES += worker/resolve.h worker/resolve.c worker/fetch.h worker/fetch.c worker/fetch_inside.h \
 	worker/fetch_pool.c worker/fetch_ask.c worker/fetch_hear.c worker/hedge.c \
 	worker/verdict.h worker/verdict.c worker/hosts.h worker/hosts.c worker/headers.h worker/headers.c \

@@ -55,6 +55,7 @@ struct worker {
 	int spool_fd, state_fd;
 	int quarantine_fd; /* until there is a line, which takes it; -1: none */
 	struct msg_quarantine quarantine;
+	int slate_fds[MSG_SLATES_MAX]; /* until there is a line, which takes them; -1: none */
 	int status;
 };
 
@@ -210,6 +211,16 @@ link_quarantine(void *arg, const struct msg_quarantine *msg, int fd)
 	w->quarantine = *msg;
 }
 
+static void
+link_slate(void *arg, unsigned n, int fd)
+{
+	struct worker *w = arg;
+
+	if (w->slate_fds[n] != -1)
+		close(w->slate_fds[n]);
+	w->slate_fds[n] = fd;
+}
+
 static int
 link_tune(void *arg, const struct msg_tune *tune, int spool_fd, int state_fd)
 {
@@ -235,6 +246,7 @@ link_tune(void *arg, const struct msg_tune *tune, int spool_fd, int state_fd)
 	if (w->quarantine_fd != -1)
 		line_quarantine(w->line, &w->quarantine, w->quarantine_fd);
 	w->quarantine_fd = -1;
+	line_slates(w->line, w->slate_fds);
 	line_open(w->line);
 	for (size_t i = 0; i < w->limit_count; i++)
 		line_limit(w->line, &w->limits[i]);
@@ -278,6 +290,7 @@ static const struct link_ops link_ops = {
 	.limit = link_limits,
 	.slot = link_slots,
 	.quarantine = link_quarantine,
+	.slate = link_slate,
 	.tune = link_tune,
 	.client = link_client,
 	.drop = link_drop,
@@ -299,6 +312,8 @@ serve(int fd)
 {
 	struct worker w = { .spool_fd = -1, .state_fd = -1, .quarantine_fd = -1, .status = PB_EXIT_TEMPORARY };
 
+	for (size_t i = 0; i < NITEMS(w.slate_fds); i++)
+		w.slate_fds[i] = -1;
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	(void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);

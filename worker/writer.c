@@ -51,6 +51,11 @@ struct writer {
 	unsigned dry;       /* streams that dried up alone, as was shown last */
 	int64_t level_ns;   /* when the stream last was not in need of filler */
 	int64_t looked_ns;  /* for something to fill with, in vain */
+	int slate_fds[MSG_SLATES_MAX]; /* -1: none */
+	int64_t fill_ns;    /* when this filler began */
+	bool slate_tried;   /* ...and for this one a slate was looked for */
+	bool slate_on;
+	const char *slate_news; /* NULL: none */
 };
 
 static int on_ready(void *arg);
@@ -68,6 +73,8 @@ writer_new(struct writer **out, int spool_fd, struct state *state, const struct 
 
 	if (w == NULL)
 		return PB_ENOMEM;
+	for (size_t i = 0; i < NITEMS(w->slate_fds); i++)
+		w->slate_fds[i] = -1;
 	w->spool_fd = spool_fd;
 	w->state = state;
 	w->settings = *settings;
@@ -113,7 +120,9 @@ writer_resume(struct writer *w, int64_t now_ns, struct state_upstream *upstream,
 		w->media = true;
 		w->had_reserve = (snap->filler & STATE_HAD_RESERVE) != 0;
 		w->filling = (snap->filler & STATE_FILLING) != 0 && conform_filled(w->conform);
-		w->level_ns = now_ns;
+		w->level_ns = w->fill_ns = now_ns;
+		if (w->filling && (snap->filler & STATE_SLATE) != 0) /* it goes on at once */
+			w->fill_ns -= (int64_t)w->settings.slate_after_ms * 1000000;
 		/* Passed over: conform knows nothing of that segment, it still is at an earlier one. */
 		*passed = snap->upstream.serial != from.msn;
 		*in_segment = from.in_segment == 1 && !*passed;
@@ -128,6 +137,9 @@ writer_free(struct writer **writer)
 {
 	if (*writer == NULL)
 		return;
+	for (size_t i = 0; i < NITEMS((*writer)->slate_fds); i++)
+		if ((*writer)->slate_fds[i] != -1)
+			close((*writer)->slate_fds[i]);
 	conform_free(&(*writer)->conform);
 	free(*writer);
 	*writer = NULL;
@@ -163,7 +175,8 @@ commit(struct writer *w, const struct conform_output *out)
 	draft->target_27m = w->pace.target_27m;
 	draft->first_pcr_27m = w->first_pcr_27m;
 	draft->rate_ppm = w->pace.rate_ppm;
-	draft->filler = (w->had_reserve ? STATE_HAD_RESERVE : 0u) | (w->filling ? STATE_FILLING : 0u);
+	draft->filler = (w->had_reserve ? STATE_HAD_RESERVE : 0u) | (w->filling ? STATE_FILLING : 0u) |
+	    (w->slate_on ? STATE_SLATE : 0u);
 	conform_save(w->conform, (struct conform_snapshot *)(void *)draft->conform);
 	draft->conform_len = sizeof(struct conform_snapshot);
 	state_commit(w->state);
@@ -194,7 +207,7 @@ append(struct writer *w, int64_t now_ns)
 	if (!take(w, &out))
 		return;
 	if (w->filling && !conform_filled(w->conform)) { /* media again */
-		w->filling = false;
+		w->filling = w->slate_on = w->slate_tried = false;
 		conform_fill_forget(w->conform);
 	}
 	commit(w, &out);
@@ -373,6 +386,47 @@ in_need(struct writer *w, int64_t now_ns)
 	return now_ns - w->level_ns >= FILL_WAIT_NS && now_ns - w->looked_ns >= FILL_AGAIN_NS;
 }
 
+void
+writer_slates(struct writer *w, int fds[MSG_SLATES_MAX])
+{
+	for (size_t i = 0; i < MSG_SLATES_MAX; i++) {
+		if (fds[i] == -1)
+			continue;
+		if (w->slate_fds[i] != -1)
+			close(w->slate_fds[i]);
+		w->slate_fds[i] = fds[i];
+		fds[i] = -1;
+	}
+}
+
+bool
+writer_slate_news(struct writer *w, const char **why)
+{
+	*why = w->slate_news;
+	w->slate_news = NULL;
+	return *why != NULL;
+}
+
+/* The still has stood long enough: a slate in its place, if one is like the stream. Once for each outage. */
+static void
+look_for_slate(struct writer *w)
+{
+	const char *news = "there is none";
+
+	w->slate_tried = true;
+	for (size_t i = 0; i < NITEMS(w->slate_fds); i++) {
+		if (w->slate_fds[i] == -1)
+			continue;
+		if (conform_fill_slate(w->conform, w->slate_fds[i]) == 0) {
+			w->slate_on = true;
+			w->slate_news = "";
+			return;
+		}
+		news = "none has codec, profile and size of the stream";
+	}
+	w->slate_news = news;
+}
+
 /* Filler up to a little before what is due next. */
 static void
 fill(struct writer *w, int64_t now_ns)
@@ -386,6 +440,9 @@ fill(struct writer *w, int64_t now_ns)
 		learn(w);
 		w->looked_ns = now_ns;
 	}
+	if (w->filling && !w->slate_tried && w->settings.slate_after_ms > 0 &&
+	    now_ns - w->fill_ns >= (int64_t)w->settings.slate_after_ms * 1000000)
+		look_for_slate(w);
 	/* Where the clock is far beyond the head, nobody is there: a player stood still. */
 	if (lag > FILL_JUMP_27M)
 		pace_draw_in(&w->pace, lag - FILL_JUMP_27M);
@@ -394,8 +451,10 @@ fill(struct writer *w, int64_t now_ns)
 		w->filling = false;
 		return;
 	}
-	if (!w->filling)
+	if (!w->filling) {
 		atomic_fetch_add(&w->state->figures.fillers, 1);
+		w->fill_ns = now_ns;
+	}
 	w->filling = true;
 	w->had_reserve = false;
 	if (!take(w, &out))
@@ -441,7 +500,7 @@ writer_tick(struct writer *w, int64_t now_ns, uint64_t hold_at)
 	}
 	atomic_store(&w->state->figures.underruns, w->pace.stalls);
 	watch_dry(w);
-	atomic_store(&w->state->figures.filling, w->filling ? FILLING_PICTURE : FILLING_NO);
+	atomic_store(&w->state->figures.filling, !w->filling ? FILLING_NO : w->slate_on ? FILLING_SLATE : FILLING_PICTURE);
 	if (released == w->released)
 		return false;
 	w->released = released;

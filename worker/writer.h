@@ -90,6 +90,12 @@ bool writer_dry(const struct writer *writer);
 /* Filler goes out: the reserve is spent, and no key frame came yet. */
 bool writer_filling(const struct writer *writer);
 
+/* What may stand in for media: takes those of fds that are not -1, and leaves -1. */
+void writer_slates(struct writer *writer, int fds[MSG_SLATES_MAX]);
+
+/* Since it was last asked: did a slate come on (*why is ""), or was none found that fits (*why)? */
+bool writer_slate_news(struct writer *writer, const char **why);
+
 /* The machine has no memory for the spool: what came waits, and is tried again with each tick. */
 bool writer_owes(const struct writer *writer);
 

@@ -38,6 +38,11 @@ tests_fuzz_conform_SOURCES = tests/fuzz/conform.c tests/unit/tscheck.h tests/uni
 tests_fuzz_conform_LDADD = libworker.a libbase.a $(BSD_LIBS) $(FUZZ_LIBS)
 tests_fuzz_conform_LDFLAGS = $(FUZZ_LINK)
 
+FUZZ_TARGETS += tests/fuzz/format
+tests_fuzz_format_SOURCES = tests/fuzz/format.c
+tests_fuzz_format_LDADD = libworker.a libbase.a $(FUZZ_LIBS)
+tests_fuzz_format_LDFLAGS = $(FUZZ_LINK)
+
 FUZZ_TARGETS += tests/fuzz/silence
 tests_fuzz_silence_SOURCES = tests/fuzz/silence.c
 tests_fuzz_silence_LDADD = libworker.a libbase.a $(FUZZ_LIBS)

@@ -5,7 +5,8 @@
 
 need_media hi
 hi=$(media hi)
-origin start --channel "name=away,seg=2,win=6,clock=wall,file=$hi" --channel "name=killed,seg=2,win=6,clock=wall,file=$hi"
+origin start --channel "name=away,seg=2,win=6,clock=wall,file=$hi" --channel "name=killed,seg=2,win=6,clock=wall,file=$hi" \
+    --channel "name=quiet,seg=2,win=6,clock=wall,file=$hi"
 bridge config <<-INI
 	[stream]
 	reserve = 4s
@@ -15,6 +16,9 @@ bridge config <<-INI
 	[channel 2]
 	name = Killed
 	url = @ORIGIN@/killed/master.m3u8
+	[channel 3]
+	name = Quiet
+	url = @ORIGIN@/quiet/master.m3u8
 INI
 bridge start
 
@@ -26,9 +30,11 @@ stream() {
 it "the picture is there before the outage"
 viewer start v1 /auto/v1
 viewer start v2 /auto/v2
+viewer start quiet /auto/v3
 viewer wait v1 ms=4000
 viewer wait v2 ms=4000
-bridge wait '[.streams[] | select(.state == "live" and .reserve_s >= 1)] | length == 2'
+bridge wait '[.streams[] | select(.state == "live" and .reserve_s >= 1)] | length == 3'
+since=$(date +%s%3N)
 for c in away killed; do
 	origin fault "channel=$c,kind=any,fault=status,value=503,for=10"
 done
@@ -36,6 +42,7 @@ done
 it "filler takes the place of a spent reserve"
 bridge wait "$(stream 1 '.upstream.fillers >= 1')"
 bridge wait "$(stream 2 '.upstream.fillers >= 1')"
+bridge wait "$(stream 1 '.upstream.filler == "picture"')"
 
 it "a worker that is killed meanwhile is followed by one that goes on with it"
 before=$(bridge status "$(stream 2 .upstream.filler_s)")
@@ -43,14 +50,34 @@ kill -KILL "$(bridge worker 2)"
 bridge wait "$(stream 2 '.restarts == 1')"
 bridge wait "$(stream 2 ".upstream.filler_s >= $before + 1")"
 
-it "media comes back behind it, and viewers stay connected on a clean stream"
+it "media comes back behind it, within a target duration of the source"
 bridge wait-log 'event=filler.end channel=1'
 bridge wait-log 'event=filler.end channel=2'
+# back_ms CHANNEL: from the source's return, ten seconds after it went, to media again, by the log's own times.
+back_ms() {
+	local at
+	at=$(bridge log "event=filler.end channel=$1 " | sed -n '1s/^time=\([^ ]*\) .*/\1/p')
+	echo $(($(date -d "$at" +%s%3N) - since - 10000))
+}
+# A target duration, and what it takes to tell the origin and to write a log.
+at_most "milliseconds from the source's return to media" "$(back_ms 1)" 2500
+
+it "the status says that it is over, the flight recorder that it was"
+bridge wait "$(stream 1 '.upstream.filler == null')"
+expect "why counts it" bridge ctl --json why 1 --since 1m >"$T/why.json"
+at_least "seconds of filler that why knows of" "$(jq '[.. | .filler_s? // empty] | max' "$T/why.json")" 1
+
+it "viewers stayed connected on a clean stream"
 for v in v1 v2; do
 	viewer wait "$v" ms=26000
 	viewer stop "$v"
 	viewer check "$v" status=200 closed=no clean=true continuity_errors=0 pcr_backward=0 pcr_jumps=0 dts_backward=0
 done
+
+it "no viewer waited half a second longer than one that nothing happened to"
+viewer stop quiet
+at_most "largest gap of v1" "$(viewer get v1 largest_gap_ms)" \
+    "$(viewer get quiet largest_gap_ms | awk '{ print $1 + 500 }')"
 
 it "ffmpeg decodes it without a word, and cuts a segment at least every two seconds"
 for v in v1 v2; do

@@ -206,6 +206,16 @@ tests_unit_ctl_SOURCES = tests/unit/ctl.c
 tests_unit_ctl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_ctl_LDADD = libctl.a libbase.a $(CURL_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS) -lm
 
+UNIT_TESTS += tests/unit/slates
+tests_unit_slates_SOURCES = tests/unit/slates.c
+tests_unit_slates_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_slates_LDADD = libsupervisor.a libbase.a $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/slate
+tests_unit_slate_SOURCES = tests/unit/slate.c tests/unit/tsmake.h tests/unit/tsmake.c
+tests_unit_slate_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_slate_LDADD = libworker.a libbase.a $(BSD_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/filler
 tests_unit_filler_SOURCES = tests/unit/filler.c tests/unit/tsmake.h tests/unit/tsmake.c \
 	tests/unit/tscheck.h tests/unit/tscheck.c
