@@ -51,7 +51,7 @@ it "sound or pictures that dry up alone are filled, and the other goes on"
 origin fault "channel=deaf,kind=segment,fault=no-audio,for=6"
 origin fault "channel=blind,kind=segment,fault=no-video,for=6"
 origin fault "channel=lost,kind=any,fault=status,value=503,for=60"
-origin fault "channel=back,kind=any,fault=status,value=503,for=12"
+origin fault "channel=back,kind=any,fault=status,value=503,for=8"
 bridge wait "$(stream 3 '.upstream.dry == ["audio"]')"
 bridge wait "$(stream 4 '.upstream.dry == ["video"]')"
 
