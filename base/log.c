@@ -73,6 +73,12 @@ log_init(const char *program, enum log_dest dest, enum log_format format, int le
 }
 
 bool
+log_again(unsigned nth)
+{
+	return (nth & (nth - 1)) == 0;
+}
+
+bool
 log_wants(int level)
 {
 	return level <= to.level;

@@ -33,6 +33,9 @@ void log_init(const char *program, enum log_dest dest, enum log_format format, i
 /* Is a line of this level wanted? For work that only serves a debug line. */
 bool log_wants(int level);
 
+/* The nth of its kind in a row: is it worth a line? The first is, the second, the fourth, the eighth... */
+bool log_again(unsigned nth);
+
 /*
  * Write one event. fmt gives the pairs, "channel=%s status=%d why=\"%s\"";
  * a value that may hold blanks is put in quotes by the caller.

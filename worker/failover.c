@@ -16,6 +16,7 @@
 #include "base/pb.h"
 #include "base/url.h"
 #include "worker/source.h"
+#include "worker/verdict.h"
 
 #define URL_SHOWN 160
 #define PROBE_STILL_TARGETS 3 /* a playlist that is looked at and has nothing new for so long is not good, */
@@ -51,6 +52,7 @@ struct failover {
 	struct state_figures *probe_figures;
 	char probe_reason[STATE_REASON_MAX];
 
+	unsigned failed_row, failed_of; /* failures in a row, and of which source */
 	unsigned busy_row; /* refusals of an account that nobody else keeps */
 	bool troubled; /* a refusal was told: an answer will be, too */
 	ev_tstamp held_until;
@@ -364,8 +366,11 @@ obey(struct failover *f, unsigned before, const struct sources_answer *answer, b
 	char shown[URL_SHOWN];
 
 	if (failed && (answer->why != NULL || answer->act != SOURCES_STAY)) {
-		log_event(LOG_WARNING, "source.failed", "channel=%s source=%u url=%s why=\"%s\"", f->tune->guide_number,
-		    before, url_redact(shown, sizeof(shown), f->list.at[before].url), why != NULL ? why : answer->why);
+		f->failed_row = f->failed_of == before ? f->failed_row + 1 : 1;
+		f->failed_of = before;
+		log_event(log_again(f->failed_row) ? LOG_WARNING : LOG_DEBUG, "source.failed",
+		    "channel=%s source=%u url=%s why=\"%s\"", f->tune->guide_number, before, url_redact(shown, sizeof(shown), f->list.at[before].url),
+		    why != NULL ? why : answer->why);
 		note_reason(f, before, why != NULL ? why : answer->why);
 	}
 	switch (answer->act) {
@@ -417,6 +422,7 @@ failover_good(struct failover *f)
 	if (f->machine.trying && f->machine.media)
 		log_event(LOG_INFO, "source.good", "channel=%s source=%u after_ms=%lld", f->tune->guide_number,
 		    f->machine.now, (long long)(now_ms() - f->machine.since_ms));
+	f->failed_row = 0;
 	sources_good(&f->machine, now_ms());
 	if (f->machine.at[f->machine.now].health != was)
 		publish(f);
@@ -525,7 +531,7 @@ failover_answered(struct failover *f, int status, uint32_t retry_after_ms, bool 
 			hold(f, account, wait_ms,
 			    retry_after_ms > 0 ? "the provider said when to come back"
 					       : "too many requests or connections, the provider says");
-	} else if (channel_url && (status == 401 || status == 403 || status == 407 || status == 451)) {
+	} else if (channel_url && verdict_denied(status)) {
 		report.what = LIMIT_DENIED;
 	} else if (status < 300 && f->troubled) {
 		report.what = LIMIT_GOOD;

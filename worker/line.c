@@ -77,6 +77,7 @@ struct line {
 	uint64_t connections;   /* of a plain stream: each is a segment of its own */
 	uint64_t next_serial;   /* behind the last segment, or connection, that began */
 	bool limited[MSG_SOURCES_MAX]; /* its account counts connections */
+	bool counted[MSG_SOURCES_MAX]; /* it has an account, whose denials the supervisor counts */
 	unsigned feeding;       /* the source whose bytes are in hand */
 	uint64_t keys;          /* that reached the spool from it since the last switch */
 	struct vitals vitals;   /* of that source */
@@ -924,6 +925,14 @@ writer_media(void *arg)
 	l->ops->media(l->arg);
 }
 
+static bool
+line_counted(void *arg)
+{
+	struct line *l = arg;
+
+	return l->counted[failover_now(l->failover)];
+}
+
 static const struct source_ops source_ops = {
 	.room = source_may_add,
 	.segment = source_adds,
@@ -935,6 +944,7 @@ static const struct source_ops source_ops = {
 	.failed = source_failed,
 	.trouble = source_troubled,
 	.reserve_ms = line_reserve_ms,
+	.counted = line_counted,
 };
 
 static const struct prefetch_ops prefetch_ops = {
@@ -1005,8 +1015,10 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
 
 	if (l == NULL)
 		return PB_ENOMEM;
-	for (unsigned i = 0; i < list->count; i++)
+	for (unsigned i = 0; i < list->count; i++) {
 		l->limited[i] = list->at[i].of.streams > 0;
+		l->counted[i] = list->at[i].of.account != 0;
+	}
 	l->media_ns = now_ns();
 	l->loop = loop;
 	l->tune = *tune;

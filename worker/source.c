@@ -20,6 +20,7 @@
 #include "worker/playlist.h"
 #include "worker/track.h"
 #include "worker/variant.h"
+#include "worker/verdict.h"
 
 #define TUNE_TIMEOUT_MS 15000
 #define REOPEN_FLOOR_S 0.5   /* between two tries of the channel's URL */
@@ -31,7 +32,7 @@
 #define RESERVE_TARGETS 3    /* reserve = auto */
 #define REQUEST_MIN_S 3.
 #define STARVED_MS 1500      /* with less in hand the source is asked as if the picture stood already: */
-#define STARVED_PAUSE_S 0.7  /* ... so soon after a failure, */
+#define STARVED_PAUSE_S 0.5  /* ... so soon after a failure, */
 #define STARVED_TRY_S 2.     /* ... and no answer is waited for longer: media is back 2 s after the source is. */
 #define STARVED_TRIES 60     /* After so many it is a long outage, or a source that has become slow: */
 #define STARVED_LONG_S 2.    /* ... such a pause, */
@@ -197,11 +198,16 @@ wait_s(struct source *s, double seconds)
 	ev_timer_start(s->loop, &s->timer);
 }
 
-/* Is there nothing left to play, or nearly? */
+/*
+ * Is there nothing left to play, or nearly, and may it be asked for more? To
+ * be denied once a second looks like a ban, and bans other streams, too.
+ */
 static bool
 is_starved(const struct source *s)
 {
-	return s->has_media && s->ops->reserve_ms(s->arg) < STARVED_MS;
+	if (!s->has_media || s->ops->reserve_ms(s->arg) >= STARVED_MS)
+		return false;
+	return !verdict_denied((int)atomic_load(&s->figures->http_status)) || s->ops->counted == NULL || !s->ops->counted(s->arg);
 }
 
 /* The stream goes on trying: from the channel's own URL, slower each time, but for one that waits for it. */
@@ -235,7 +241,8 @@ open_failed(struct source *s, uint32_t code, const char *reason)
 		fail(s, code, reason);
 		return;
 	}
-	say(s, LOG_WARNING, "source.open-failed", reason);
+	/* The first, the second, the fourth of them...: an outage is long, and asked about once a second. */
+	say(s, log_again(s->open_failures) ? LOG_WARNING : LOG_DEBUG, "source.open-failed", reason);
 	open_later(s);
 	if (s->ops->trouble != NULL)
 		s->ops->trouble(s->arg, reason);

@@ -68,6 +68,8 @@ struct source_ops {
 	void (*moved)(void *arg);
 	/* Media still in hand. */
 	uint32_t (*reserve_ms)(void *arg);
+	/* Does a provider's limit count what is denied to it (supervisor/provider.h)? NULL: no. */
+	bool (*counted)(void *arg);
 };
 
 /*

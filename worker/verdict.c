@@ -248,3 +248,9 @@ verdict_pause(unsigned failures, uint32_t backoff_ms, uint32_t backoff_max_ms, u
 	pause_ms = PB_MIN(PB_MAX(pause_ms, (double)retry_after_ms), (double)backoff_max_ms);
 	return pause_ms * (0.75 + random / 4) / 1e3;
 }
+
+bool
+verdict_denied(int status)
+{
+	return status == 401 || status == 403 || status == 407 || status == 451;
+}

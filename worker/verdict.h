@@ -103,4 +103,7 @@ struct verdict verdict_timeout(const struct verdict_try *t, bool naming, double 
 double verdict_pause(unsigned failures, uint32_t backoff_ms, uint32_t backoff_max_ms, uint32_t retry_after_ms,
     double random);
 
+/* Did a server say that it is not for us (401, 403, 407, 451)? To ask it again and again looks bad. */
+bool verdict_denied(int status);
+
 #endif

@@ -295,6 +295,7 @@ expect "again" until_true 5 heard one 'ssdp:alive http://192.0.2.1:80/device.xml
 ip address del 192.0.2.77/24 dev one
 
 it "each tuner has its own lineup, name and tuners, on port, path and port 80"
+bridge wait '.streams | length == 0' # who was shown before lingers
 document() { on one curl -s -m 5 "http://192.0.2.1$1"; }
 equal "main" "$(document /lineup.json | jq -c '[.[].URL]')" \
     '["http://192.0.2.1:5004/auto/v5.1","http://192.0.2.1:5004/auto/v6"]'

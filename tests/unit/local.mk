@@ -44,6 +44,11 @@ tests_unit_pace_SOURCES = tests/unit/pace.c
 tests_unit_pace_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_pace_LDADD = libworker.a libipc.a libbase.a $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/writer
+tests_unit_writer_SOURCES = tests/unit/writer.c
+tests_unit_writer_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_writer_LDADD = libworker.a libipc.a libbase.a $(BSD_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/quarantine
 tests_unit_quarantine_SOURCES = tests/unit/quarantine.c
 tests_unit_quarantine_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
