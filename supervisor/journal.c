@@ -67,7 +67,8 @@ struct journal {
 	uint32_t
 	    *numbers; /* index + 1 of who has it, by the number's hash; 0: free. One that was given up matches nobody */
 	size_t number_count, numbers_used;
-	struct buffer keys; /* of new channels, until they are written */
+	struct buffer keys; /* of new channels, until each has its number */
+	uint32_t unnumbered; /* new channels that have none yet */
 	struct buffer added, aliases; /* lines to be written */
 };
 
@@ -119,6 +120,13 @@ put(struct buffer *b, const void *data, size_t len)
 	memcpy(b->data + b->len, data, len);
 	b->len += len;
 	return 0;
+}
+
+static void
+clear(struct buffer *b)
+{
+	free(b->data);
+	memset(b, 0, sizeof(*b));
 }
 
 static uint32_t
@@ -306,12 +314,10 @@ crc_of(const char *s, size_t len)
 static void
 forget_lines(struct journal *j)
 {
-	free(j->added.data);
-	free(j->aliases.data);
-	free(j->keys.data);
-	memset(&j->added, 0, sizeof(j->added));
-	memset(&j->aliases, 0, sizeof(j->aliases));
-	memset(&j->keys, 0, sizeof(j->keys));
+	clear(&j->added);
+	clear(&j->aliases);
+	clear(&j->keys);
+	j->unnumbered = 0;
 	j->ahead = 0;
 }
 
@@ -713,6 +719,7 @@ journal_add(struct journal *j, const char *name, const char *key, const char *ot
 	if (ok && other != NULL)
 		ok = (key == NULL || put(&j->keys, "\t", 1) == 0) && put(&j->keys, other, strlen(other)) == 0;
 	ok = ok && put(&j->keys, "", 1) == 0;
+	j->unnumbered++;
 	if (!ok || (key != NULL && bind(j, key[0], key + 1, index) != 0) ||
 	    (other != NULL && bind(j, other[0], other + 1, index) != 0))
 		return JOURNAL_NONE;
@@ -750,6 +757,9 @@ journal_give(struct journal *j, uint32_t index, const char *number)
 	if (!begin_line(line, &len, '+', index, number) || !add_field(line, &len, id) ||
 	    !add_field(line, &len, j->texts.data + k->name) || !add_field(line, &len, j->keys.data + k->keys))
 		return PB_ENOMEM;
+	/* Of 200,000 new ones the keys are as large as all that is known of them: they go before the lineup is built. */
+	if (--j->unnumbered == 0)
+		clear(&j->keys);
 	err = put_line(&j->added, line, len);
 	if (j->added.len > PORTION - LINE_MAX_BYTES)
 		write_ahead(j);
