@@ -18,6 +18,14 @@ channel_provider(const struct channel *channel, unsigned n)
 	return channel->provider;
 }
 
+struct channel_request
+channel_request(const struct channel *channel, unsigned n)
+{
+	if (n > 0 && n <= channel->backup_count && channel->backup_requests != NULL)
+		return channel->backup_requests[n - 1];
+	return (struct channel_request){ channel->headers, channel->user_agent, channel->header_count };
+}
+
 bool
 guide_number_valid(const char *text)
 {
@@ -133,13 +141,33 @@ same_list(const char **a, size_t a_count, const char **b, size_t b_count)
 	return true;
 }
 
+bool
+channel_request_same(const struct channel_request *a, const struct channel_request *b)
+{
+	return same(a->user_agent, b->user_agent) &&
+	    same_list(a->headers, a->header_count, b->headers, b->header_count);
+}
+
+/* Of two channels with as many backups. */
+static bool
+same_requests(const struct channel *a, const struct channel *b)
+{
+	for (unsigned n = 0; n <= a->backup_count; n++) {
+		struct channel_request of_a = channel_request(a, n), of_b = channel_request(b, n);
+
+		if (!channel_request_same(&of_a, &of_b))
+			return false;
+	}
+	return true;
+}
+
 static bool
 same_source(const struct channel *a, const struct channel *b)
 {
-	return a->testcard == b->testcard && same(a->url, b->url) && same(a->user_agent, b->user_agent) &&
-	    same(a->provider, b->provider) && same_list(a->backups, a->backup_count, b->backups, b->backup_count) &&
+	return a->testcard == b->testcard && same(a->url, b->url) && same(a->provider, b->provider) &&
+	    same_list(a->backups, a->backup_count, b->backups, b->backup_count) &&
 	    same_list(a->backup_providers, a->backup_count, b->backup_providers, b->backup_count) &&
-	    same_list(a->headers, a->header_count, b->headers, b->header_count);
+	    same_requests(a, b);
 }
 
 static bool

@@ -26,14 +26,22 @@
 #define CHANNEL_HEADERS 16
 #define LINEUP_MAX 200000 /* channels */
 
+/* What every request to a source says besides its URL. Secrets: shown nowhere. */
+struct channel_request {
+	const char **headers; /* "Name: value" each */
+	const char *user_agent; /* NULL: [fetch] user_agent */
+	unsigned char header_count;
+};
+
 struct channel {
 	char guide_number[GUIDE_NUMBER_MAX];
 	const char *name; /* GuideName; UTF-8 */
 	const char *url; /* NULL for the test card alone: its origin's address is known later */
 	const char **backups; /* tried in this order when url fails */
 	const char **backup_providers; /* as many: whose slots each takes; NULL in it: the channel's. NULL when all are */
-	const char **headers; /* "Name: value", sent with every request to the source */
-	const char *user_agent; /* NULL: [fetch] user_agent */
+	const char **headers; /* of url's struct channel_request, as the file says them */
+	const char *user_agent;
+	const struct channel_request *backup_requests; /* as many as backups; NULL: all as url's */
 	const char *logo; /* a URL */
 	const char *guide_id; /* the channel's id in the provider's guide, when the file says so */
 	const char *epg_id; /* its id in the guide that we make; NULL: it is in none */
@@ -66,6 +74,12 @@ void imported_clear(struct imported *imported);
 
 /* Whose slots and limits source n of a channel comes under (0: url, else backup n); NULL: nobody's. */
 const char *channel_provider(const struct channel *channel, unsigned n);
+
+/* What requests to source n of a channel say (0: url, else backup n). */
+struct channel_request channel_request(const struct channel *channel, unsigned n);
+
+/* Do both say the same? */
+bool channel_request_same(const struct channel_request *a, const struct channel_request *b);
 
 /* Is it a GuideNumber, as above? */
 bool guide_number_valid(const char *text);

@@ -7,6 +7,7 @@
  */
 #include "guide/m3u.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -308,6 +309,34 @@ hex(char c)
 	return -1;
 }
 
+static bool
+is(const char *name, size_t len, const char *what)
+{
+	return strlen(what) == len && strncasecmp(name, what, len) == 0;
+}
+
+/* A field's name (RFC 9110, 5.1)? */
+static bool
+is_field(const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)name[i]) && strchr("!#$%&'*+-.^_`|~", name[i]) == NULL)
+			return false;
+	return true;
+}
+
+/* Of the connection, not of the source: they are the worker's alone. */
+static bool
+is_ours(const char *name, size_t len)
+{
+	static const char *const ours[] = { "connection", "content-length", "range", "transfer-encoding", "upgrade" };
+
+	for (size_t i = 0; i < NITEMS(ours); i++)
+		if (is(name, len, ours[i]))
+			return true;
+	return false;
+}
+
 /* "Name: value" into the entry; decode: the value is percent-encoded. */
 static void
 add_header(struct m3u *m, const char *name, size_t name_len, const char *value, size_t len, bool decode)
@@ -321,8 +350,12 @@ add_header(struct m3u *m, const char *name, size_t name_len, const char *value, 
 	}
 	while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '"'))
 		len--;
-	if (name_len == 0 || len == 0 || name_len + len + 3 > sizeof(text))
+	if (name_len == 0 || len == 0 || name_len + len + 3 > sizeof(text) || is_ours(name, name_len))
 		return;
+	if (!is_field(name, name_len)) {
+		wrong(m, "a header's name is none");
+		return;
+	}
 	for (size_t i = 0; i < len; i++) {
 		if (decode && value[i] == '%' && i + 2 < len + 0 && hex(value[i + 1]) >= 0 && hex(value[i + 2]) >= 0) {
 			text[at++] = (char)(hex(value[i + 1]) << 4 | hex(value[i + 2]));
@@ -411,12 +444,6 @@ cut_value(const char *s, const char **value, size_t *len)
 	/* Never closed: up to the name, or all. */
 	*len = strcspn(s, ",\"");
 	return s + *len + (s[*len] == '"');
-}
-
-static bool
-is(const char *name, size_t len, const char *what)
-{
-	return strlen(what) == len && strncasecmp(name, what, len) == 0;
 }
 
 /* Hours, perhaps with a fraction, to minutes. */

@@ -12,6 +12,7 @@
 #include "base/url.h"
 #include "base/utf8.h"
 #include "guide/name.h"
+#include "ipc/msg.h"
 
 void
 offer_wrong(void *user, unsigned line, const char *why)
@@ -164,6 +165,7 @@ add(struct offer *o, const struct entry *e, const char *name)
 	char url[URL_MAX], clean[LIST_NAME_MAX], why[160];
 	enum list_quality quality;
 	bool userinfo;
+	size_t headers = 0;
 	int err;
 
 	if (!resolve(o, &o->streams, url, &userinfo, e->url)) {
@@ -191,8 +193,14 @@ add(struct offer *o, const struct entry *e, const char *name)
 		size_t len = strlen(e->headers[i]);
 		uint32_t ref;
 
-		if (len == 0 || len >= URL_MAX || !utf8_plain(e->headers[i], len))
+		if (len == 0 || !utf8_plain(e->headers[i], len))
 			continue;
+		if (headers + len + 1 > MSG_HEADERS_MAX) {
+			snprintf(why, sizeof(why), "%.60s: its headers are too long, not all are sent", name);
+			offer_wrong(o, e->line, why);
+			break;
+		}
+		headers += len + 1;
 		ref = list_text(o->list, e->headers[i], len, URL_MAX);
 		to.headers = to.header_count == 0 ? ref : to.headers;
 		to.header_count++;

@@ -41,7 +41,7 @@
 
 #include "base/url.h"
 
-#define MSG_VERSION 7
+#define MSG_VERSION 8
 #define MSG_FDS_MAX 4
 #define MSG_DATA_MAX 32768
 #define MSG_HEADERS_MAX 4096
@@ -116,12 +116,20 @@ struct msg_account {
 	uint32_t streams;
 };
 
+/* What every request to a source says besides its URL. Secrets: for the wire alone. */
+struct msg_request {
+	char user_agent[256];
+	uint32_t headers_len;
+	char headers[MSG_HEADERS_MAX]; /* "Name: value\0Name: value\0" */
+};
+
 /* A backup of the channel; n from 1, in their order, each once, before the tune. */
 struct msg_source {
 	uint32_t n;
-	uint32_t spare;
+	uint32_t own; /* 1: it is asked as `request` says; 0: as url is, and `request` is empty */
 	struct msg_account of;
 	char url[URL_MAX];
+	struct msg_request request;
 };
 
 /*
@@ -168,9 +176,7 @@ struct msg_tune {
 	struct msg_settings settings;
 	char guide_number[16];
 	char url[URL_MAX];
-	char user_agent[256];
-	uint32_t headers_len;
-	char headers[MSG_HEADERS_MAX]; /* "Name: value\0Name: value\0" */
+	struct msg_request request; /* to url, and to the backups that have none of their own */
 };
 
 /*

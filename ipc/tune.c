@@ -8,21 +8,28 @@
 
 #include "base/pb.h"
 
-static bool
-pack_headers(struct msg_tune *tune, const struct channel *channel)
+/* 0, or PB_ELIMIT with *why. */
+static int
+pack_request(
+    struct msg_request *out, const struct config *config, const struct channel_request *request, const char **why)
 {
+	const char *agent = request->user_agent != NULL ? request->user_agent : config->fetch.user_agent;
 	size_t at = 0;
 
-	for (unsigned i = 0; i < channel->header_count; i++) {
-		size_t len = strlen(channel->headers[i]) + 1;
+	*why = "user_agent is too long";
+	if (strlcpy(out->user_agent, agent, sizeof(out->user_agent)) >= sizeof(out->user_agent))
+		return PB_ELIMIT;
+	*why = "the headers are too long";
+	for (unsigned i = 0; i < request->header_count; i++) {
+		size_t len = strlen(request->headers[i]) + 1;
 
-		if (len > sizeof(tune->headers) - at)
-			return false;
-		memcpy(tune->headers + at, channel->headers[i], len);
+		if (len > sizeof(out->headers) - at)
+			return PB_ELIMIT;
+		memcpy(out->headers + at, request->headers[i], len);
 		at += len;
 	}
-	tune->headers_len = (uint32_t)at;
-	return true;
+	out->headers_len = (uint32_t)at;
+	return 0;
 }
 
 static void
@@ -86,20 +93,26 @@ int
 tune_pack_source(struct msg_source *out, const struct config *config, const struct channel *channel, unsigned n,
     const char **why)
 {
+	struct channel_request urls = channel_request(channel, 0), own = channel_request(channel, n);
+
 	if (n == 0 || n > channel->backup_count || n >= MSG_SOURCES_MAX)
 		return PB_NO;
 	memset(out, 0, sizeof(*out));
 	out->n = n;
 	out->of = tune_account(config, channel_provider(channel, n));
 	*why = "the URL of a backup is too long";
-	return strlcpy(out->url, channel->backups[n - 1], sizeof(out->url)) >= sizeof(out->url) ? PB_ELIMIT : 0;
+	if (strlcpy(out->url, channel->backups[n - 1], sizeof(out->url)) >= sizeof(out->url))
+		return PB_ELIMIT;
+	out->own = !channel_request_same(&own, &urls);
+	return out->own ? pack_request(&out->request, config, &own, why) : 0;
 }
 
 int
 tune_pack(struct msg_tune *out, const struct config *config, const struct channel *channel, const char *url,
     const char **why)
 {
-	const char *agent = channel->user_agent != NULL ? channel->user_agent : config->fetch.user_agent;
+	struct channel_request request = channel_request(channel, 0);
+	int err;
 
 	memset(out, 0, sizeof(*out));
 	out->source_count = 1;
@@ -111,12 +124,9 @@ tune_pack(struct msg_tune *out, const struct config *config, const struct channe
 	*why = "the URL is too long";
 	if (strlcpy(out->url, url, sizeof(out->url)) >= sizeof(out->url))
 		return PB_ELIMIT;
-	*why = "user_agent is too long";
-	if (strlcpy(out->user_agent, agent, sizeof(out->user_agent)) >= sizeof(out->user_agent))
-		return PB_ELIMIT;
-	*why = "the headers are too long";
-	if (!pack_headers(out, channel))
-		return PB_ELIMIT;
+	err = pack_request(&out->request, config, &request, why);
+	if (err != 0)
+		return err;
 	strlcpy(out->guide_number, channel->guide_number, sizeof(out->guide_number));
 	pack_settings(&out->settings, config);
 	*why = "the list of interfaces is too long";

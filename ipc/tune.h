@@ -14,7 +14,11 @@
 /* Whose a provider's sources are, by name (NULL: nobody's); numbers are of this config. */
 struct msg_account tune_account(const struct config *config, const char *provider);
 
-/* Pack source n (from 1) of the channel. 0; PB_NO when there is none; PB_ELIMIT as tune_pack(). */
+/*
+ * Pack source n (from 1) of the channel, with its request where that is
+ * another than url's. 0; PB_NO: there is no such source; PB_ELIMIT as
+ * tune_pack().
+ */
 int tune_pack_source(struct msg_source *out, const struct config *config, const struct channel *channel, unsigned n,
     const char **why);
 

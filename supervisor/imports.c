@@ -69,6 +69,19 @@ copy_all(struct arena *arena, const char **from, size_t count)
 	return to;
 }
 
+static const struct channel_request *
+copy_requests(struct arena *arena, const struct channel_request *from, size_t count)
+{
+	struct channel_request *to = from != NULL ? arena_alloc(arena, count * sizeof(*to)) : NULL;
+
+	for (size_t i = 0; to != NULL && i < count; i++) {
+		to[i].headers = copy_all(arena, from[i].headers, from[i].header_count);
+		to[i].header_count = to[i].headers != NULL ? from[i].header_count : 0;
+		to[i].user_agent = copy(arena, from[i].user_agent);
+	}
+	return to;
+}
+
 /* A channel that is being watched and no longer offered: what its worker's successor would need. */
 static void
 let_leave(struct imported *to, const struct channel *ch)
@@ -87,6 +100,9 @@ let_leave(struct imported *to, const struct channel *ch)
 	c->backup_providers = copy_all(&to->arena, ch->backup_providers, ch->backup_count);
 	c->headers = copy_all(&to->arena, ch->headers, ch->header_count);
 	c->backup_count = c->backups != NULL ? ch->backup_count : 0;
+	c->backup_requests = copy_requests(&to->arena, ch->backup_requests, ch->backup_count);
+	if (c->backup_requests == NULL && ch->backup_requests != NULL)
+		c->backup_count = 0; /* no memory: none is asked with what is another's */
 	c->header_count = c->headers != NULL ? ch->header_count : 0;
 	c->user_agent = copy(&to->arena, ch->user_agent);
 	c->provider = copy(&to->arena, ch->provider);

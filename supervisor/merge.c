@@ -308,11 +308,56 @@ headers_of(struct arena *arena, const struct list *list, const struct list_entry
 	return headers;
 }
 
+static int
+request_of(struct channel_request *out, struct arena *arena, const struct list *list, const struct list_entry *e)
+{
+	*out = (struct channel_request){ NULL, list_string(list, e->user_agent), 0 };
+	if (e->header_count == 0)
+		return 0;
+	out->headers = headers_of(arena, list, e);
+	out->header_count = e->header_count;
+	return out->headers != NULL ? 0 : PB_ENOMEM;
+}
+
+static bool
+says_anything(const struct list_entry *e)
+{
+	return e->user_agent != 0 || e->header_count > 0;
+}
+
+/* Each source is asked as its own entry says: those are the members of sources. Few lists say anything. */
+static int
+fill_requests(struct merge *m, struct channel *ch, const uint32_t *sources)
+{
+	struct channel_request first, *requests;
+	bool any = false;
+	int err = 0;
+
+	for (unsigned n = 0; n <= ch->backup_count; n++)
+		any |= says_anything(entry_of(m, sources[n]));
+	if (!any)
+		return 0;
+	err = request_of(&first, &m->made.arena, m->lists[m->members[sources[0]].provider], entry_of(m, sources[0]));
+	ch->headers = first.headers;
+	ch->header_count = first.header_count;
+	ch->user_agent = first.user_agent;
+	if (err != 0 || ch->backup_count == 0)
+		return err;
+	requests = arena_alloc(&m->made.arena, ch->backup_count * sizeof(*requests));
+	if (requests == NULL)
+		return PB_ENOMEM;
+	for (unsigned n = 1; n <= ch->backup_count && err == 0; n++)
+		err = request_of(&requests[n - 1], &m->made.arena, m->lists[m->members[sources[n]].provider],
+		    entry_of(m, sources[n]));
+	ch->backup_requests = requests;
+	return err;
+}
+
 /* The preferred of all is it, the others are its backups. */
 static int
 fill(struct merge *m, struct channel *ch, const struct chosen *c)
 {
-	uint32_t sorted[CHANNEL_BACKUPS + 1];
+	uint32_t sorted[CHANNEL_BACKUPS + 1], sources[CHANNEL_BACKUPS + 1];
 	const char *urls[CHANNEL_BACKUPS + 1] = { NULL }, *providers[CHANNEL_BACKUPS + 1];
 	size_t n = 0, urls_n = 0;
 	struct arena *arena = &m->made.arena;
@@ -335,14 +380,7 @@ fill(struct merge *m, struct channel *ch, const struct chosen *c)
 	memcpy(ch->guide_number, journal_number(m->journal, c->index), sizeof(ch->guide_number));
 	ch->name = list_string(list, e->name);
 	ch->provider = m->config->providers[m->members[sorted[0]].provider].name;
-	ch->user_agent = list_string(list, e->user_agent);
 	ch->shift_min = e->shift_min;
-	if (e->header_count > 0) {
-		ch->headers = headers_of(arena, list, e);
-		if (ch->headers == NULL)
-			return PB_ENOMEM;
-		ch->header_count = e->header_count;
-	}
 	for (size_t i = 0; i < n; i++) {
 		const struct list *l = m->lists[m->members[sorted[i]].provider];
 		const struct list_entry *o = entry_of(m, sorted[i]);
@@ -361,6 +399,7 @@ fill(struct merge *m, struct channel *ch, const struct chosen *c)
 		if (again)
 			continue;
 		providers[urls_n] = m->config->providers[m->members[sorted[i]].provider].name;
+		sources[urls_n] = sorted[i];
 		urls[urls_n++] = url;
 	}
 	ch->url = urls[0];
@@ -376,12 +415,36 @@ fill(struct merge *m, struct channel *ch, const struct chosen *c)
 		ch->backup_count = (unsigned char)(urls_n - 1);
 		m->figures.backups += urls_n - 1;
 	}
+	return fill_requests(m, ch, sources);
+}
+
+/* What the file says goes with every request to the channel, whoever offers its sources. */
+static int
+override_requests(struct merge *m, struct channel *ch, const struct channel *over)
+{
+	struct channel_request *own;
+
+	if (ch->backup_requests == NULL || (over->header_count == 0 && over->user_agent == NULL))
+		return 0;
+	own = arena_alloc(&m->made.arena, ch->backup_count * sizeof(*own));
+	if (own == NULL)
+		return PB_ENOMEM;
+	for (unsigned i = 0; i < ch->backup_count; i++) {
+		own[i] = ch->backup_requests[i];
+		if (over->header_count > 0) {
+			own[i].headers = over->headers;
+			own[i].header_count = over->header_count;
+		}
+		if (over->user_agent != NULL)
+			own[i].user_agent = over->user_agent;
+	}
+	ch->backup_requests = own;
 	return 0;
 }
 
 /* What the file says of it. */
-static void
-override(struct channel *ch, const struct channel *over)
+static int
+override(struct merge *m, struct channel *ch, const struct channel *over)
 {
 	ch->line = over->line;
 	if (over->name != NULL)
@@ -393,6 +456,7 @@ override(struct channel *ch, const struct channel *over)
 		ch->backups = over->backups;
 		ch->backup_providers = over->backup_providers;
 		ch->backup_count = over->backup_count;
+		ch->backup_requests = NULL;
 		ch->headers = over->headers;
 		ch->header_count = over->header_count;
 		ch->user_agent = over->user_agent;
@@ -403,6 +467,7 @@ override(struct channel *ch, const struct channel *over)
 		ch->backups = over->backups;
 		ch->backup_providers = over->backup_providers;
 		ch->backup_count = over->backup_count;
+		ch->backup_requests = NULL;
 	}
 	if (over->header_count > 0) {
 		ch->headers = over->headers;
@@ -416,6 +481,7 @@ override(struct channel *ch, const struct channel *over)
 		ch->guide_id = over->guide_id;
 	if (over->group != NULL)
 		ch->group = over->group;
+	return override_requests(m, ch, over);
 }
 
 /* Room for all: those of the providers, and those of the file. */
@@ -454,8 +520,9 @@ build_one(struct merge *m, const struct chosen *c)
 	if (ch->epg_id == NULL)
 		return PB_ENOMEM;
 	over = lineup_find(&m->config->written, ch->guide_number);
-	if (over != NULL)
-		override(ch, over);
+	err = over != NULL ? override(m, ch, over) : 0;
+	if (err != 0)
+		return err;
 	m->made.lineup.count++;
 	m->figures.imported++;
 	return 0;

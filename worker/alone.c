@@ -298,9 +298,7 @@ read_url(struct alone *a, const struct msg_tune *tune)
 	struct fetch *fetch = NULL;
 	struct fetch_pool_options options = {
 		.settings = &tune->settings,
-		.user_agent = tune->user_agent,
-		.headers = tune->headers,
-		.headers_len = tune->headers_len,
+		.request = &tune->request,
 	};
 	struct fetch_options request = {
 		.kind = FETCH_PLAYLIST,

@@ -610,7 +610,7 @@ fetch_start(struct fetch_pool *p, const struct fetch_options *options, struct fe
 
 	if (err != 0)
 		return err == PB_NO ? PB_ENOSUP : err;
-	pb_assert(options->on_done != NULL);
+	pb_assert(options->on_done != NULL && options->source < MSG_SOURCES_MAX);
 	pb_assert(options->on_data != NULL || options->kind == FETCH_PLAYLIST || options->kind == FETCH_KEY);
 	if (options->range.offset > INT64_MAX / 4 || options->range.length > INT64_MAX / 4)
 		return PB_ELIMIT;

@@ -52,6 +52,7 @@
 
 struct fetch;
 struct fetch_pool;
+struct msg_request;
 struct msg_settings;
 struct resolve;
 struct sockaddr;
@@ -110,6 +111,7 @@ struct fetch_options {
 	uint32_t missing_ms; /* how long a 404 of a segment is asked for again; one EXTINF */
 	uint32_t making_ms; /* so long its server may still be handing it on as it is made; 0: it is whole there */
 	bool channel_url;    /* the operator wrote this URL: its host may be private */
+	unsigned source; /* which of the channel's it is of, below MSG_SOURCES_MAX: what its requests say */
 
 	void *arg; /* of the callbacks */
 	/* Once a try, before its first byte. May be NULL. */
@@ -165,9 +167,7 @@ struct fetch_trouble {
 struct fetch_pool_options {
 	struct resolve *resolve;             /* borrowed for the pool's life */
 	const struct msg_settings *settings; /* borrowed for the call (ipc/msg.h) */
-	const char *user_agent;              /* NULL, "": PlexBridge; borrowed for the call */
-	const char *headers;                 /* "Name: value\0Name: value\0"; borrowed for the call */
-	size_t headers_len;
+	const struct msg_request *request;   /* to source 0; borrowed for the call. NULL: nothing of its own */
 	bool headers_one_host; /* Authorization, cookies and tokens among them stay with the host of the fetch */
 	uint64_t seed;         /* of the jitter; 0: random */
 	const char *ca_file;   /* trust these certificates instead of the system's; NULL */
@@ -184,6 +184,13 @@ int fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct f
 
 /* Cancels what runs, closes all connections. Not from a callback. Sets *pool to NULL; NULL inside is fine. */
 void fetch_pool_free(struct fetch_pool **pool);
+
+/*
+ * What requests to that source say, from 1: until this is called, as those to
+ * source 0. Before the first fetch of it. 0; PB_ENOMEM; PB_EFORMAT for what
+ * is no header: it is asked without any then, never with another's.
+ */
+int fetch_pool_request(struct fetch_pool *pool, unsigned source, const struct msg_request *request);
 
 /*
  * The channel has another URL now (a backup): whether it is private, and so

@@ -125,6 +125,8 @@ fetch_ask(struct fetch *f, struct transfer *t, bool fresh, unsigned rotate)
 {
 	struct fetch_pool *p = f->pool;
 	const struct msg_settings *s = &p->settings;
+	unsigned source = p->requests[f->o.source].user_agent != NULL ? f->o.source : 0;
+	const struct headers *headers = &p->requests[source].headers;
 	long keepalive_s = PB_MAX((long)(s->keepalive_ms / 1000), 1L);
 	bool abroad = p->headers_one_host && strcmp(f->parts.host, f->home) != 0;
 	const char *interface = interfaces_now(&p->interfaces);
@@ -149,9 +151,9 @@ fetch_ask(struct fetch *f, struct transfer *t, bool fresh, unsigned rotate)
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, keepalive_s);
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, CONN_IDLE_S);
 	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
-	curl_easy_setopt(e, CURLOPT_USERAGENT, p->user_agent);
-	if (p->headers.cookie != NULL && !abroad)
-		curl_easy_setopt(e, CURLOPT_COOKIE, p->headers.cookie);
+	curl_easy_setopt(e, CURLOPT_USERAGENT, p->requests[source].user_agent);
+	if (headers->cookie != NULL && !abroad)
+		curl_easy_setopt(e, CURLOPT_COOKIE, headers->cookie);
 	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, fetch_collected(f) ? "" : "identity");
 	if (!fetch_collected(f))
 		curl_easy_setopt(e, CURLOPT_BUFFERSIZE, SEGMENT_BUFFER);
@@ -168,5 +170,5 @@ fetch_ask(struct fetch *f, struct transfer *t, bool fresh, unsigned rotate)
 	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, p);
 	set_name(f, t, rotate);
-	return set_range(f, t, abroad ? p->headers.abroad : p->headers.all);
+	return set_range(f, t, abroad ? headers->abroad : headers->all);
 }

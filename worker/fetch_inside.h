@@ -40,9 +40,12 @@ struct fetch_pool {
 	struct transfers *transfers;
 	struct resolve *resolve;
 	struct msg_settings settings;
-	char *user_agent, *ca_file;
+	char *ca_file;
 	const char *ca_path;               /* curl's own string; NULL: not used */
-	struct headers headers;
+	struct {
+		char *user_agent; /* NULL: all is as that of source 0 */
+		struct headers headers;
+	} requests[MSG_SOURCES_MAX]; /* by source */
 	bool headers_one_host;
 	enum { SOURCE_UNKNOWN, SOURCE_PUBLIC, SOURCE_PRIVATE } source;
 	uint64_t random;

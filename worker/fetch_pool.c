@@ -45,10 +45,40 @@ on_held(struct ev_loop *loop, ev_timer *w, int revents)
 	transfers_kick(p->transfers);
 }
 
+static void
+drop_request(struct fetch_pool *p, unsigned source)
+{
+	headers_clear(&p->requests[source].headers);
+	free(p->requests[source].user_agent);
+	p->requests[source].user_agent = NULL;
+}
+
+static int
+set_request(struct fetch_pool *p, unsigned source, const char *user_agent, const char *headers, size_t headers_len)
+{
+	int err;
+
+	drop_request(p, source);
+	p->requests[source].user_agent = strdup(user_agent[0] != '\0' ? user_agent : "PlexBridge");
+	if (p->requests[source].user_agent == NULL)
+		return PB_ENOMEM;
+	err = headers_add(&p->requests[source].headers, headers, headers_len);
+	if (err != 0)
+		headers_clear(&p->requests[source].headers);
+	return err;
+}
+
+int
+fetch_pool_request(struct fetch_pool *p, unsigned source, const struct msg_request *r)
+{
+	pb_assert(source > 0 && source < MSG_SOURCES_MAX);
+	return set_request(p, source, r->user_agent, r->headers, r->headers_len);
+}
+
 int
 fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch_pool_options *o)
 {
-	const char *agent = o->user_agent != NULL && o->user_agent[0] != '\0' ? o->user_agent : "PlexBridge";
+	const struct msg_request *r = o->request;
 	struct transfers_hooks hooks = { .work = fetch_work, .over = fetch_over };
 	struct fetch_pool *p = calloc(1, sizeof(*p));
 	int err;
@@ -76,14 +106,14 @@ fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch
 	while (p->random == 0)
 		if (getrandom(&p->random, sizeof(p->random), 0) != (ssize_t)sizeof(p->random))
 			p->random = (uint64_t)getpid();
-	p->user_agent = strdup(agent);
 	p->ca_file = o->ca_file != NULL ? strdup(o->ca_file) : NULL;
 	p->ca_path = o->ca_file == NULL ? hashed_certificates() : NULL;
 	hooks.arg = p;
-	if (p->user_agent == NULL || (o->ca_file != NULL && p->ca_file == NULL))
+	if (o->ca_file != NULL && p->ca_file == NULL)
 		err = PB_ENOMEM;
 	else
-		err = headers_add(&p->headers, o->headers, o->headers_len);
+		err = r != NULL ? set_request(p, 0, r->user_agent, r->headers, r->headers_len)
+				: set_request(p, 0, "", NULL, 0);
 	if (err == 0)
 		err = transfers_new(&p->transfers, loop, p->settings.connections, &hooks);
 	if (err != 0) {
@@ -107,8 +137,8 @@ fetch_pool_free(struct fetch_pool **pp)
 	ev_timer_stop(p->loop, &p->held);
 	hosts_clear(&p->hosts);
 	transfers_free(&p->transfers);
-	headers_clear(&p->headers);
-	free(p->user_agent);
+	for (unsigned i = 0; i < MSG_SOURCES_MAX; i++)
+		drop_request(p, i);
 	free(p->ca_file);
 	free(p);
 	*pp = NULL;

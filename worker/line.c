@@ -1003,6 +1003,23 @@ first_source(const struct msg_tune *tune, const struct sources_list *list, struc
 	return first < list->count ? first : 0;
 }
 
+/* What requests to each backup say. */
+static int
+say_requests(struct line *l, const struct sources_list *list)
+{
+	for (unsigned n = 1; n < list->count; n++) {
+		int err = list->at[n].request != NULL ? fetch_pool_request(l->pool, n, list->at[n].request) : 0;
+
+		if (err == PB_EFORMAT)
+			log_event(LOG_WARNING, "source.headers",
+			    "channel=%s source=%u why=\"a header that is none: it is asked without\"",
+			    l->tune.guide_number, n);
+		else if (err != 0)
+			return err;
+	}
+	return 0;
+}
+
 int
 line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const struct msg_tune *tune,
     const struct sources_list *list, int spool_fd, struct state *state, const struct line_ops *ops, void *arg)
@@ -1034,18 +1051,17 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
 	options = (struct fetch_pool_options){
 		.resolve = resolve,
 		.settings = &l->tune.settings,
-		.user_agent = l->tune.user_agent,
-		.headers = l->tune.headers,
-		.headers_len = l->tune.headers_len,
+		.request = &l->tune.request,
 		.answered = answered,
 		.arg = l,
 	};
-	if ((err = fetch_pool_new(&l->pool, loop, &options)) != 0 ||
+	if ((err = fetch_pool_new(&l->pool, loop, &options)) != 0 || (err = say_requests(l, list)) != 0 ||
 	    (err = writer_new(&l->writer, spool_fd, state, &l->tune.settings, &writer_ops, l)) != 0 ||
 	    (err = prefetch_new(&l->prefetch, loop, l->pool, &l->tune, state, &prefetch_ops, l)) != 0 ||
-	    (err = failover_new(&l->failover, loop, l->pool, &l->tune, list, first, tune->adopt, state, &failover_ops, l)) != 0 ||
-	    (err = source_new(&l->source, loop, l->pool, &l->tune, first, list->at[first].url, &state->figures, state->reason,
-		 &source_ops, l)) != 0 ||
+	    (err = failover_new(
+		 &l->failover, loop, l->pool, &l->tune, list, first, tune->adopt, state, &failover_ops, l)) != 0 ||
+	    (err = source_new(&l->source, loop, l->pool, &l->tune, first, list->at[first].url, &state->figures,
+		 state->reason, &source_ops, l)) != 0 ||
 	    (tune->adopt && (err = line_adopt(l)) != 0)) {
 		line_free(&l);
 		return err;

@@ -336,6 +336,13 @@ on_slate(struct link *link, struct msg *m)
 }
 
 static void
+bound_request(struct msg_request *request)
+{
+	request->user_agent[sizeof(request->user_agent) - 1] = '\0';
+	request->headers_len = PB_MIN(request->headers_len, (uint32_t)sizeof(request->headers));
+}
+
+static void
 on_tune(struct link *link, struct msg *m)
 {
 	struct msg_tune *tune = (struct msg_tune *)m->data; /* aligned by struct msg */
@@ -346,9 +353,8 @@ on_tune(struct link *link, struct msg *m)
 		m->fds[2] = -1; /* the provider's slot: ours until we exit, and with us every connection */
 	tune->guide_number[sizeof(tune->guide_number) - 1] = '\0';
 	tune->url[sizeof(tune->url) - 1] = '\0';
-	tune->user_agent[sizeof(tune->user_agent) - 1] = '\0';
 	tune->source_count = PB_MIN(PB_MAX(tune->source_count, 1u), (uint32_t)MSG_SOURCES_MAX);
-	tune->headers_len = PB_MIN(tune->headers_len, (uint32_t)sizeof(tune->headers));
+	bound_request(&tune->request);
 	link->state = L_TUNED;
 	if (link->ops->tune(link->arg, tune, spool_fd, state_fd) < 0)
 		lost(link, "the stream could not be begun");
@@ -360,6 +366,7 @@ on_source(struct link *link, struct msg *m)
 	struct msg_source *source = (struct msg_source *)m->data;
 
 	source->url[sizeof(source->url) - 1] = '\0';
+	bound_request(&source->request);
 	if (source->n == 0 || source->n >= MSG_SOURCES_MAX)
 		lost(link, "the supervisor named a source that can't be");
 	else

@@ -160,13 +160,28 @@ client_event(void *arg, const struct msg_client_report *report)
 }
 
 static void
+drop_source(struct worker *w, unsigned n)
+{
+	free(w->sources.at[n].url);
+	free(w->sources.at[n].request);
+	w->sources.at[n].url = NULL;
+	w->sources.at[n].request = NULL;
+}
+
+static void
 link_source(void *arg, const struct msg_source *source)
 {
 	struct worker *w = arg;
 
-	free(w->sources.at[source->n].url);
-	w->sources.at[source->n].url = strdup(source->url); /* NULL: one backup less */
+	drop_source(w, source->n);
 	w->sources.at[source->n].of = source->of;
+	if (source->own == 1) {
+		w->sources.at[source->n].request = malloc(sizeof(source->request));
+		if (w->sources.at[source->n].request == NULL)
+			return; /* it is not to be asked with another's */
+		*w->sources.at[source->n].request = source->request;
+	}
+	w->sources.at[source->n].url = strdup(source->url); /* NULL: one backup less */
 }
 
 static void
@@ -327,7 +342,7 @@ serve(int fd)
 	ev_run(w.loop, 0);
 	line_free(&w.line);
 	for (size_t i = 0; i < NITEMS(w.sources.at); i++)
-		free(w.sources.at[i].url);
+		drop_source(&w, i);
 	clients_free(&w.clients);
 	record_stop(&record);
 	state_unmap(&w.state);

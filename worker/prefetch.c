@@ -526,6 +526,7 @@ start_key(struct segment *seg)
 	struct fetch_options options = {
 		.kind = FETCH_KEY,
 		.url = seg->info.key_url,
+		.source = seg->info.source,
 		.deadline = deadline(seg),
 		.arg = p,
 		.on_done = key_done,
@@ -561,6 +562,7 @@ start_segment(struct segment *seg)
 		.persist = p->tuning <= 0,
 		.hedge_ms = p->tune->settings.try_timeout_ms / 2,
 		.missing_ms = seg->info.duration_ms,
+		.source = seg->info.source,
 		.making_ms = seg->info.newest ? seg->info.duration_ms : 0,
 		.arg = seg,
 		.on_data = segment_data,

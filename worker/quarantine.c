@@ -108,6 +108,7 @@ quarantine_take(struct quarantine *q, const struct source_segment *segment)
 	struct fetch_options options = {
 		.kind = FETCH_SEGMENT,
 		.url = segment->url,
+		.source = segment->source,
 		.tries = TRIES,
 		.arg = q,
 		.on_data = on_data,

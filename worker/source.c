@@ -792,6 +792,7 @@ load(struct source *s)
 		/* Half of what a reload may take (hls.md 4.1); earlier by its own history. */
 		.hedge_ms = PB_MIN(target_ms > 0 ? target_ms : HEDGE_MAX_MS, HEDGE_MAX_MS) / 2,
 		.channel_url = s->variant < 0 && strcmp(s->now_url, s->url) == 0,
+		.source = s->number,
 		.arg = s,
 		.on_done = playlist_done,
 	};
@@ -939,6 +940,7 @@ open_channel(struct source *s)
 		.deadline = open_deadline(s, quickly),
 		.tries = quickly ? 1 : 0,
 		.channel_url = true,
+		.source = s->number,
 		.arg = s,
 		.on_head = text ? NULL : stream_head,
 		.on_data = text ? NULL : stream_data,

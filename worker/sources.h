@@ -50,6 +50,7 @@ struct sources_list {
 	struct {
 		char *url;
 		struct msg_account of;
+		struct msg_request *request; /* what requests to it say; NULL: as to the first */
 	} at[MSG_SOURCES_MAX];
 };
 

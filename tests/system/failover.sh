@@ -26,8 +26,20 @@ arguments=(--channel "name=quiet,file=$hi,$common" --channel "name=quiet2,file=$
 for line in "${faults[@]}"; do
 	arguments+=(--channel "name=${line%% *},file=$hi,$common" --channel "name=${line%% *}-b,file=$lo,$common,base=500")
 done
+arguments+=(--channel "name=asked,file=$hi,$common" --channel "name=asked-b,file=$lo,$common,base=500")
 # The second port is the account that allows one stream, the third one's that says "too many".
 origin start --listen 127.0.0.1:0 --listen 127.0.0.1:0 "${arguments[@]}"
+# A channel of two entries that each want to be asked in their own way: no. 40.
+files start
+cat >"$(files dir)/list.m3u" <<M3U
+#EXTM3U
+#EXTINF:-1 tvg-id="asked.tv",Asked HD
+#EXTVLCOPT:http-user-agent=First/1
+#EXTVLCOPT:http-referrer=https://first.example/
+$(origin url)/asked/master.m3u8
+#EXTINF:-1 tvg-id="asked.tv",Asked SD
+$(origin url)/asked-b/master.m3u8|X-Key=secretword&User-Agent=Second/2
+M3U
 
 {
 	cat <<-'INI'
@@ -40,6 +52,9 @@ origin start --listen 127.0.0.1:0 --listen 127.0.0.1:0 "${arguments[@]}"
 		[provider one]
 		max_streams = 1
 		[provider busy]
+		[provider list]
+		playlist = @FILES@/list.m3u
+		first_number = 40
 		[channel 1]
 		name = quiet
 		url = @ORIGIN@/quiet/master.m3u8
@@ -73,6 +88,7 @@ origin start --listen 127.0.0.1:0 --listen 127.0.0.1:0 "${arguments[@]}"
 	done
 } | bridge config
 bridge start
+bridge ctl refresh >"$T/refresh.out" || fail "the list is refused: $(cat "$T/refresh.out")"
 
 it "a tune whose first sources certainly fail is played from the next one at once"
 viewer start nowhere /auto/v5
@@ -85,12 +101,13 @@ viewer start quiet /auto/v1
 viewer start quiet2 /auto/v6
 viewer start quiet3 /auto/v7
 viewer start one /auto/v2
+viewer start asked /auto/v40
 number=9
 for line in "${faults[@]}"; do
 	number=$((number + 1))
 	viewer start "${line%% *}" "/auto/v$number"
 done
-for line in "${faults[@]}" one quiet quiet2 quiet3; do
+for line in "${faults[@]}" one asked quiet quiet2 quiet3; do
 	viewer wait "${line%% *}" ms=7000
 done
 for line in "${faults[@]}"; do
@@ -98,6 +115,7 @@ for line in "${faults[@]}"; do
 	origin fault "channel=$name,$fault"
 done
 origin fault "channel=one,kind=any,fault=status,value=404,for=8"
+origin fault "channel=asked,kind=any,fault=status,value=404,for=8"
 began=$(date +%s%3N)
 
 it "each fault is answered by the backup within the reserve"
@@ -107,6 +125,7 @@ for line in "${faults[@]}"; do
 	bridge wait ".streams[] | select(.channel == \"$number\") | .upstream.failovers >= 1"
 done
 bridge wait '.streams[] | select(.channel == "2") | .upstream.failovers >= 1'
+bridge wait '.streams[] | select(.channel == "40") | .upstream.failovers >= 1'
 at_most "milliseconds until all had switched" "$(($(date +%s%3N) - began))" 7000
 
 it "the first source is gone back to when it has been good for return_after"
@@ -118,17 +137,32 @@ for line in "${faults[@]}"; do
 	    .upstream.returns >= 1 and .upstream.source == 0 and .sources[0].health == \"good\""
 done
 bridge wait '.streams[] | select(.channel == "2") | .upstream.returns >= 1 and .upstream.source == 0'
-for line in "${faults[@]}" one; do
+bridge wait '.streams[] | select(.channel == "40") | .upstream.returns >= 1 and .upstream.source == 0'
+for line in "${faults[@]}" one asked; do
 	viewer wait "${line%% *}" bytes=$(($(progress "${line%% *}" bytes) + 100000))
 done
 
-for line in "${faults[@]}" one; do
+for line in "${faults[@]}" one asked; do
 	name=${line%% *}
 	it "$name: the viewer sees nothing of it"
 	viewer check "$name" status=200 closed=no clean=true continuity_errors=0 pcr_backward=0 pcr_jumps=0 dts_backward=0 \
 	    pmt_changes=0
 	viewer smooth "$name" quiet quiet2 quiet3
 done
+
+it "each source is asked with what its own entry says, whichever of them plays"
+switched=$(origin log '[.[] | select(.channel == "asked-b")][0].time_ms')
+at_least "requests to the first, looked at while its backup played" \
+    "$(origin log "[.[] | select(.channel == \"asked\" and .status == 404 and .time_ms > $switched)] | length")" 1
+at_least "requests to the backup" "$(origin log '[.[] | select(.channel == "asked-b")] | length')" 5
+equal "requests to the first without its own, or with the other's" 0 "$(origin log '[.[] | select(.channel == "asked") |
+    select(.agent != "First/1" or (.head | test("\r\nReferer: https://first.example/\r\n") | not) or
+    (.head | test("X-Key"; "i")))] | length')"
+equal "requests to the backup likewise" 0 "$(origin log '[.[] | select(.channel == "asked-b") |
+    select(.agent != "Second/2" or (.head | test("\r\nX-Key: secretword\r\n") | not) or
+    (.head | test("Referer"; "i")))] | length')"
+{ bridge ctl --json status && bridge ctl --json lineup && bridge ctl dump && cat "$T/bridge.log"; } >"$T/shown"
+grep -q 'secretword' "$T/shown" && fail "a header's value is shown"
 
 # It is gone back to once in vain, and once for good: one, two, one, two, one, and no request in between.
 it "an account with one stream never has two connections, and its idle source is never asked"

@@ -588,11 +588,25 @@ on_sleep(struct ev_loop *l, ev_prepare *w, int revents)
 	turn.woke = 0;
 }
 
+static struct msg_request
+request_of(const char *agent, const char *headers, size_t len)
+{
+	struct msg_request r = { .headers_len = (uint32_t)len };
+
+	ck_assert_uint_le(len, sizeof(r.headers));
+	snprintf(r.user_agent, sizeof(r.user_agent), "%s", agent);
+	if (len > 0)
+		memcpy(r.headers, headers, len);
+	return r;
+}
+
 static void
 new_pool(const char *headers, size_t headers_len, bool one_host)
 {
-	struct fetch_pool_options o = { .resolve = names, .settings = &settings, .seed = 1, .user_agent = "Test/1",
-		.headers = headers, .headers_len = headers_len, .headers_one_host = one_host };
+	struct msg_request request = request_of("Test/1", headers, headers_len);
+	struct fetch_pool_options o = {
+		.resolve = names, .settings = &settings, .seed = 1, .request = &request, .headers_one_host = one_host
+	};
 
 	fetch_pool_free(&pool);
 	ck_assert_int_eq(fetch_pool_new(&pool, loop, &o), 0);
@@ -1164,6 +1178,47 @@ START_TEST(headers_go_along_and_secrets_stay_with_their_host)
 }
 END_TEST
 
+/* What the server was told by a request to that source: agent, a text that is in it, and one that isn't. */
+static void
+asked(unsigned source, const char *path, const char *agent, const char *has, const char *lacks)
+{
+	struct job *j = job(FETCH_PLAYLIST, path);
+	char line[64];
+
+	j->o.source = source;
+	go(j);
+	wait_for(j);
+	ck_assert_msg(j->r.err == 0, "%s", j->reason);
+	snprintf(line, sizeof(line), "\r\nUser-Agent: %s\r\n", agent);
+	ck_assert_msg(strstr(j->body, line) != NULL, "source %u: no %s in %s", source, agent, j->body);
+	ck_assert_msg(strstr(j->body, has) != NULL, "source %u: no %s in %s", source, has, j->body);
+	ck_assert_msg(strstr(j->body, lacks) == NULL, "source %u: %s in %s", source, lacks, j->body);
+	free(j);
+}
+
+/* On one kept connection, in turns, across a redirect: what was said to one is never said to the other. */
+START_TEST(each_source_is_asked_with_its_own_headers)
+{
+	static const char first[] = "X-Token: one\0Cookie: c=one", own[] = "X-Token: two";
+	struct msg_request request = request_of("Own/2", own, sizeof(own)), bare = request_of("", "", 0),
+			   bad = request_of("Bad/4", "X-Token: four\0none", sizeof("X-Token: four\0none"));
+
+	new_pool(first, sizeof(first), false);
+	ck_assert_int_eq(fetch_pool_request(pool, 1, &request), 0);
+	ck_assert_int_eq(fetch_pool_request(pool, 3, &bare), 0);
+	ck_assert_int_eq(fetch_pool_request(pool, 4, &bad), PB_EFORMAT);
+	for (unsigned round = 0; round < 2; round++) {
+		const char *path = round == 0 ? "/echo" : "/far/echo";
+
+		asked(0, path, "Test/1", "\r\nX-Token: one\r\n", "two");
+		asked(1, path, "Own/2", "\r\nX-Token: two\r\n", "one");
+		asked(2, path, "Test/1", "\r\nCookie: c=one\r\n", "two");
+		asked(3, path, "PlexBridge", "", "X-Token");
+		asked(4, path, "Bad/4", "", "X-Token");
+	}
+}
+END_TEST
+
 START_TEST(a_header_line_that_is_none_is_refused)
 {
 	static const char *const bad[] = { "no colon", ": none", "A: b\r\nC: d", "A b: c" };
@@ -1171,8 +1226,9 @@ START_TEST(a_header_line_that_is_none_is_refused)
 	struct fetch_pool *p = NULL;
 
 	for (size_t i = 0; i < NITEMS(bad); i++) {
-		o.headers = bad[i];
-		o.headers_len = strlen(bad[i]) + 1;
+		struct msg_request request = request_of("", bad[i], strlen(bad[i]) + 1);
+
+		o.request = &request;
 		ck_assert_int_eq(fetch_pool_new(&p, loop, &o), PB_EFORMAT);
 		ck_assert_ptr_null(p);
 	}
@@ -1698,6 +1754,7 @@ main(void)
 	tcase_add_test(tc, the_effective_url_is_where_the_redirects_ended);
 	tcase_add_test(tc, cookies_are_kept_for_all_fetches_of_the_pool);
 	tcase_add_loop_test(tc, headers_go_along_and_secrets_stay_with_their_host, 0, 2);
+	tcase_add_test(tc, each_source_is_asked_with_its_own_headers);
 	tcase_add_test(tc, a_header_line_that_is_none_is_refused);
 	tcase_add_test(tc, gzip_without_a_header_is_inflated);
 	tcase_add_test(tc, a_body_without_an_end_is_cut_at_its_bound);

@@ -327,6 +327,30 @@ START_TEST(urls_of_one_server_are_resolved_each)
 }
 END_TEST
 
+/* What a worker could not say is not taken: it would cost the channel. */
+START_TEST(headers_that_can_not_be_sent_cost_themselves)
+{
+	static char text[16384];
+	struct list *list;
+	const struct list_entry *e;
+
+	snprintf(text, sizeof(text),
+	    "#EXTINF:-1,A\nhttp://h/1|X-A=1&a b=2&Range=bytes=0-&Connection=close&Referer=http%%3A%%2F%%2Fr%%2F\n"
+	    "#EXTINF:-1,B\nhttp://h/2|X-A=%0*d&X-B=%0*d&X-C=1\n",
+	    3000, 0, 3000, 0);
+	list = list_of(text);
+	e = list->entries;
+	ck_assert_uint_eq(list->head->count, 2);
+	ck_assert_uint_eq(e[0].header_count, 2);
+	ck_assert_str_eq(list_string(list, e[0].headers), "X-A: 1");
+	ck_assert_str_eq(list_string(list, e[0].headers) + sizeof("X-A: 1"), "Referer: http://r/");
+	ck_assert_uint_eq(e[1].header_count, 1);
+	ck_assert_uint_eq(strlen(list_string(list, e[1].headers)), 3005);
+	ck_assert_str_eq(wrongs, "2 a header's name is none\n4 B: its headers are too long, not all are sent\n");
+	list_drop(&list);
+}
+END_TEST
+
 /* A hostile writer: each byte of a good list changed to something else is refused or harmless. */
 START_TEST(a_list_with_any_byte_changed_is_refused_or_good)
 {
@@ -554,6 +578,7 @@ main(void)
 	tcase_add_test(tc, patterns_choose_and_rename);
 	tcase_add_test(tc, urls_of_one_server_are_resolved_each);
 	tcase_add_test(tc, a_list_has_what_was_taken_and_counts_what_was_not);
+	tcase_add_test(tc, headers_that_can_not_be_sent_cost_themselves);
 	tcase_add_test(tc, a_list_with_any_byte_changed_is_refused_or_good);
 	tcase_add_test(tc, an_array_is_taken_apart_whatever_is_in_its_strings);
 	tcase_add_test(tc, an_xtream_server_is_understood_in_its_own_types);

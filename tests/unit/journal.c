@@ -152,8 +152,13 @@ struct offered {
 	enum list_quality quality;
 };
 
+/* What requests to it are to say. */
+struct saying {
+	const char *agent, *headers[2];
+};
+
 static struct list *
-list_of(const struct offered *o, size_t count)
+list_saying(const struct offered *o, const struct saying *says, size_t count)
 {
 	struct list_writer *w;
 	struct list *list;
@@ -169,6 +174,14 @@ list_of(const struct offered *o, size_t count)
 		e.url = list_text(w, o[i].url, strlen(o[i].url), 1000);
 		e.tvg_id = o[i].id != NULL ? list_text(w, o[i].id, strlen(o[i].id), LIST_WORD_MAX) : 0;
 		e.number = o[i].number != NULL ? list_text(w, o[i].number, strlen(o[i].number), 16) : 0;
+		if (says != NULL && says[i].agent != NULL)
+			e.user_agent = list_text(w, says[i].agent, strlen(says[i].agent), LIST_WORD_MAX);
+		for (unsigned k = 0; says != NULL && k < 2 && says[i].headers[k] != NULL; k++) {
+			uint32_t ref = list_text(w, says[i].headers[k], strlen(says[i].headers[k]), 1000);
+
+			e.headers = k == 0 ? ref : e.headers;
+			e.header_count++;
+		}
 		e.quality = e.rank = (uint8_t)o[i].quality;
 		ck_assert_int_eq(list_add(w, &e), 0);
 	}
@@ -180,10 +193,31 @@ list_of(const struct offered *o, size_t count)
 	return list;
 }
 
+static struct list *
+list_of(const struct offered *o, size_t count)
+{
+	return list_saying(o, NULL, count);
+}
+
 static struct provider providers[2] = {
 	{ .name = "home", .playlist = "/x", .merge = true, .first_number = 100 },
 	{ .name = "away", .playlist = "/x", .merge = true, .first_number = 500 },
 };
+
+/* " (agent; header; ...)" of what requests to source n say, when they say anything. */
+static size_t
+add_request(char *out, size_t size, const struct channel *c, unsigned n)
+{
+	struct channel_request r = channel_request(c, n);
+	size_t len = 0;
+
+	if (r.user_agent == NULL && r.header_count == 0)
+		return 0;
+	len += (size_t)snprintf(out, size, " (%s", r.user_agent != NULL ? r.user_agent : "-");
+	for (unsigned i = 0; i < r.header_count; i++)
+		len += (size_t)snprintf(out + len, size - len, "; %s", r.headers[i]);
+	return len + (size_t)snprintf(out + len, size - len, ")");
+}
 
 /* "number name url backups" of each, a line. Takes the lists. */
 static const char *
@@ -211,8 +245,12 @@ merged(struct journal *j, struct channel *written, size_t written_count, struct 
 		const struct channel *c = &made.lineup.channels[i];
 
 		len += (size_t)snprintf(out + len, sizeof(out) - len, "%s %s %s", c->guide_number, c->name, c->url);
-		for (size_t k = 0; k < c->backup_count; k++)
-			len += (size_t)snprintf(out + len, sizeof(out) - len, " %s@%s", c->backups[k], c->backup_providers[k]);
+		len += add_request(out + len, sizeof(out) - len, c, 0);
+		for (unsigned k = 0; k < c->backup_count; k++) {
+			len += (size_t)snprintf(
+			    out + len, sizeof(out) - len, " %s@%s", c->backups[k], channel_provider(c, k + 1));
+			len += add_request(out + len, sizeof(out) - len, c, k + 1);
+		}
 		len += (size_t)snprintf(out + len, sizeof(out) - len, "\n");
 		ck_assert_ptr_nonnull(c->epg_id);
 	}
@@ -285,6 +323,69 @@ START_TEST(what_the_file_says_is_said_over_what_is_imported)
 }
 END_TEST
 
+static const struct offered wanting[] = {
+	{ "Film SD", "film", NULL, "7", "http://h/1", LIST_SD },
+	{ "Film HD", "film", NULL, NULL, "http://h/2", LIST_HD },
+	{ "Film 4K", "film", NULL, NULL, "http://h/3", LIST_4K },
+	{ "Film", "film", NULL, NULL, "http://h/1", LIST_PLAIN },
+};
+
+static const struct saying sayings[] = {
+	{ "Old/1", { "Referer: http://r/1", "X-Key: one" } },
+	{ NULL, { "X-Key: two" } },
+	{ NULL, { NULL } },
+	{ "Same/1", { NULL } },
+};
+
+START_TEST(each_source_keeps_what_its_entry_says_of_requests)
+{
+	static const struct offered plain[] = { { "Film", "film", NULL, NULL, "http://o/1", LIST_PLAIN } };
+	struct journal *j = reopen(NULL);
+
+	/* In the order of preference; of one URL that is there twice, the preferred entry counts. */
+	ck_assert_str_eq(merged(j, NULL, 0, list_saying(wanting, sayings, 4), list_of(plain, 1)),
+	    "7 Film 4K http://h/3 http://h/2@home (-; X-Key: two) http://h/1@home (Same/1) http://o/1@away\n");
+	/* A list that says nothing, and one entry alone. */
+	ck_assert_str_eq(merged(j, NULL, 0, list_of(plain, 1), NULL), "7 Film http://o/1\n");
+	ck_assert_str_eq(merged(j, NULL, 0, list_saying(wanting, sayings, 1), NULL),
+	    "7 Film SD http://h/1 (Old/1; Referer: http://r/1; X-Key: one)\n");
+	journal_free(&j);
+}
+END_TEST
+
+START_TEST(what_the_file_says_of_requests_goes_with_all_of_them)
+{
+	static const char *mine[] = { "X-Mine: 1" }, *backup[] = { "http://m/2" };
+	static const struct {
+		struct channel over;
+		const char *is;
+	} cases[] = {
+		{ { .user_agent = "Mine/1" },
+		    "http://h/2 (Mine/1; X-Key: two) http://h/1@home (Mine/1; Referer: http://r/1; X-Key: one)" },
+		{ { .headers = mine, .header_count = 1 },
+		    "http://h/2 (-; X-Mine: 1) http://h/1@home (Old/1; X-Mine: 1)" },
+		/* The file's own backups share the channel's, as those of a channel that is all the file's. */
+		{ { .backups = backup, .backup_count = 1 },
+		    "http://h/2 (-; X-Key: two) http://m/2@home (-; X-Key: two)" },
+		/* Another source: nothing of the provider's goes there. */
+		{ { .url = "http://m/1", .backups = backup, .backup_count = 1, .provider = "away" },
+		    "http://m/1 http://m/2@away" },
+	};
+	struct journal *j = reopen(NULL);
+	char line[256];
+
+	merged(j, NULL, 0, list_saying(wanting, sayings, 2), NULL);
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		struct channel written[] = { cases[i].over };
+
+		snprintf(written[0].guide_number, sizeof(written[0].guide_number), "7");
+		snprintf(line, sizeof(line), "7 Film HD %s\n", cases[i].is);
+		ck_assert_str_eq(merged(j, written, 1, list_saying(wanting, sayings, 2), NULL), line);
+	}
+	journal_free(&j);
+}
+END_TEST
+
 START_TEST(a_provider_that_does_not_merge_has_a_channel_for_each_entry)
 {
 	struct journal *j = reopen(NULL);
@@ -316,6 +417,8 @@ main(void)
 	tcase_add_test(tc, entries_of_a_channel_become_one_across_providers);
 	tcase_add_test(tc, what_a_provider_changes_moves_no_number);
 	tcase_add_test(tc, what_the_file_says_is_said_over_what_is_imported);
+	tcase_add_test(tc, each_source_keeps_what_its_entry_says_of_requests);
+	tcase_add_test(tc, what_the_file_says_of_requests_goes_with_all_of_them);
 	tcase_add_test(tc, a_provider_that_does_not_merge_has_a_channel_for_each_entry);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);

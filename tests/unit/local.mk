@@ -324,6 +324,11 @@ tests_unit_journal_SOURCES = tests/unit/journal.c
 tests_unit_journal_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_journal_LDADD = libsupervisor.a libipc.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(EV_LIBS) $(ZLIB_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/tune
+tests_unit_tune_SOURCES = tests/unit/tune.c
+tests_unit_tune_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_tune_LDADD = libipc.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/xmltv
 tests_unit_xmltv_SOURCES = tests/unit/xmltv.c
 tests_unit_xmltv_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
