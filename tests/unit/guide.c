@@ -15,6 +15,7 @@
 #include "guide/name.h"
 #include "guide/offer.h"
 #include "guide/pick.h"
+#include "guide/run.h"
 #include "guide/unpack.h"
 #include "guide/xtream.h"
 #include "ipc/list.h"
@@ -351,6 +352,77 @@ START_TEST(headers_that_can_not_be_sent_cost_themselves)
 }
 END_TEST
 
+/*
+ * What an operator chooses of a list, from the job's lines to the list's entries: "name rank" of each, and how many
+ * were not chosen.
+ */
+static const struct {
+	const char *job, *list;
+	unsigned unchosen;
+} choices[] = {
+	{ "", "b SD:4 A HD:2 c 4K:0 a:3 B FHD:1 d:3", 0 },
+	/* Preferred are those that are named, in their order; the others behind them, from the best. */
+	{ "quality=HD\n", "b SD:4 A HD:0 c 4K:1 a:3 B FHD:2 d:3", 0 },
+	{ "quality=sd\nquality=HD\n", "b SD:0 A HD:1 c 4K:2 a:4 B FHD:3 d:4", 0 },
+	{ "quality=SD\nquality=HD\nquality=FHD\nquality=4K\n", "b SD:0 A HD:1 c 4K:3 a:4 B FHD:2 d:4", 0 },
+	{ "quality=FHD\nquality=FHD\n", "b SD:4 A HD:2 c 4K:1 a:3 B FHD:0 d:3", 0 },
+	/* Case is no order. */
+	{ "order=source\n", "b SD:4 A HD:2 c 4K:0 a:3 B FHD:1 d:3", 0 },
+	{ "order=name\n", "a:3 A HD:2 B FHD:1 b SD:4 c 4K:0 d:3", 0 },
+	{ "order=group\n", "a:3 d:3 B FHD:1 c 4K:0 A HD:2 b SD:4", 0 },
+	/* The first so many of those that are chosen. */
+	{ "limit=2\n", "b SD:4 A HD:2", 4 },
+	{ "limit=6\n", "b SD:4 A HD:2 c 4K:0 a:3 B FHD:1 d:3", 0 },
+	{ "limit=0\n", "b SD:4 A HD:2 c 4K:0 a:3 B FHD:1 d:3", 0 },
+	{ "limit=2\nexclude_name=b*\n", "A HD:2 c 4K:0", 4 },
+	{ "limit=3\norder=name\nquality=4K\n", "A HD:2 b SD:4 c 4K:0", 3 },
+	{ "include_group=news\norder=name\n", "B FHD:1 c 4K:0", 4 },
+};
+
+static void
+on_at(void *user, const struct import_at *at)
+{
+	(void)user;
+	(void)at;
+}
+
+START_TEST(quality_order_and_limit_are_as_the_operator_chose)
+{
+	static const char text[] = "#EXTM3U\n#EXTINF:-1 group-title=\"Sport\",b SD\nhttp://h/1\n"
+				   "#EXTINF:-1 group-title=\"sport\",A HD\nhttp://h/2\n"
+				   "#EXTINF:-1 group-title=\"news\",c 4K\nhttp://h/3\n#EXTINF:-1,a\nhttp://h/4\n"
+				   "#EXTINF:-1 group-title=\"News\",B FHD\nhttp://h/5\n#EXTINF:-1,d\nhttp://h/6\n";
+	char path[] = "/tmp/plexbridge-choice-XXXXXX", lines[256], seen[256] = "";
+	struct job job = { lines, strlen(choices[_i].job) };
+	struct run run = { .job = &job, .out = { -1, -1, -1 }, .at = on_at, .wrong = on_wrong, .result = -1 };
+	size_t len = 0;
+	struct list *list;
+	const char *why = "";
+
+	for (size_t i = 0; i < RUN_FILES_MAX; i++)
+		run.files[i] = -1;
+	for (size_t i = 0; i <= job.len; i++)
+		lines[i] = choices[_i].job[i] == '\n' ? '\0' : choices[_i].job[i];
+	run.files[0] = mkstemp(path);
+	ck_assert_int_ge(run.files[0], 0);
+	unlink(path);
+	ck_assert_int_eq(pwrite(run.files[0], text, sizeof(text) - 1, 0), (ssize_t)sizeof(text) - 1);
+	run_list(&run);
+	ck_assert_msg(run.done.verdict == IMPORT_GOOD, "%s", run.done.why);
+	ck_assert_int_eq(list_open(&list, run.result, true, &why), 0);
+	while (list_check(list, LIST_ENTRIES_MAX, &why) == PB_AGAIN)
+		;
+	for (size_t i = 0; i < list->head->count; i++)
+		len += (size_t)snprintf(seen + len, sizeof(seen) - len, "%s%s:%u", i > 0 ? " " : "",
+		    list_string(list, list->entries[i].name), list->entries[i].rank);
+	ck_assert_str_eq(seen, choices[_i].list);
+	ck_assert_uint_eq(list->head->unchosen, choices[_i].unchosen);
+	list_drop(&list);
+	close(run.result);
+	close(run.files[0]);
+}
+END_TEST
+
 /* A hostile writer: each byte of a good list changed to something else is refused or harmless. */
 START_TEST(a_list_with_any_byte_changed_is_refused_or_good)
 {
@@ -579,6 +651,7 @@ main(void)
 	tcase_add_test(tc, urls_of_one_server_are_resolved_each);
 	tcase_add_test(tc, a_list_has_what_was_taken_and_counts_what_was_not);
 	tcase_add_test(tc, headers_that_can_not_be_sent_cost_themselves);
+	tcase_add_loop_test(tc, quality_order_and_limit_are_as_the_operator_chose, 0, NITEMS(choices));
 	tcase_add_test(tc, a_list_with_any_byte_changed_is_refused_or_good);
 	tcase_add_test(tc, an_array_is_taken_apart_whatever_is_in_its_strings);
 	tcase_add_test(tc, an_xtream_server_is_understood_in_its_own_types);
