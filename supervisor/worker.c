@@ -374,16 +374,20 @@ worker_stop(struct worker *w)
 bool
 worker_hangs(const struct worker *w, int64_t now_ns, uint32_t watchdog_ms)
 {
+	const int64_t allowed_ns = (int64_t)watchdog_ms * 1000000;
 	int64_t beat = w->watched_ns;
 	int64_t heart;
 
 	if (w->heart == NULL || (w->state != W_TUNED && w->state != W_LIVE))
 		return false;
 	heart = atomic_load_explicit(&w->heart->heartbeat_ns, memory_order_acquire);
-	/* A beat from the future is nobody's: it would make a worker immortal. */
-	if (heart > beat && heart <= now_ns)
+	/*
+	 * It may have beaten since now_ns was read: that is alive. What is
+	 * farther in the future is nobody's, and would make a worker immortal.
+	 */
+	if (heart > beat && heart - now_ns <= allowed_ns)
 		beat = heart;
-	return now_ns - beat > (int64_t)watchdog_ms * 1000000;
+	return now_ns - beat > allowed_ns;
 }
 
 static void

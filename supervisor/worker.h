@@ -116,7 +116,7 @@ void worker_stop(struct worker *worker);
 /* End it now, for what it did; why is static text. `died` follows. */
 void worker_kill(struct worker *worker, const char *why);
 
-/* Is its heart older than watchdog_ms at now_ns? */
+/* Is its heart older than watchdog_ms at now_ns? One that beats while it is asked is not. Does not block. */
 bool worker_hangs(const struct worker *worker, int64_t now_ns, uint32_t watchdog_ms);
 
 const char *worker_state_name(enum worker_state state);

@@ -332,6 +332,35 @@ START_TEST(a_worker_is_believed_only_what_it_may_say)
 }
 END_TEST
 
+/* What the supervisor looks at is written while it looks. */
+START_TEST(a_heart_that_beats_while_it_is_asked_is_alive)
+{
+	static const struct {
+		int64_t watched_ms, heart_ms, now_ms;
+		bool hangs;
+	} hearts[] = {
+		{ 1000, 0, 2000, false },     /* none yet, and it has the time */
+		{ 1000, 0, 2001, true },
+		{ 1000, 5000, 6000, false },
+		{ 1000, 5000, 6001, true },
+		{ 5500, 5000, 6001, false },  /* what was before it is watched does not count */
+		{ 1000, 6004, 6001, false },  /* it beat behind our back, and was silent for long by watched_ms */
+		{ 1000, 7001, 6001, false },
+		{ 1000, 7002, 6001, true },   /* nobody's */
+		{ 1000, INT64_MAX / 1000000, 6001, true },
+		{ 1000, INT64_MIN / 1000000, 6001, true },
+	};
+	struct state *state = calloc(1, sizeof(*state));
+	struct worker worker = { .state = W_LIVE, .heart = state };
+
+	ck_assert_ptr_nonnull(state);
+	worker.watched_ns = hearts[_i].watched_ms * 1000000;
+	atomic_store(&state->heartbeat_ns, hearts[_i].heart_ms * 1000000);
+	ck_assert_int_eq(worker_hangs(&worker, hearts[_i].now_ms * 1000000, 1000), hearts[_i].hangs);
+	free(state);
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -344,6 +373,7 @@ main(int argc, char **argv)
 		be_worker();
 	sr = srunner_create(s);
 	tcase_add_loop_test(tc, a_worker_is_believed_only_what_it_may_say, 0, (int)NITEMS(rows));
+	tcase_add_loop_test(tc, a_heart_that_beats_while_it_is_asked_is_alive, 0, 10);
 	suite_add_tcase(s, tc);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);
