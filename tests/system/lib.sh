@@ -161,7 +161,7 @@ wait_dead() {
 	local pid=$1 i
 	for ((i = 0; i < 240; i++)); do
 		kill -0 "$pid" 2>/dev/null || { wait "$pid" 2>/dev/null; return 0; }
-		sleep 0.05
+		nap 0.05
 	done
 	kill -KILL "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
@@ -196,7 +196,7 @@ user_for() {
 
 prepare() {
 	local p
-	for p in jq curl; do
+	for p in jq curl "$top_builddir/tests/system/peek"; do
 		command -v "$p" >/dev/null || skip_all "no $p"
 	done
 	T=$(mktemp -d "${TMPDIR:-/tmp}/plexbridge-test.XXXXXX") || exit 99
@@ -229,6 +229,13 @@ sanitized() {
 	grep -q '__asan_init\|__tsan_init\|__ubsan_handle' "$PROGRAMS/plexbridge-worker"
 }
 
+# nap SECONDS: sleep without a process: one costs more than most of what is waited for.
+exec {nap_fd}<> <(:)
+nap() {
+	read -r -t "$1" -u "$nap_fd" _
+	return 0
+}
+
 # until_true SECONDS COMMAND...: asks every 50 ms.
 until_true() {
 	local left=$(($1 * 20))
@@ -236,8 +243,13 @@ until_true() {
 	until "$@"; do
 		left=$((left - 1))
 		[ "$left" -gt 0 ] || return 1
-		sleep 0.05
+		nap 0.05
 	done
+}
+
+# peek: see peek.c. What is asked often is asked by one process.
+peek() {
+	"$top_builddir/tests/system/peek" "$@"
 }
 
 # ---- media -------------------------------------------------------------------
@@ -292,10 +304,10 @@ origin() {
 		curl -s -S -f -X POST "$(origin url)/_/clear?${1:+${1//,/&}}" >/dev/null || fail "the origin refuses to clear"
 		;;
 	log)
-		curl -s -S -f "$(origin url)/_/log?since=0" | jq -r "${1:-.}"
+		peek "${origin_urls%%$'\n'*}/_/log?since=0" "${1:-.}"
 		;;
 	stats)
-		curl -s -S -f "$(origin url)/_/stats" | jq -r "${1:-.}"
+		peek "${origin_urls%%$'\n'*}/_/stats" "${1:-.}"
 		;;
 	*)
 		give_up "origin $verb: no such word"
@@ -334,12 +346,12 @@ files() {
 
 # The started bridge answers on its control socket, or has ended.
 bridge_answers() {
-	! kill -0 "$bridge_pid" 2>/dev/null || "$PROGRAMS/plexbridgectl" -s "$T/control.sock" --json status >/dev/null 2>&1
+	peek -t 30 -p "$bridge_pid" "$T/control.sock" .supervisor >/dev/null
 }
 
-bridge_ready() {
-	! kill -0 "$bridge_pid" 2>/dev/null ||
-	    [ "$("$PROGRAMS/plexbridgectl" -s "$T/control.sock" --json status 2>/dev/null | jq -r '.spare.state')" = warm ]
+# It has a worker to spare, and will have within 30 s.
+bridge_warm() {
+	peek -t 30 -p "$bridge_pid" "$T/control.sock" '.spare.state == "warm"' >/dev/null
 }
 
 # Ports from 20000 on, below those that the kernel gives away. One that is taken is found out by binding it.
@@ -356,7 +368,7 @@ bridge_launch() {
 		"$PROGRAMS/plexbridged" "${file[@]}" -o "server.listen=127.0.0.1:$bridge_port" "${server_options[@]}" "$@" \
 		    >"$T/bridge.out" 2>>"$T/bridge.log" </dev/null &
 		bridge_pid=$!
-		until_true 30 bridge_answers
+		bridge_answers
 		kill -0 "$bridge_pid" 2>/dev/null && return 0
 		wait "$bridge_pid"
 		bridge_status=$?
@@ -386,7 +398,7 @@ bridge() {
 		;;
 	start)
 		bridge_launch "$@" || give_up "plexbridged doesn't start"
-		until_true 30 bridge_ready || give_up "plexbridged has no warm worker"
+		bridge_warm || give_up "plexbridged has no warm worker"
 		;;
 	stop)
 		kill -TERM "$bridge_pid" 2>/dev/null
@@ -409,13 +421,13 @@ bridge() {
 		bridge status ".streams[] | select(.channel == \"$1\") | .worker.pid // empty"
 		;;
 	status)
-		"$PROGRAMS/plexbridgectl" -s "$T/control.sock" --json status | jq -r "${1:-.}"
+		peek "$T/control.sock" "${1:-.}"
 		;;
 	ctl)
 		"$PROGRAMS/plexbridgectl" -s "$T/control.sock" "$@"
 		;;
 	wait)
-		until_true "$PATIENCE" bridge_says "$1" || fail "the bridge's status never was: $1 ($(bridge status -c '.streams'))"
+		bridge_says "$PATIENCE" "$1" || fail "the bridge's status never was: $1 ($(bridge status '.streams | tojson'))"
 		;;
 	log)
 		grep -E -e "${1:-}" "$T/bridge.log"
@@ -428,7 +440,7 @@ bridge() {
 		sort -n "$T/peaks" | tail -n 1
 		;;
 	wait-log)
-		until_true "$PATIENCE" grep -q -E -e "$1" "$T/bridge.log" || fail "the log never said: $1"
+		peek -t "$PATIENCE" -l "$T/bridge.log" "$1" || fail "the log never said: $1"
 		;;
 	*)
 		give_up "bridge $verb: no such word"
@@ -449,22 +461,35 @@ watch_memory() {
 	done >"$T/peaks"
 }
 
+# bridge_says SECONDS JQ: is it true, or does it become so?
 bridge_says() {
-	"$PROGRAMS/plexbridgectl" -s "$T/control.sock" --json status 2>/dev/null | jq -e "$1" >/dev/null
+	peek -t "$1" "$T/control.sock" "$2" >/dev/null
 }
 
 # ---- viewer ------------------------------------------------------------------
 
 # A progress file's value: bytes, status, ms, closed.
 progress() {
-	sed -n "s/^$2=//p" "$T/$1.progress" 2>/dev/null
+	local progress_value
+	read_progress "$1" "$2"
+	[ -z "$progress_value" ] || printf '%s\n' "$progress_value"
+}
+
+# The same in the caller's progress_value, without a process.
+read_progress() {
+	local key value
+	progress_value=
+	while IFS='=' read -r key value; do
+		[ "$key" != "$2" ] || progress_value=$value
+	done 2>/dev/null <"$T/$1.progress"
 }
 
 viewer_reached() {
-	local name=$1 pair have
+	local name=$1 pair have progress_value
 	shift
 	for pair in "$@"; do
-		have=$(progress "$name" "${pair%%=*}")
+		read_progress "$name" "${pair%%=*}"
+		have=$progress_value
 		case $pair in
 		closed=yes) [ -n "$have" ] && [ "$have" != no ] ;;
 		closed=*) return 2 ;;
@@ -477,16 +502,21 @@ viewer_reached_or_over() {
 	viewer_reached "$@" || ! kill -0 "${viewer_pid[$1]:-0}" 2>/dev/null
 }
 
-# What the report says of KEY: at its top, or of the analysis, or of PIDs (video.KEY, audio.KEY: the first such).
+# What the report says of each KEY, a line each: at its top, or of the analysis, or of PIDs (video.KEY, audio.KEY:
+# the first such).
 report() {
-	jq -r --arg k "$2" '
+	local name=$1
+	shift
+	jq -r '
 		def first_of($kind): [.analysis.pids[]? | select(.kind == $kind)][0] // {};
-		if $k | startswith("video.") then first_of("video")[$k[6:]]
-		elif $k | startswith("audio.") then first_of("audio")[$k[6:]]
-		elif $k | startswith("clients.") then .clients[$k[8:]]
-		elif $k == "error_code" then (.error_code // "" | split(" ")[0] // "")
-		elif $k == "closed" then (if .closed == "peer" or .closed == "error" then .closed else "no" end)
-		elif has($k) then .[$k] else .analysis[$k] end' "$T/$1.json" 2>/dev/null
+		def value($k):
+			if $k | startswith("video.") then first_of("video")[$k[6:]]
+			elif $k | startswith("audio.") then first_of("audio")[$k[6:]]
+			elif $k | startswith("clients.") then .clients[$k[8:]]
+			elif $k == "error_code" then (.error_code // "" | split(" ")[0] // "")
+			elif $k == "closed" then (if .closed == "peer" or .closed == "error" then .closed else "no" end)
+			elif has($k) then .[$k] else .analysis[$k] end;
+		value($ARGS.positional[])' "$T/$name.json" --args "$@" 2>/dev/null
 }
 
 # viewer start NAME PATH|URL [OPTION...]: plexbridge-origin --view; what it saw goes to $T/NAME.ts.
@@ -498,7 +528,8 @@ report() {
 #	of those see more of what a busy machine does to everybody.
 # viewer whole NAME MEDIA: what came is one piece of the looped MEDIA: no picture lost, none repeated.
 viewer() {
-	local verb=$1 name=$2 bad="" path pair key got want
+	local verb=$1 name=$2 bad="" path pair key want
+	local -a have
 	shift 2
 	case $verb in
 	start)
@@ -529,16 +560,17 @@ viewer() {
 		;;
 	check)
 		viewer stop "$name"
+		mapfile -t have < <(report "$name" "${@%%[<>=!]*}")
 		for pair in "$@"; do
 			key=${pair%%[<>=!]*}
 			want=${pair#"$key"}
-			got=$(report "$name" "$key")
 			case $want in
-			'<='*) at_most "$name: $key" "$got" "${want#<=}" ;;
-			'>='*) at_least "$name: $key" "$got" "${want#>=}" ;;
-			'!='*) [ "$got" != "${want#!=}" ] || fail "$name: $key is $got" ;;
-			*) equal "$name: $key" "$got" "${want#=}" ;;
+			'<='*) at_most "$name: $key" "${have[0]}" "${want#<=}" ;;
+			'>='*) at_least "$name: $key" "${have[0]}" "${want#>=}" ;;
+			'!='*) [ "${have[0]}" != "${want#!=}" ] || fail "$name: $key is ${have[0]}" ;;
+			*) equal "$name: $key" "${have[0]}" "${want#=}" ;;
 			esac || bad=yes
+			have=("${have[@]:1}")
 		done
 		[ -z "$bad" ] || jq -c '{status, error_code, closed, bytes, largest_gap_ms, media_ms: .analysis.media_ms,
 			faults: .analysis.faults}' "$T/$name.json" 2>/dev/null | sed 's/^/# /'

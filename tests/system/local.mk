@@ -30,6 +30,13 @@ check_PROGRAMS += tests/system/provider
 tests_system_provider_SOURCES = tests/system/provider.c
 tests_system_provider_LDADD = $(ORIGIN_LIBS)
 
+# What a running bridge or origin says, asked again and again.
+if HAVE_LIBJQ
+check_PROGRAMS += tests/system/peek
+endif
+tests_system_peek_SOURCES = tests/system/peek.c
+tests_system_peek_LDADD = -ljq
+
 # Is what many viewers got the same stream?
 check_PROGRAMS += tests/system/same
 tests_system_same_SOURCES = tests/system/same.c

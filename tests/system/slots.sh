@@ -44,7 +44,7 @@ kept_start() {
 	"$keeper" "$PROGRAMS/plexbridged" -f "$T/plexbridge.ini" -o "server.listen=127.0.0.1:$bridge_port" \
 	    "${server_options[@]}" >"$T/bridge.out" 2>>"$T/bridge.log" </dev/null &
 	bridge_pid=$!
-	until_true 30 bridge_ready || give_up "the bridge doesn't start"
+	bridge_warm || give_up "the bridge doesn't start"
 }
 
 supervisor() {
@@ -58,7 +58,7 @@ workers() {
 another() { # another OLD: is there another supervisor, which answers?
 	local now
 	now=$(supervisor)
-	[ -n "$now" ] && [ "$now" != "$1" ] && bridge_says .
+	[ -n "$now" ] && [ "$now" != "$1" ] && bridge_says 0 .
 }
 
 more() { # more NAME: it gets on from where it is

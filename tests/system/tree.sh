@@ -32,9 +32,8 @@ keeper_start() {
 		"$keeper" "$PROGRAMS/plexbridged" -f "$T/plexbridge.ini" -o "server.listen=127.0.0.1:$bridge_port" \
 		    "${server_options[@]}" >"$T/bridge.out" 2>>"$T/bridge.log" </dev/null &
 		bridge_pid=$!
-		until_true 30 bridge_ready
 		# A port that is taken is tried again by the keeper for ever: not by us.
-		bridge_says '.spare.state == "warm"' && return 0
+		bridge_warm && return 0
 		kill -TERM "$bridge_pid" 2>/dev/null
 		wait_dead "$bridge_pid"
 	done
@@ -49,7 +48,7 @@ locks() { awk -v pid="$(supervisor)" '$5 == pid' /proc/locks | wc -l; }
 memory() { sed -n 's/^Pss_Anon: *\([0-9]*\) kB/\1/p' "/proc/$1/smaps_rollup"; }
 quiet() { bridge wait '(.streams | length) == 0 and .spare.state == "warm"'; }
 both_live() {
-	[ "$(supervisor)" != "$1" ] && bridge_says '[.streams[] | select(.worker.state == "live")] | length == 2'
+	[ "$(supervisor)" != "$1" ] && bridge_says 0 '[.streams[] | select(.worker.state == "live")] | length == 2'
 }
 
 keeper_start
