@@ -34,7 +34,7 @@
 #define STARVED_MS 1500      /* with less in hand the source is asked as if the picture stood already: */
 #define STARVED_PAUSE_S 0.5  /* ... so soon after a failure, */
 #define STARVED_TRY_S 2.     /* ... and no answer is waited for longer: media is back 2 s after the source is. */
-#define STARVED_TRIES 60     /* After so many it is a long outage, or a source that has become slow: */
+#define STARVED_QUICK_S 120. /* After so much of it, it is a long outage, or a source that has become slow: */
 #define STARVED_LONG_S 2.    /* ... such a pause, */
 #define STARVED_SLOW 4       /* ... and every so manieth try as patient as ever */
 #define HEDGE_MAX_MS 5000
@@ -74,7 +74,8 @@ struct source {
 	ev_tstamp load_start;
 	ev_tstamp tune_deadline;
 	bool has_media;
-	unsigned open_failures;   /* in a row */
+	unsigned open_failures;   /* in a row; since the first of them, */
+	ev_tstamp failing_since;
 	unsigned bad_bodies;      /* in a row, before media */
 
 	struct playlist master;   /* kind PLAYLIST_INVALID: there is none */
@@ -210,6 +211,20 @@ is_starved(const struct source *s)
 	return !verdict_denied((int)atomic_load(&s->figures->http_status)) || s->ops->counted == NULL || !s->ops->counted(s->arg);
 }
 
+/* One more in a row. */
+static void
+failed_again(struct source *s)
+{
+	if (s->open_failures++ == 0)
+		s->failing_since = ev_now(s->loop);
+}
+
+static bool
+fails_for_long(const struct source *s)
+{
+	return s->open_failures > 0 && ev_now(s->loop) - s->failing_since > STARVED_QUICK_S;
+}
+
 /* The stream goes on trying: from the channel's own URL, slower each time, but for one that waits for it. */
 static void
 open_later(struct source *s)
@@ -219,7 +234,7 @@ open_later(struct source *s)
 	for (unsigned n = s->open_failures; n > 1 && delay < REOPEN_MAX_S; n--)
 		delay *= 2;
 	if (is_starved(s))
-		delay = PB_MIN(delay, s->open_failures < STARVED_TRIES ? STARVED_PAUSE_S : STARVED_LONG_S);
+		delay = PB_MIN(delay, fails_for_long(s) ? STARVED_LONG_S : STARVED_PAUSE_S);
 	fetch_cancel(&s->fetch);
 	s->what = OPENING;
 	wait_s(s, PB_MIN(delay, REOPEN_MAX_S) * (0.8 + 0.4 * drand48()));
@@ -236,7 +251,7 @@ is_limit(int status)
 static void
 open_failed(struct source *s, uint32_t code, const char *reason)
 {
-	s->open_failures++;
+	failed_again(s);
 	if (!s->has_media) {
 		fail(s, code, reason);
 		return;
@@ -254,7 +269,8 @@ source_reopen(struct source *s, const char *why)
 	if (s->what == ENDED || (s->what == OPENING && s->open_failures > 0))
 		return;
 	say(s, LOG_WARNING, "source.reopen", why);
-	s->open_failures = PB_MAX(s->open_failures, 1u);
+	if (s->open_failures == 0)
+		failed_again(s);
 	if (s->what == FOLLOWING && s->track.started)
 		track_restart(&s->track);
 	open_later(s);
@@ -754,7 +770,7 @@ deadline(struct source *s)
 static bool
 open_quickly(const struct source *s)
 {
-	return is_starved(s) && (s->open_failures < STARVED_TRIES || s->open_failures % STARVED_SLOW != 0);
+	return is_starved(s) && (!fails_for_long(s) || s->open_failures % STARVED_SLOW != 0);
 }
 
 static ev_tstamp
@@ -904,7 +920,7 @@ stream_done(void *arg, const struct fetch_result *r)
 		if (s->what == ENDED)
 			return;
 		s->sniff = SNIFF_OPEN;
-		s->open_failures++;
+		failed_again(s);
 		if (s->has_media || s->open_failures < BAD_TUNE_TRIES) {
 			say(s, LOG_WARNING, "source.stream-ended", r->err == 0 ? "the source closed the connection" : r->reason);
 			open_later(s);

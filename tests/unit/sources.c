@@ -190,6 +190,28 @@ START_TEST(when_all_have_failed_rounds_get_slower_and_never_end)
 }
 END_TEST
 
+/* The one that is left goes on by itself meanwhile, and says each time that it failed. */
+START_TEST(a_pause_ends_whatever_fails_in_it)
+{
+	struct sources_answer a;
+	int64_t from;
+
+	begin(2, true);
+	plays(1000);
+	ck_assert_int_eq(fails("the first").act, SOURCES_SWITCH);
+	ck_assert_int_eq(fails("the second").act, SOURCES_STAY);
+	from = now_ms;
+	do {
+		a = tick(100, 0, 10000);
+		if (a.act == SOURCES_STAY)
+			ck_assert_int_eq(fails("and again").act, SOURCES_STAY);
+	} while (a.act == SOURCES_STAY && now_ms - from < 5000);
+	ck_assert_int_eq(a.act, SOURCES_SWITCH);
+	ck_assert_uint_eq(a.to, 0);
+	ck_assert_int_le(now_ms - from, SOURCES_ROUND_MS + 200);
+}
+END_TEST
+
 START_TEST(one_source_alone_goes_on_by_itself)
 {
 	begin(1, true);
@@ -400,6 +422,7 @@ main(void)
 	tcase_add_test(tc, before_media_one_that_hangs_leaves_time_for_the_others);
 	tcase_add_test(tc, a_failover_is_a_success_only_with_media);
 	tcase_add_test(tc, when_all_have_failed_rounds_get_slower_and_never_end);
+	tcase_add_test(tc, a_pause_ends_whatever_fails_in_it);
 	tcase_add_test(tc, one_source_alone_goes_on_by_itself);
 	tcase_add_test(tc, the_first_is_gone_back_to_when_it_has_been_good_for_return_after);
 	tcase_add_test(tc, a_return_that_fails_makes_the_next_one_wait_longer);
