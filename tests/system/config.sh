@@ -250,13 +250,14 @@ it "ten thousand channels load, and their lineup is answered from memory"
 	done
 	printf '[channel 20000]\nname = Real\nurl = @ORIGIN@/a/master.m3u8\n'
 } | bridge config
+machine watch
 bridge start
 equal "channels" "$(curl -s "$(bridge url)/lineup.json" | jq length)" 10001
 equal "last" "$(curl -s "$(bridge url)/lineup.json" | jq -r '.[10000].GuideName')" Real
 rm "$T/plexbridge.ini"
 equal "channels without the file" "$(curl -s "$(bridge url)/lineup.json" | jq length)" 10001
 at_least "bytes of the last channel" "$(taste /auto/v20000)" 18800
-at_most "longest turn of the loop, ms" "$(bridge status .supervisor.loop_turn_ms_max)" 100
+at_most "longest turn of the loop, ms" "$(bridge status .supervisor.loop_turn_ms_max)" $((100 + $(machine worst)))
 sanitized || at_most "kB of memory" "$(peak_memory "$(bridge pid)")" 32768
 
 finish

@@ -15,7 +15,8 @@ cp "$top_builddir/tests/system/faulty/plexbridge-worker" "$T/faulty/"
 PROGRAMS=$T/faulty
 export PB_FAULT_FILE=$T/fault/point
 
-origin start --channel "name=a,file=$(media hi),seg=2,win=8" --channel "name=b,file=$(media hi),seg=2,win=8"
+# What is listed outlasts the longest pause: the origin goes by the clock.
+origin start --channel "name=a,file=$(media hi),seg=2,win=15" --channel "name=b,file=$(media hi),seg=2,win=15"
 bridge config <<-INI
 	[stream]
 	watchdog = 1s

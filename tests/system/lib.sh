@@ -27,6 +27,7 @@
 #	files  start|url|dir
 #	bridge config|start|stop|reload|url|pid|worker|status|wait|log|wait-log|ctl|watch-memory|peak
 #	viewer start|wait|stop|get|check|smooth|whole
+#	machine watch|worst
 #	media NAME
 #
 #   waits     for events, at most $PATIENCE seconds; only in here
@@ -244,6 +245,36 @@ until_true() {
 		left=$((left - 1))
 		[ "$left" -gt 0 ] || return 1
 		nap 0.05
+	done
+}
+
+# machine watch: from now on, how long does it make somebody wait who only wants to sleep for 10 ms?
+# machine worst: so many milliseconds at the most.
+machine() {
+	case $1 in
+	watch)
+		watch_machine &
+		others+=($!)
+		;;
+	worst)
+		printf '%d\n' "$(cat "$T/machine")"
+		;;
+	*)
+		give_up "machine $1: no such word"
+		;;
+	esac
+}
+
+watch_machine() {
+	local before=${EPOCHREALTIME//[!0-9]/} now late worst=0
+	trap - EXIT
+	echo 0 >"$T/machine"
+	while kill -0 $$ 2>/dev/null; do
+		nap 0.01
+		now=${EPOCHREALTIME//[!0-9]/}
+		late=$(((now - before) / 1000 - 10))
+		before=$now
+		[ "$late" -le "$worst" ] || { worst=$late; echo "$worst" >"$T/machine"; }
 	done
 }
 
