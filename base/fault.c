@@ -22,7 +22,7 @@ spin(void)
 		;
 }
 
-/* Each piece is kept by nobody: the process ends with the last one. */
+/* Each piece is kept by nobody: the process ends with the last one. RLIMIT_DATA counts what was asked for. */
 static _Noreturn void
 eat(void)
 {
@@ -30,7 +30,7 @@ eat(void)
 	void *p;
 
 	while ((p = malloc(MOUTHFUL)) != NULL) {
-		memset(p, 0xa5, MOUTHFUL);
+		memset(p, 0xa5, MOUTHFUL / 16);
 		(void)nanosleep(&chew, NULL);
 	}
 	abort();

@@ -481,15 +481,22 @@ bridge() {
 
 # The kernel keeps each process's peak; so a look now and then is enough to have it before it dies.
 watch_memory() {
-	local pid
+	local pid key value
 	trap - EXIT
 	while [ -e "/proc/$bridge_pid" ]; do
-		for pid in $(cat "/proc/$bridge_pid/task/$bridge_pid/children" 2>/dev/null); do
-			grep -q '^Name:.*plexbridge-work' "/proc/$pid/status" 2>/dev/null &&
-			    sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$pid/status" 2>/dev/null
+		for pid in $(<"/proc/$bridge_pid/task/$bridge_pid/children"); do
+			while read -r key value _; do
+				case $key in
+				Name:) [[ $value == plexbridge-work* ]] || break ;;
+				VmHWM:)
+					echo "$value"
+					break
+					;;
+				esac
+			done <"/proc/$pid/status"
 		done
-		sleep 0.05
-	done >"$T/peaks"
+		nap 0.05
+	done >"$T/peaks" 2>/dev/null
 }
 
 # bridge_says SECONDS JQ: is it true, or does it become so?

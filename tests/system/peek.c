@@ -1,10 +1,10 @@
 /*
  * peek.c - ask a program again and again, until it says what a test waits for
  *
- *   peek [-t SECONDS [-p PID]] WHERE FILTER
- *       WHERE is a control socket's path, whose /api/status is asked, or an
- *       http:// URL with an address in it. Prints what the jq FILTER makes
- *       of the answer, as jq -r does. With -t it asks every 20 ms, until the
+ *   peek [-t SECONDS [-p PID]] WHERE [FILTER]
+ *       WHERE is a control socket's path, whose /api/status is asked (with
+ *       -a PATH that), or an http:// URL with an address in it. Prints the
+ *       answer, or what the jq FILTER makes of it, as jq -r does. With -t it asks every 20 ms, until the
  *       result is neither false nor null, SECONDS at most, and no longer
  *       than the process PID lives; then only that result is printed.
  *   peek -t SECONDS -l FILE PATTERN
@@ -67,7 +67,7 @@ pause_ms(long ms)
 
 /* An address and a port from http://A.B.C.D:PORT/PATH, or a socket's path. */
 static bool
-place_set(struct place *p, const char *where)
+place_set(struct place *p, const char *where, const char *path)
 {
 	static char host[64];
 	char address[32];
@@ -82,7 +82,7 @@ place_set(struct place *p, const char *where)
 		memcpy(p->addr.un.sun_path, where, strlen(where) + 1);
 		p->len = sizeof(p->addr.un);
 		p->host = "localhost";
-		p->path = "/api/status";
+		p->path = path;
 		return true;
 	}
 	where += 7;
@@ -170,7 +170,10 @@ print(jv value)
 	putchar('\n');
 }
 
-/* 0: the last result is true; 1: it is not, or there is none; 2: no answer. Prints them all, or (until) what is true. */
+/*
+ * 0: the last result is true; 1: it is not, or there is none; 2: no answer.
+ * Prints them all, or (until) what is true; the answer itself without jq.
+ */
 static int
 look(const struct place *place, jq_state *jq, bool until)
 {
@@ -182,6 +185,11 @@ look(const struct place *place, jq_state *jq, bool until)
 
 	if (body == NULL)
 		return 2;
+	if (jq == NULL) {
+		fwrite(body, 1, len, stdout);
+		free(head);
+		return 0;
+	}
 	value = jv_parse_sized(body, (int)len);
 	free(head);
 	if (!jv_is_valid(value)) {
@@ -250,22 +258,25 @@ await_line(const char *name, const char *pattern, int64_t until_ms)
 static int
 usage(void)
 {
-	fprintf(stderr, "usage: peek [-t SECONDS [-p PID]] SOCKET|URL FILTER | peek -t SECONDS -l FILE PATTERN\n");
+	fprintf(stderr, "usage: peek [-t SECONDS [-p PID]] [-a PATH] SOCKET|URL [FILTER] | peek -t SECONDS -l FILE PATTERN\n");
 	return 2;
 }
 
 int
 main(int argc, char **argv)
 {
-	const char *file = NULL;
+	const char *file = NULL, *path = "/api/status";
 	int64_t until_ms = 0;
 	pid_t pid = 0;
 	struct place place;
-	jq_state *jq;
+	jq_state *jq = NULL;
 	int c, result;
 
-	while ((c = getopt(argc, argv, "t:p:l:")) != -1)
+	while ((c = getopt(argc, argv, "a:t:p:l:")) != -1)
 		switch (c) {
+		case 'a':
+			path = optarg;
+			break;
 		case 't':
 			until_ms = now_ms() + (int64_t)(strtod(optarg, NULL) * 1000);
 			break;
@@ -280,15 +291,15 @@ main(int argc, char **argv)
 		}
 	if (file != NULL)
 		return argc - optind == 1 && until_ms > 0 ? await_line(file, argv[optind], until_ms) : usage();
-	if (argc - optind != 2 || !place_set(&place, argv[optind]))
+	if (argc - optind < 1 || argc - optind > 2 || !place_set(&place, argv[optind], path))
 		return usage();
-	jq = jq_init();
-	if (jq == NULL || !jq_compile(jq, argv[optind + 1])) {
+	if (argc - optind == 2 && ((jq = jq_init()) == NULL || !jq_compile(jq, argv[optind + 1]))) {
 		fprintf(stderr, "peek: no filter: %s\n", argv[optind + 1]);
 		return 2;
 	}
 	while ((result = look(&place, jq, until_ms > 0)) != 0 && now_ms() < until_ms && (pid == 0 || kill(pid, 0) == 0))
 		pause_ms(ASK_EVERY_MS);
-	jq_teardown(&jq);
+	if (jq != NULL)
+		jq_teardown(&jq);
 	return result;
 }
