@@ -42,6 +42,7 @@
 #define GONE_EARLY_S 2. /* a segment that the server refuses is given up so long before it is missed */
 #define GONE_MIN_S 3.
 #define SHORT_SHARE 0.67 /* of the reserve to keep: with less it is short */
+#define PAUSE_NS INT64_C(1000000000) /* between two ticks: the machine was paused */
 #define UNLIKE_NS INT64_C(10000000000) /* so long filler runs while sources with the stream's codecs are looked for... */
 #define UNLIKE_OLD_NS INT64_C(20000000000) /* ...and one with others must have been there lately: else a tune gets nothing */
 #define NEED_SHARE 0.25 /* of a new segment in what segments take */
@@ -87,7 +88,8 @@ struct line {
 	double need_bps;        /* what segments really take, smoothed; 0: not known */
 	bool streaming;         /* a plain stream: it is looked at slice by slice */
 	int64_t filler_ns;      /* since when there is filler; 0: there is none */
-	int64_t media_ns;       /* when media last came to the spool */
+	int64_t media_ns;       /* when media last came to the spool; later by what we were paused since */
+	int64_t ticked_ns;
 	int64_t unlike_ns, unlike_last_ns; /* since when, and when last, a source had other codecs; 0: media came since */
 	char unlike[160];       /* which */
 	bool again;             /* the segment that `resumed` names comes once more, from its start */
@@ -187,6 +189,19 @@ watch_owed(struct line *l)
 	    "what waited was written");
 }
 
+/* A machine that was paused has not waited for the source: nobody is to be left for it. */
+static void
+watch_pause(struct line *l, int64_t now)
+{
+	int64_t paused_ns = l->ticked_ns != 0 ? now - l->ticked_ns : 0;
+
+	l->ticked_ns = now;
+	if (paused_ns < PAUSE_NS)
+		return;
+	l->media_ns = PB_MIN(l->media_ns + paused_ns, now);
+	log_event(LOG_INFO, "worker.paused", "channel=%s ms=%lld", l->tune.guide_number, (long long)(paused_ns / 1000000));
+}
+
 static void
 line_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -195,6 +210,7 @@ line_tick(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	watch_pause(l, now);
 	atomic_store_explicit(&l->state->heartbeat_ns, now, memory_order_release);
 	if (!ev_is_active(&l->hold))
 		failover_tick(l->failover);

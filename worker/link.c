@@ -13,6 +13,7 @@
 
 enum link_state { L_GREETING, L_WARM, L_TUNED, L_LOST };
 #define IN(s) (1u << (s))
+#define SILENCE_LOOKS 5
 
 struct link {
 	struct ev_loop *loop;
@@ -22,7 +23,8 @@ struct link {
 	void *arg;
 	struct msg in;
 	ev_io readable, writable;
-	ev_timer silence;
+	ev_timer silence; /* looks SILENCE_LOOKS times in MSG_SILENCE_S */
+	unsigned silent;  /* looks since the last word */
 	bool greeted, ready, media, failed_due; /* what still has to be said, in this order */
 	struct msg_failed failed;
 	struct msg_client_report reports[LINK_REPORTS];
@@ -196,6 +198,7 @@ link_readable(struct ev_loop *loop, ev_io *w, int revents)
 			lost(link, err == PB_NO ? "the supervisor hung up" : "the supervisor's message can't be read");
 			return;
 		}
+		link->silent = 0;
 		ev_timer_again(loop, &link->silence);
 		link_hears(link, &link->in);
 		msg_close_fds(&link->in);
@@ -205,9 +208,13 @@ link_readable(struct ev_loop *loop, ev_io *w, int revents)
 static void
 link_silent(struct ev_loop *loop, ev_timer *w, int revents)
 {
+	struct link *link = w->data;
+
 	(void)loop;
 	(void)revents;
-	lost(w->data, "no word from the supervisor");
+	/* Looks are counted, not the time: a machine that was paused had one of them, however long it was. */
+	if (++link->silent >= SILENCE_LOOKS)
+		lost(link, "no word from the supervisor");
 }
 
 int
@@ -226,7 +233,7 @@ link_new(struct link **out, struct ev_loop *loop, int fd, const struct link_ops 
 		link->sources[i].slot_fd = -1;
 	ev_io_init(&link->readable, link_readable, fd, EV_READ);
 	ev_io_init(&link->writable, link_writable, fd, EV_WRITE);
-	ev_timer_init(&link->silence, link_silent, 0., MSG_SILENCE_S);
+	ev_timer_init(&link->silence, link_silent, 0., MSG_SILENCE_S / SILENCE_LOOKS);
 	link->readable.data = link->writable.data = link->silence.data = link;
 	ev_io_start(loop, &link->readable);
 	ev_io_start(loop, &link->writable);
@@ -418,7 +425,7 @@ on_drop(struct link *link, struct msg *m)
 static void
 on_ping(struct link *link, struct msg *m)
 {
-	/* Hearing it was all: the silence timer runs anew. */
+	/* Hearing it was all: the silence is over. */
 	(void)link;
 	(void)m;
 }

@@ -3,7 +3,8 @@
  *
  * Says HELLO and READY, hears what the rule table allows in the state it is
  * in, and hands it on. When the supervisor is gone, breaks the protocol or
- * is silent for MSG_SILENCE_S, `lost` is called and nothing more comes.
+ * is silent for MSG_SILENCE_S of our own running time (a machine may be
+ * paused), `lost` is called and nothing more comes.
  *
  *   blocking   never; what the socket can't take now waits, each message in
  *              a place of its own: one READY, MEDIA and FAILED, and the

@@ -15,7 +15,8 @@ cp "$top_builddir/tests/system/faulty/plexbridge-worker" "$T/bin/"
 PROGRAMS=$T/bin
 export PB_FAULT_FILE=$T/fault/point
 
-origin start --channel "name=a,file=$(media hi),seg=1,win=12"
+# Waits that double are longer than many a window.
+origin start --channel "name=a,file=$(media hi),seg=1,win=60"
 bridge config <<-INI
 	[stream]
 	window = 10s

@@ -1,10 +1,11 @@
 #!/bin/bash
 # Workers that stand still, loop for ever or eat all memory are ended, and another one goes on. One that
-# only paused is not, nor is anyone when the whole machine did. PB_TEST_PAUSE: for so many seconds (3).
+# only paused is not, nor is anyone when the whole machine did. PB_TEST_PAUSE: for so many seconds (11: longer than a
+# worker waits for a word of its supervisor).
 . "${0%/*}/lib.sh"
 need_media hi
 
-pause=${PB_TEST_PAUSE:-3}
+pause=${PB_TEST_PAUSE:-11}
 
 # The programs with a worker beside them that does such things when it is told to (base/fault.h).
 mkdir "$T/faulty" "$T/fault"
