@@ -199,6 +199,7 @@ watch_pause(struct line *l, int64_t now)
 	if (paused_ns < PAUSE_NS)
 		return;
 	l->media_ns = PB_MIN(l->media_ns + paused_ns, now);
+	writer_paused(l->writer, now);
 	log_event(LOG_INFO, "worker.paused", "channel=%s ms=%lld", l->tune.guide_number, (long long)(paused_ns / 1000000));
 }
 
@@ -403,6 +404,13 @@ note_need(struct line *l)
 	l->need_bps = l->need_bps <= 0 ? bps : l->need_bps + (bps - l->need_bps) * NEED_SHARE;
 }
 
+/* A way that carries so many streams like this one. */
+static void
+spread_over(struct line *l, double carried)
+{
+	prefetch_most(l->prefetch, carried < PREFETCH_QUEUE ? 1 + (uint32_t)carried : 0);
+}
+
 /*
  * While the reserve is short, as many segments at once as the way carries, and
  * one more: a server that paces each by itself carries that one, too, and
@@ -413,9 +421,12 @@ spread(struct line *l)
 {
 	uint64_t bps = fetch_pool_figures(l->pool).throughput_bps;
 	bool is_short = writer_reserve_ms(l->writer) < atomic_load(&l->state->figures.reserve_target_ms) * SHORT_SHARE;
-	double carried = l->need_bps > 0 && bps > 0 ? (double)bps / l->need_bps : 0;
 
-	prefetch_most(l->prefetch, is_short && carried > 0 && carried < PREFETCH_QUEUE ? 1 + (uint32_t)carried : 0);
+	if (!is_short)
+		prefetch_most(l->prefetch, 0);
+	else if (l->need_bps > 0 && bps > 0)
+		spread_over(l, (double)bps / l->need_bps);
+	/* Else it is not known yet: what the worker before knew holds. */
 }
 
 /* Is the variant that is played the one to play? */
@@ -619,6 +630,7 @@ switch_to(void *arg, unsigned n, const char *url, bool keep)
 	vitals_init(&l->vitals);
 	step_init(&l->step, ev_now(l->loop));
 	l->need_bps = 0;
+	prefetch_most(l->prefetch, 0);
 	l->finishing = false;
 	source_switch(l->source, n, url, PB_MAX(l->next_serial, l->connections),
 	    (uint32_t)PB_MIN(missed_ms, (uint64_t)l->tune.settings.reserve_max_ms));
@@ -988,6 +1000,17 @@ static const struct writer_ops writer_ops = {
 };
 
 /* Take over what another worker left. */
+/* As narrow a way as the worker before measured: else the first segment shares it with those that are not due yet. */
+static void
+inherit_spread(struct line *l)
+{
+	uint32_t way_kbps = atomic_load(&l->state->figures.throughput_kbps);
+	uint32_t media_kbps = atomic_load(&l->state->figures.media_kbps);
+
+	if (way_kbps > 0 && media_kbps > 0)
+		spread_over(l, (double)way_kbps / media_kbps);
+}
+
 static int
 line_adopt(struct line *l)
 {
@@ -1002,6 +1025,7 @@ line_adopt(struct line *l)
 	l->connections = l->resumed.stream ? l->resumed.serial : 0;
 	l->next_serial = l->resumed.serial + 1;
 	if (l->resumed.source == failover_now(l->failover)) {
+		inherit_spread(l);
 		source_resume_at(l->source, &l->resumed, in_segment);
 	} else {
 		l->again = false;

@@ -23,7 +23,6 @@
 #define FILL_LAG_27M (200 * INT64_C(27000))
 #define FILL_WAIT_NS INT64_C(250000000)
 #define FILL_AHEAD_27M (400 * INT64_C(27000)) /* of what is released: four ticks */
-#define PAUSE_NS INT64_C(1000000000)          /* between two ticks: we were paused, and probably all of it */
 #define FILL_JUMP_27M (500 * INT64_C(27000))  /* filler that leaves at once is no more than this */
 #define FILL_AGAIN_NS INT64_C(1000000000)     /* nothing to fill with was found: look again */
 #define FILL_KEYS 8                           /* key marks in which picture and sound are looked for */
@@ -51,7 +50,6 @@ struct writer {
 	bool filling;
 	unsigned dry;       /* streams that dried up alone, as was shown last */
 	int64_t level_ns;   /* when the stream last was not in need of filler, or could not be helped: we stood */
-	int64_t ticked_ns;
 	int64_t looked_ns;  /* for something to fill with, in vain */
 	int slate_fds[MSG_SLATES_MAX]; /* -1: none */
 	int64_t fill_ns;    /* when this filler began */
@@ -481,15 +479,17 @@ watch_dry(struct writer *w)
 	    (dry >> ROLE_VIDEO & 1 ? DRY_VIDEO : 0u) | (dry >> ROLE_AUDIO & 1 ? DRY_AUDIO : 0u));
 }
 
+void
+writer_paused(struct writer *w, int64_t now_ns)
+{
+	w->level_ns = now_ns;
+}
+
 bool
 writer_tick(struct writer *w, int64_t now_ns, uint64_t hold_at)
 {
 	uint64_t released;
 
-	/* After a pause of the machine what is due may be in the source's window: it gets the time that it gets ever. */
-	if (w->ticked_ns != 0 && now_ns - w->ticked_ns > PAUSE_NS)
-		w->level_ns = now_ns;
-	w->ticked_ns = now_ns;
 	if (w->owed)
 		append(w, now_ns);
 	if (!w->media)

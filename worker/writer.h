@@ -71,6 +71,12 @@ bool writer_room(const struct writer *writer);
  */
 bool writer_tick(struct writer *writer, int64_t now_ns, uint64_t hold_at);
 
+/*
+ * The machine stood still until now. What is due may be had of the source at
+ * once: filler waits for it as long as ever, from now on.
+ */
+void writer_paused(struct writer *writer, int64_t now_ns);
+
 /* No more will come: release the rest in time; writer_done() when all of it is out. */
 void writer_finish(struct writer *writer);
 bool writer_done(const struct writer *writer);

@@ -17,7 +17,6 @@
  * than what is tested: jq alone compiles its built-in functions at each start.
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <jq.h>
 #include <poll.h>
@@ -239,6 +238,8 @@ await_line(const char *name, const char *pattern, int64_t until_ms)
 			f = fopen(name, "re");
 		while (f != NULL && fgets(line + have, (int)(sizeof(line) - have), f) != NULL) {
 			have += strlen(line + have);
+			if (have == 0)
+				continue; /* it begins with a NUL: a file that was cut while it was written */
 			if (have + 1 < sizeof(line) && line[have - 1] != '\n')
 				continue; /* the rest is still to be written */
 			if (line[have - 1] == '\n')

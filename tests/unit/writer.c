@@ -137,6 +137,31 @@ START_TEST(a_full_spool_costs_time_alone)
 }
 END_TEST
 
+/* What the source has may be had at once: filler is for a source that has nothing. */
+START_TEST(a_pause_of_the_machine_is_no_outage_yet)
+{
+	const int64_t ms = 1000000, then = NOW_NS + 600000 * ms;
+	bool told = _i == 1;
+	struct stream s;
+
+	begin(&s);
+	writer_set_start(s.writer, 4000, 10000);
+	feed(&s, 0, PIECES);
+	ck_assert_int_eq(writer_end(s.writer, false, NOW_NS), 0);
+	(void)writer_tick(s.writer, NOW_NS, UINT64_MAX);
+	ck_assert_uint_eq(atomic_load(&s.state->figures.fillers), 0);
+	if (told)
+		writer_paused(s.writer, then);
+	(void)writer_tick(s.writer, then, UINT64_MAX);
+	ck_assert_uint_eq(atomic_load(&s.state->figures.fillers), !told);
+	(void)writer_tick(s.writer, then + 200 * ms, UINT64_MAX);
+	ck_assert_uint_eq(atomic_load(&s.state->figures.fillers), !told);
+	(void)writer_tick(s.writer, then + 300 * ms, UINT64_MAX);
+	ck_assert_uint_eq(atomic_load(&s.state->figures.fillers), 1);
+	end(&s);
+}
+END_TEST
+
 static void
 load(void)
 {
@@ -163,6 +188,7 @@ main(void)
 
 	load();
 	tcase_add_loop_test(tc, a_full_spool_costs_time_alone, 0, PIECES - 3);
+	tcase_add_loop_test(tc, a_pause_of_the_machine_is_no_outage_yet, 0, 2);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
 	srunner_set_tap(runner, "-");
