@@ -362,8 +362,12 @@ look_out(struct line *l)
 	uint32_t keep_ms;
 
 	tally(l, &look);
-	if (l->seconds == LEARN_S)
-		outlook_reached(&l->outlook, PB_MAX(writer_reached_ms(l->writer), (uint32_t)RESERVE_MIN_MS));
+	if (l->seconds == LEARN_S) {
+		uint32_t reached_ms = PB_MAX(writer_reached_ms(l->writer), (uint32_t)RESERVE_MIN_MS);
+
+		outlook_reached(&l->outlook, reached_ms);
+		log_event(LOG_INFO, "reserve.reached", "channel=%s reserve_ms=%u", l->tune.guide_number, reached_ms);
+	}
 	keep_ms = outlook_reserve_ms(&l->outlook);
 	if (keep_ms != 0 && keep_ms != atomic_load(&f->reserve_target_ms))
 		writer_keep_reserve(l->writer, keep_ms);
