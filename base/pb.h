@@ -20,21 +20,21 @@ enum {
 	PB_AGAIN = 1,
 	PB_NO = 2,
 
-	PB_ENOMEM = -1,  /* no memory */
-	PB_ESYS = -2,    /* a system call failed: errno says which way */
+	PB_ENOMEM = -1, /* no memory */
+	PB_ESYS = -2, /* a system call failed: errno says which way */
 	PB_EFORMAT = -3, /* bytes from outside are not what they should be */
-	PB_EPEER = -4,   /* another process broke the protocol */
-	PB_ELIMIT = -5,  /* a bound of ours would be passed */
-	PB_ETIME = -6,   /* a deadline passed */
-	PB_ENET = -7,    /* the network or a server failed; may work later */
-	PB_ENOSUP = -8,  /* understood, and not carried by this version */
+	PB_EPEER = -4, /* another process broke the protocol */
+	PB_ELIMIT = -5, /* a bound of ours would be passed */
+	PB_ETIME = -6, /* a deadline passed */
+	PB_ENET = -7, /* the network or a server failed; may work later */
+	PB_ENOSUP = -8, /* understood, and not carried by this version */
 };
 
 /* A process's last word (design/architecture.md): each says one thing. */
 enum {
-	PB_EXIT_OK = 0,        /* was asked to stop, or did all it was asked */
-	PB_EXIT_FAIL = 1,      /* a command for people: the answer is no */
-	PB_EXIT_CONFIG = 2,    /* plexbridged -n found the configuration wrong */
+	PB_EXIT_OK = 0, /* was asked to stop, or did all it was asked */
+	PB_EXIT_FAIL = 1, /* a command for people: the answer is no */
+	PB_EXIT_CONFIG = 2, /* plexbridged -n found the configuration wrong */
 	PB_EXIT_PERMANENT = 100, /* will fail again: wait for a new configuration */
 	PB_EXIT_TEMPORARY = 111, /* may work later: network, memory */
 };

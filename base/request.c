@@ -178,7 +178,7 @@ request_param(const struct request *req, const char *name, char *out, size_t siz
 static int
 find_end(const char *buf, size_t len, size_t *head_len)
 {
-	bool text = false;  /* a line that is not empty was seen */
+	bool text = false; /* a line that is not empty was seen */
 	size_t in_line = 0; /* bytes of this line so far */
 	int leading = 0;
 

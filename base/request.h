@@ -25,15 +25,15 @@ enum request_method { REQUEST_GET, REQUEST_HEAD, REQUEST_POST, REQUEST_OTHER };
 
 struct request {
 	enum request_method method;
-	int minor;                   /* HTTP/1.minor: 0 or 1 */
+	int minor; /* HTTP/1.minor: 0 or 1 */
 	char path[REQUEST_PATH_MAX]; /* decoded, "//" collapsed, begins with '/', valid UTF-8, no NUL */
-	char query[REQUEST_PATH_MAX];/* as sent, without the '?', "" when none */
-	char host[256];              /* Host field as sent, "" when none */
-	char agent[256];             /* User-Agent, cut; printable */
-	uint64_t body_len;           /* Content-Length, 0 when none */
-	bool chunked;                /* a Transfer-Encoding was given */
-	bool upgrade;                /* an Upgrade field was given */
-	size_t head_len;             /* bytes of the head with its empty line */
+	char query[REQUEST_PATH_MAX]; /* as sent, without the '?', "" when none */
+	char host[256]; /* Host field as sent, "" when none */
+	char agent[256]; /* User-Agent, cut; printable */
+	uint64_t body_len; /* Content-Length, 0 when none */
+	bool chunked; /* a Transfer-Encoding was given */
+	bool upgrade; /* an Upgrade field was given */
+	size_t head_len; /* bytes of the head with its empty line */
 };
 
 /*

@@ -122,7 +122,8 @@ ts_put_pcr(uint8_t *where, int64_t pcr_27m)
 static inline int64_t
 ts_get_stamp(const uint8_t *b)
 {
-	return (int64_t)(b[0] >> 1 & 7) << 30 | (int64_t)b[1] << 22 | (int64_t)(b[2] >> 1) << 15 | b[3] << 7 | b[4] >> 1;
+	return (int64_t)(b[0] >> 1 & 7) << 30 | (int64_t)b[1] << 22 | (int64_t)(b[2] >> 1) << 15 | b[3] << 7 |
+	    b[4] >> 1;
 }
 
 /* prefix: 2 for a PTS alone, 3 for a PTS that a DTS follows, 1 for that DTS. */

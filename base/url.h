@@ -17,9 +17,9 @@
 struct url_parts {
 	bool https;
 	char host[URL_HOST_MAX]; /* lower case; an IPv6 literal without its brackets */
-	bool literal;            /* the host is an IPv4 or IPv6 address */
-	uint16_t port;           /* explicit, or the scheme's */
-	bool userinfo;           /* there is a user or password in it */
+	bool literal; /* the host is an IPv4 or IPv6 address */
+	uint16_t port; /* explicit, or the scheme's */
+	bool userinfo; /* there is a user or password in it */
 };
 
 /*

@@ -123,8 +123,9 @@ check_channel(struct loading *l, const struct channel *channel, const struct cha
 		    channel->guide_number, channel->provider);
 	for (unsigned i = 0; channel->backup_providers != NULL && i < channel->backup_count; i++)
 		if (channel->backup_providers[i] != NULL && !provider_known(c, channel->backup_providers[i]))
-			loading_wrong(l, channel->line, "channel %s: the provider of a backup: there is no [provider %.64s]",
-			    channel->guide_number, channel->backup_providers[i]);
+			loading_wrong(l, channel->line,
+			    "channel %s: the provider of a backup: there is no [provider %.64s]", channel->guide_number,
+			    channel->backup_providers[i]);
 }
 
 static void
@@ -143,7 +144,8 @@ check_provider(struct loading *l, const struct provider *p)
 	}
 	for (size_t i = 0; i < PROVIDER_GUIDES; i++)
 		if (p->guide[i] == NULL && p->guide_shift_min[i] != 0)
-			loading_wrong(l, p->line, "provider %s: a guide's shift is given, and there is no such guide", p->name);
+			loading_wrong(
+			    l, p->line, "provider %s: a guide's shift is given, and there is no such guide", p->name);
 }
 
 /* Two devices in one place, or with one identity, would be one. */
@@ -160,16 +162,17 @@ check_tuner(struct loading *l, const struct config_tuner *t, size_t before)
 			known = strcmp(c->providers[j].name, t->provider.items[i]) == 0;
 		if (!known)
 			loading_wrong(l, t->label[0] != '\0' ? t->line : line_of(l, "tuner", "provider"),
-			    "tuner%s%s: provider: there is no [provider %.64s]", t->label[0] != '\0' ? " " : "", t->label,
-			    t->provider.items[i]);
+			    "tuner%s%s: provider: there is no [provider %.64s]", t->label[0] != '\0' ? " " : "",
+			    t->label, t->provider.items[i]);
 	}
 	if (t->label[0] == '\0')
 		return;
 	for (size_t i = 0; t->port != 0 && i < c->server.listen.count; i++)
-		if (ntohs(c->server.listen.at[i].sa.any.sa_family == AF_INET6 ? c->server.listen.at[i].sa.v6.sin6_port :
-		                                                                c->server.listen.at[i].sa.v4.sin_port) == t->port)
-			loading_wrong(l, t->line, "tuner %s: port: %d is [server] listen's: give it another one", t->label,
-			    t->port);
+		if (ntohs(c->server.listen.at[i].sa.any.sa_family == AF_INET6
+			    ? c->server.listen.at[i].sa.v6.sin6_port
+			    : c->server.listen.at[i].sa.v4.sin_port) == t->port)
+			loading_wrong(l, t->line, "tuner %s: port: %d is [server] listen's: give it another one",
+			    t->label, t->port);
 	if (t->device_id != 0 && t->device_id == c->tuner.device_id)
 		loading_wrong(l, t->line, "tuner %s: device_id: is also [tuner]'s", t->label);
 	for (size_t i = 0; i < before; i++) {
@@ -179,7 +182,8 @@ check_tuner(struct loading *l, const struct config_tuner *t, size_t before)
 		if (t->path != NULL && other->path != NULL && strcmp(t->path, other->path) == 0)
 			loading_wrong(l, t->line, "tuner %s: path: is also that of line %u", t->label, other->line);
 		if (t->device_id != 0 && t->device_id == other->device_id)
-			loading_wrong(l, t->line, "tuner %s: device_id: is also that of line %u", t->label, other->line);
+			loading_wrong(
+			    l, t->line, "tuner %s: device_id: is also that of line %u", t->label, other->line);
 	}
 }
 
@@ -189,7 +193,8 @@ check_tuners(struct loading *l)
 	const struct config *c = l->config;
 
 	if (c->tuner.port != 0)
-		loading_wrong(l, line_of(l, "tuner", "port"), "port: is for a [tuner NAME]; [tuner] is where [server] listen says");
+		loading_wrong(l, line_of(l, "tuner", "port"),
+		    "port: is for a [tuner NAME]; [tuner] is where [server] listen says");
 	if (c->tuner.path != NULL)
 		loading_wrong(l, line_of(l, "tuner", "path"), "path: is for a [tuner NAME]; [tuner] has none");
 	check_tuner(l, &c->tuner, 0);

@@ -30,7 +30,8 @@ struct place {
 	unsigned seen[SETTINGS_MAX]; /* the line of each row in this section */
 	struct channel_draft channel;
 	struct provider provider;
-	struct config tuner; /* a [tuner NAME] has the rows of [tuner], whose fields are a config's: only these are used */
+	struct config
+	    tuner; /* a [tuner NAME] has the rows of [tuner], whose fields are a config's: only these are used */
 	size_t channels_size, providers_size;
 };
 
@@ -179,7 +180,8 @@ unknown_section(struct loading *l, unsigned line, const char *name)
 		loading_wrong(l, line, "[%.64s]: no such section; is [%s] meant?", name, nearest);
 	else
 		loading_wrong(l, line,
-		    "[%.64s]: no such section; there are server, tuner, tuner NAME, discovery, stream, fetch, testcard, "
+		    "[%.64s]: no such section; there are server, tuner, tuner NAME, discovery, stream, fetch, "
+		    "testcard, "
 		    "provider NAME and channel NUMBER",
 		    name);
 }
@@ -209,9 +211,11 @@ end_backups(struct place *p, struct channel *channel)
 
 	for (size_t i = 0; i < NITEMS(backups); i++) {
 		if (p->channel.backup[i] == NULL) {
-			if (p->channel.backup_provider[i] != NULL && p->seen[setting_find("channel", "backup1") - settings + (long)i] == 0)
-				loading_wrong(&p->loading, p->line, "channel %s: backup%zu_provider: there is no backup%zu",
-				    channel->guide_number, i + 1, i + 1);
+			if (p->channel.backup_provider[i] != NULL &&
+			    p->seen[setting_find("channel", "backup1") - settings + (long)i] == 0)
+				loading_wrong(&p->loading, p->line,
+				    "channel %s: backup%zu_provider: there is no backup%zu", channel->guide_number,
+				    i + 1, i + 1);
 			continue;
 		}
 		providers[count] = p->channel.backup_provider[i];
@@ -304,14 +308,15 @@ end_tuner(struct place *p)
 
 	for (size_t i = 0; i < c->tuner_count; i++) {
 		if (strcmp(c->tuners[i].label, tuner->label) == 0) {
-			loading_wrong(&p->loading, p->line, "tuner %s: is also the tuner of line %u: give it another name",
-			    tuner->label, c->tuners[i].line);
+			loading_wrong(&p->loading, p->line,
+			    "tuner %s: is also the tuner of line %u: give it another name", tuner->label,
+			    c->tuners[i].line);
 			return;
 		}
 	}
 	if (c->tuner_count == CONFIG_TUNERS_MAX) {
-		loading_wrong(&p->loading, p->line, "tuner %s: there are more than %d tuners beside [tuner]", tuner->label,
-		    CONFIG_TUNERS_MAX);
+		loading_wrong(&p->loading, p->line, "tuner %s: there are more than %d tuners beside [tuner]",
+		    tuner->label, CONFIG_TUNERS_MAX);
 		return;
 	}
 	tuners = reallocarray(c->tuners, c->tuner_count + 1, sizeof(*tuners));
@@ -479,8 +484,9 @@ on_setting(void *user, unsigned line, const char *key, const char *value)
 	}
 	*seen = line;
 	if (base == NULL) /* a bad number or name: the lines are read for their own mistakes */
-		base = p->section[0] == 'c' ? (void *)&p->channel :
-		    p->section[0] == 't'    ? (void *)&p->tuner : (void *)&p->provider;
+		base = p->section[0] == 'c' ? (void *)&p->channel
+		    : p->section[0] == 't'  ? (void *)&p->tuner
+					    : (void *)&p->provider;
 	err = setting_set(setting, base, &l->config->arena, value, why, sizeof(why));
 	if (err == PB_ENOMEM)
 		l->nomem = true;

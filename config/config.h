@@ -128,7 +128,7 @@ struct config_stream {
 	struct variant_limit variant;
 	int prefetch;
 	uint32_t slate_after_ms; /* 0: no slate */
-	const char *slate_dir;   /* NULL: "slates" in state_dir */
+	const char *slate_dir; /* NULL: "slates" in state_dir */
 	const char *quarantine_dir;
 	uint64_t worker_memory_bytes;
 };

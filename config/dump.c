@@ -65,8 +65,7 @@ dump_tuners(const struct config *config)
 		const struct config as_main = { .tuner = config->tuners[i] };
 		json_t *object = dump_section("tuner", &as_main);
 
-		if (object == NULL ||
-		    json_object_set_new(object, "label", json_string(config->tuners[i].label)) != 0 ||
+		if (object == NULL || json_object_set_new(object, "label", json_string(config->tuners[i].label)) != 0 ||
 		    json_array_append(array, object) != 0) {
 			json_decref(array);
 			array = NULL;
@@ -120,8 +119,8 @@ char *
 config_dump(const struct config *config)
 {
 	json_t *root = json_pack("{s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "path", config->path, "server",
-	    dump_section("server", config), "tuner", dump_section("tuner", config), "tuners",
-	    dump_tuners(config), "discovery", dump_section("discovery", config), "stream", dump_section("stream", config), "fetch",
+	    dump_section("server", config), "tuner", dump_section("tuner", config), "tuners", dump_tuners(config),
+	    "discovery", dump_section("discovery", config), "stream", dump_section("stream", config), "fetch",
 	    dump_section("fetch", config), "testcard", dump_section("testcard", config), "providers",
 	    dump_providers(config), "channels", dump_channels(config));
 	char *text;

@@ -38,7 +38,8 @@ struct channel {
 	const char *name; /* GuideName; UTF-8 */
 	const char *url; /* NULL for the test card alone: its origin's address is known later */
 	const char **backups; /* tried in this order when url fails */
-	const char **backup_providers; /* as many: whose slots each takes; NULL in it: the channel's. NULL when all are */
+	const char *
+	    *backup_providers; /* as many: whose slots each takes; NULL in it: the channel's. NULL when all are */
 	const char **headers; /* of url's struct channel_request, as the file says them */
 	const char *user_agent;
 	const struct channel_request *backup_requests; /* as many as backups; NULL: all as url's */

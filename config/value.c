@@ -359,13 +359,14 @@ int
 value_prefix(const char *text, const char **why)
 {
 	static const char *const own[] = { "/auto", "/tuner", "/health", "/capability", "/dri", "/api" };
-	size_t len = text[0] == '/' ?
-	    strspn(text + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "-_") : 0;
+	size_t len =
+	    text[0] == '/' ? strspn(text + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "-_") : 0;
 
 	if (len == 0 || text[1 + len] != '\0')
 		return refuse(why, "a slash and a word, like /kids, would be right");
 	for (size_t i = 0; i < NITEMS(own); i++)
 		if (strncmp(text, own[i], strlen(own[i])) == 0)
-			return refuse(why, "this is a path of the tuner's own; another word, like /kids, would be right");
+			return refuse(
+			    why, "this is a path of the tuner's own; another word, like /kids, would be right");
 	return 0;
 }

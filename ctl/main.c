@@ -359,7 +359,8 @@ main(int argc, char **argv)
 		case 'S':
 			options.since_s = why_since(optarg);
 			if (options.since_s == 0) {
-				fprintf(stderr, "plexbridgectl: --since %s: seconds, or a time like 90s, 10m, 2h\n", optarg);
+				fprintf(stderr, "plexbridgectl: --since %s: seconds, or a time like 90s, 10m, 2h\n",
+				    optarg);
 				return PB_EXIT_FAIL;
 			}
 			break;
@@ -403,7 +404,8 @@ main(int argc, char **argv)
 	}
 	if ((argc - optind == 2 || argc - optind == 3) && strcmp(argv[optind], "import") == 0) {
 		if (!dry) {
-			fputs("plexbridgectl: import shows what a source would change: --dry-run; what is imported is in plexbridge.ini\n",
+			fputs("plexbridgectl: import shows what a source would change: --dry-run; what is imported is "
+			      "in plexbridge.ini\n",
 			    stderr);
 			return PB_EXIT_FAIL;
 		}

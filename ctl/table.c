@@ -19,9 +19,11 @@ next_char(const char *s, size_t *len)
 {
 	const unsigned char *p = (const unsigned char *)s;
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 :
-	    p[0] >= 0xc2 && p[0] < 0xe0                                                       ? 2 :
-	                                                                                        0;
+	size_t n = p[0] < 0x80            ? 1
+	    : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+	    : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
+	    : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+					  : 0;
 	uint32_t c;
 
 	*len = 1;
@@ -196,8 +198,8 @@ table_render(const struct table *t, int width, bool utf8)
 
 			if (i > 0)
 				pad(out, GAP);
-			put_cell(out, row == 0 ? col->title : t->cells[(row - 1) * t->column_count + i], widths[i], col->right,
-			    i + 1 == t->column_count, utf8);
+			put_cell(out, row == 0 ? col->title : t->cells[(row - 1) * t->column_count + i], widths[i],
+			    col->right, i + 1 == t->column_count, utf8);
 		}
 		putc('\n', out);
 	}

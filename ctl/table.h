@@ -17,8 +17,8 @@
 
 struct column {
 	const char *title;
-	bool right;  /* numbers */
-	int least;   /* may be cut down to so many columns; 0: is never cut */
+	bool right; /* numbers */
+	int least; /* may be cut down to so many columns; 0: is never cut */
 };
 
 struct table {
@@ -26,7 +26,7 @@ struct table {
 	size_t column_count;
 	char **cells; /* row by row */
 	size_t row_count, row_room;
-	bool failed;  /* there was no memory at some time */
+	bool failed; /* there was no memory at some time */
 };
 
 /* Begin one; columns are borrowed until table_clear(). */

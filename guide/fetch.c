@@ -72,7 +72,8 @@ give(struct running *r, const char *bytes, size_t len)
 {
 	r->f->bytes += len;
 	if (r->f->bytes > r->f->bytes_max) {
-		snprintf(r->f->why, sizeof(r->f->why), "more than %llu MiB came", (unsigned long long)(r->f->bytes_max >> 20));
+		snprintf(r->f->why, sizeof(r->f->why), "more than %llu MiB came",
+		    (unsigned long long)(r->f->bytes_max >> 20));
 		return PB_ELIMIT;
 	}
 	if (r->f->at != NULL)
@@ -127,7 +128,8 @@ judge(struct running *r, CURLcode code)
 		return PB_EPEER;
 	}
 	if (code == CURLE_OPERATION_TIMEDOUT) {
-		snprintf(f->why, sizeof(f->why), f->status == 0 ? "no answer in time" : "the answer came to a stop, or took too long");
+		snprintf(f->why, sizeof(f->why),
+		    f->status == 0 ? "no answer in time" : "the answer came to a stop, or took too long");
 		return PB_ENET;
 	}
 	if (code != CURLE_OK) {
@@ -162,7 +164,8 @@ static int
 run_url(struct fetch *f)
 {
 	/* Where nothing is fetched, TLS need not be made ready: that takes longer than a short list. */
-	struct running r = { .f = f, .curl = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? curl_easy_init() : NULL };
+	struct running r = { .f = f,
+		.curl = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? curl_easy_init() : NULL };
 	struct curl_slist *headers = NULL;
 	CURLcode code;
 	int err;

@@ -96,7 +96,9 @@ items_lineup(void *user, unsigned index, const char *text, size_t len)
 {
 	const struct entry_events *events = ((struct items_lineup *)user)->events;
 	json_t *o = text != NULL ? json_loadb(text, len, 0, NULL) : NULL;
-	struct entry e = { .line = index, .tvg_id = "", .tvg_name = "", .logo = "", .group = "", .extgrp = "", .user_agent = "" };
+	struct entry e = {
+		.line = index, .tvg_id = "", .tvg_name = "", .logo = "", .group = "", .extgrp = "", .user_agent = ""
+	};
 	const json_t *drm = json_object_get(o, "DRM");
 	int err = 0;
 

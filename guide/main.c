@@ -137,7 +137,8 @@ serve(void)
 		run_sync(&run);
 	else
 		return PB_EXIT_PERMANENT;
-	return say(IMPORT_DONE, &run.done, sizeof(run.done), &run.result, run.result != -1) ? PB_EXIT_OK : PB_EXIT_TEMPORARY;
+	return say(IMPORT_DONE, &run.done, sizeof(run.done), &run.result, run.result != -1) ? PB_EXIT_OK
+											    : PB_EXIT_TEMPORARY;
 }
 
 /*
@@ -173,10 +174,10 @@ print_list(int fd)
 		char url[URL_MAX];
 		json_t *o = json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:i, s:i, s:i}", "name",
 		    list_string(list, e->name), "clean", list_string(list, e->clean), "url",
-		    url_redact(url, sizeof(url), list_string(list, e->url)), "tvg_id", list_string(list, e->tvg_id), "group",
-		    list_string(list, e->group), "number", list_string(list, e->number), "logo", list_string(list, e->logo),
-		    "user_agent", list_string(list, e->user_agent), "headers", e->header_count, "quality", e->quality,
-		    "shift_min", (int)e->shift_min);
+		    url_redact(url, sizeof(url), list_string(list, e->url)), "tvg_id", list_string(list, e->tvg_id),
+		    "group", list_string(list, e->group), "number", list_string(list, e->number), "logo",
+		    list_string(list, e->logo), "user_agent", list_string(list, e->user_agent), "headers",
+		    e->header_count, "quality", e->quality, "shift_min", (int)e->shift_min);
 
 		if (o != NULL)
 			json_dumpf(o, stdout, JSON_COMPACT);

@@ -108,7 +108,11 @@ decide(struct unpack *u, struct stage *s)
 		if (inflateInit2(&s->z, 15 + 16) != Z_OK)
 			return PB_ENOMEM;
 		s->how = GZIP;
-	} else if (s->have >= MAGIC && memcmp(s->magic, "\xfd" "7zXZ\0", MAGIC) == 0) {
+	} else if (s->have >= MAGIC &&
+	    memcmp(s->magic,
+		"\xfd"
+		"7zXZ\0",
+		MAGIC) == 0) {
 		s->x = none;
 		if (lzma_stream_decoder(&s->x, XZ_MEMORY, LZMA_CONCATENATED) != LZMA_OK)
 			return PB_ENOMEM;
@@ -172,7 +176,8 @@ feed_xz(struct unpack *u, size_t at, const char *bytes, size_t len, lzma_action 
 		s->x.avail_out = OUT_BYTES;
 		x = lzma_code(&s->x, action);
 		if (x == LZMA_MEMLIMIT_ERROR)
-			return fail(u, PB_ELIMIT, "its xz needs more than 40 MiB of memory: xz -8 or less would be right");
+			return fail(
+			    u, PB_ELIMIT, "its xz needs more than 40 MiB of memory: xz -8 or less would be right");
 		if (x != LZMA_OK && x != LZMA_STREAM_END && x != LZMA_BUF_ERROR)
 			return fail(u, PB_EFORMAT, "its xz is damaged");
 		if (s->x.avail_out < OUT_BYTES)

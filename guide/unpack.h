@@ -19,7 +19,8 @@ struct unpack;
  * Gives *out; unpack_free() ends it. sink gets what is unpacked, and ends
  * it with anything but 0. More than bytes_max is PB_ELIMIT. 0 or PB_ENOMEM.
  */
-int unpack_new(struct unpack **out, uint64_t bytes_max, int (*sink)(void *user, const char *bytes, size_t len), void *user);
+int unpack_new(
+    struct unpack **out, uint64_t bytes_max, int (*sink)(void *user, const char *bytes, size_t len), void *user);
 
 /* 0, what sink gave, PB_EFORMAT, PB_ELIMIT or PB_ENOMEM; unpack_why() says more. */
 int unpack_feed(struct unpack *u, const char *bytes, size_t len);

@@ -63,7 +63,8 @@ xtream_account(struct xtream_account *out, const char *json, size_t len)
 	out->max_connections = (uint32_t)PB_MIN(number(json_object_get(user, "max_connections")), UINT32_MAX);
 	out->active_connections = (uint32_t)PB_MIN(number(json_object_get(user, "active_cons")), UINT32_MAX);
 	formats = json_object_get(user, "allowed_output_formats");
-	json_array_foreach (formats, i, v) {
+	json_array_foreach(formats, i, v)
+	{
 		out->hls |= strcmp(word(buf, v), "m3u8") == 0;
 		out->ts |= strcmp(word(buf, v), "ts") == 0;
 	}
@@ -96,7 +97,8 @@ xtream_groups_new(struct xtream_groups **out, const char *json, size_t len)
 		json_decref(root);
 		return PB_EFORMAT;
 	}
-	json_array_foreach (root, i, v) {
+	json_array_foreach(root, i, v)
+	{
 		json_t *name = json_object_get(v, "category_name");
 		const char *key = word(id, json_object_get(v, "category_id"));
 
@@ -142,7 +144,8 @@ xtream_stream(void *user, unsigned index, const char *text, size_t len)
 	e.logo = word(icon_buf, json_object_get(o, "stream_icon"));
 	e.radio = strcmp(type, "radio_streams") == 0;
 	e.vod = strcmp(type, "movie") == 0 || strcmp(type, "series") == 0;
-	n = snprintf(url, sizeof(url), "%s/live/%s/%s/%s.%s", s->server, s->username, s->password, id, s->ts ? "ts" : "m3u8");
+	n = snprintf(
+	    url, sizeof(url), "%s/live/%s/%s/%s.%s", s->server, s->username, s->password, id, s->ts ? "ts" : "m3u8");
 	e.url = url;
 	if (!json_is_object(o))
 		s->events->wrong(s->events->user, index, "it is no object, or has more than 64 KiB");

@@ -31,9 +31,9 @@ enum import_type { IMPORT_FILE = 200, IMPORT_JOB, IMPORT_AT, IMPORT_WRONG, IMPOR
 
 enum import_verdict {
 	IMPORT_GOOD,
-	IMPORT_SAME,    /* not modified: what was there is still right */
+	IMPORT_SAME, /* not modified: what was there is still right */
 	IMPORT_REFUSED, /* the source answered, and it is no good: its status, what it sent */
-	IMPORT_FAILED,  /* it did not answer, or not to the end */
+	IMPORT_FAILED, /* it did not answer, or not to the end */
 	IMPORT_VERDICTS
 };
 

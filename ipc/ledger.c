@@ -44,8 +44,9 @@ struct map {
 };
 
 _Static_assert(offsetof(struct map, socket_words) == 64, "the prefix never changes between builds");
-_Static_assert(sizeof(struct ledger_socket) == 144 && sizeof(struct ledger_stream) == 80 &&
-    sizeof(struct ledger_client) == 168, "nor does the rest without another LEDGER_LAYOUT");
+_Static_assert(
+    sizeof(struct ledger_socket) == 144 && sizeof(struct ledger_stream) == 80 && sizeof(struct ledger_client) == 168,
+    "nor does the rest without another LEDGER_LAYOUT");
 
 enum kind { SOCKET, STREAM, CLIENT, KINDS };
 

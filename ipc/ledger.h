@@ -57,10 +57,10 @@ struct ledger_socket {
 struct ledger_stream {
 	uint64_t number; /* of the tune: its generation, never used twice */
 	int32_t tuner;
-	uint32_t live;     /* 1: it had media; its clients have slots */
+	uint32_t live; /* 1: it had media; its clients have slots */
 	uint32_t restarts; /* workers after the first */
 	uint32_t retunes;
-	int64_t born_ns;   /* CLOCK_MONOTONIC */
+	int64_t born_ns; /* CLOCK_MONOTONIC */
 	char guide_number[16];
 	/* What its workers died of (supervisor/crash.h): a segment that crashes them does so under the next supervisor, too. */
 	uint32_t deaths_row, crashes, poisoned;

@@ -82,7 +82,7 @@ struct msg_hello {
 
 /* How to run a stream; durations and sizes as in plexbridge.ini. */
 struct msg_settings {
-	uint32_t reserve_ms;     /* 0: auto, 3 target durations */
+	uint32_t reserve_ms; /* 0: auto, 3 target durations */
 	uint32_t reserve_max_ms;
 	uint32_t window_ms;
 	uint32_t burst_ms;
@@ -91,16 +91,16 @@ struct msg_settings {
 	uint32_t latency_ms;
 	uint32_t slate_after_ms; /* 0: filler is the last picture for as long as it goes */
 	uint32_t return_after_ms; /* how long the first source must have been good again */
-	uint32_t prefetch;       /* segments in flight or ready */
+	uint32_t prefetch; /* segments in flight or ready */
 	uint32_t connect_timeout_ms, try_timeout_ms, try_step_ms;
 	uint32_t tries;
 	uint32_t backoff_ms, backoff_max_ms;
 	uint32_t keepalive_ms;
-	uint32_t connections;    /* per host */
-	uint64_t spool_max;      /* bytes */
-	uint64_t worker_memory;  /* bytes */
-	uint64_t variant_value;  /* struct variant_limit (config/variant.h) */
-	int64_t first_dts_90k;   /* where a stream's clock begins; 0: as always */
+	uint32_t connections; /* per host */
+	uint64_t spool_max; /* bytes */
+	uint64_t worker_memory; /* bytes */
+	uint64_t variant_value; /* struct variant_limit (config/variant.h) */
+	int64_t first_dts_90k; /* where a stream's clock begins; 0: as always */
 	uint32_t variant_kind;
 	uint8_t private_targets, append_query, spare[2];
 	char interfaces[MSG_INTERFACES_MAX]; /* "eth0,192.0.2.7"; "": the routes decide */
@@ -167,9 +167,9 @@ struct msg_tune {
 	uint32_t skip_set; /* 1: the segment whose serial is skip_serial crashed two workers: leave it out */
 	uint64_t skip_serial;
 	uint32_t source_count; /* url and those that S_SOURCE named, 1..MSG_SOURCES_MAX */
-	uint32_t source_set;   /* 1: begin with `source`, whatever the state says (0: url, n: backup n) */
+	uint32_t source_set; /* 1: begin with `source`, whatever the state says (0: url, n: backup n) */
 	uint32_t source;
-	uint32_t hold_ms;      /* ask nobody for anything before so long has passed; viewers are served meanwhile */
+	uint32_t hold_ms; /* ask nobody for anything before so long has passed; viewers are served meanwhile */
 	struct msg_account of; /* of url */
 	uint32_t learned_ms; /* the reserve that outages of this channel taught; 0: none did */
 	uint32_t spare;
@@ -199,8 +199,8 @@ struct msg_slot_answer {
 /* What a provider answered to a request. */
 enum msg_limit_class {
 	LIMIT_GOOD = 1, /* media or a playlist, after trouble was told */
-	LIMIT_BUSY,     /* too much, too many: 429, 458, 509; or it said when to come back */
-	LIMIT_DENIED,   /* 401, 403, 407, 451 for the channel's own URL, which holds no token of ours */
+	LIMIT_BUSY, /* too much, too many: 429, 458, 509; or it said when to come back */
+	LIMIT_DENIED, /* 401, 403, 407, 451 for the channel's own URL, which holds no token of ours */
 	LIMIT_CLASSES
 };
 
@@ -224,7 +224,7 @@ struct msg_client {
 	uint32_t slot;
 	uint32_t resume; /* 1: its slot says where it is; head is empty */
 	uint32_t head_len;
-	uint32_t back;     /* 1: it was cut off at `offset` a moment ago, and goes on there as far as the window has it */
+	uint32_t back; /* 1: it was cut off at `offset` a moment ago, and goes on there as far as the window has it */
 	uint64_t offset;
 	char head[512]; /* STATE_HEAD_MAX; the response head, to be sent before the body */
 };
@@ -236,22 +236,22 @@ struct msg_drop {
 
 enum msg_failed_why {
 	FAILED_SOURCE = 0, /* there is no media, and will be none */
-	FAILED_CODEC,      /* there is, but of other codecs than the running stream's: a new tune can have it */
+	FAILED_CODEC, /* there is, but of other codecs than the running stream's: a new tune can have it */
 	FAILED_WHYS
 };
 
 struct msg_failed {
 	uint32_t code; /* 805, 806 or 807: the X-HDHomeRun-Error of the tunes that wait */
-	uint32_t why;  /* enum msg_failed_why */
+	uint32_t why; /* enum msg_failed_why */
 	char reason[MSG_REASON_MAX]; /* for the log; URLs in it are redacted */
 };
 
 enum msg_client_event {
-	CLIENT_EOF = 1,  /* it sent FIN: it may still read, but counts as gone when a tuner is needed */
-	CLIENT_GONE,     /* reset or broken: nothing more can be sent */
-	CLIENT_GHOST,    /* its host answers no more */
-	CLIENT_PAUSED,   /* it did not read for `paused` */
-	CLIENT_DROPPED,  /* done as S_DROP asked */
+	CLIENT_EOF = 1, /* it sent FIN: it may still read, but counts as gone when a tuner is needed */
+	CLIENT_GONE, /* reset or broken: nothing more can be sent */
+	CLIENT_GHOST, /* its host answers no more */
+	CLIENT_PAUSED, /* it did not read for `paused` */
+	CLIENT_DROPPED, /* done as S_DROP asked */
 	CLIENT_EVENTS
 };
 
@@ -259,7 +259,7 @@ struct msg_client_report {
 	uint64_t client;
 	uint32_t slot;
 	uint32_t event; /* enum msg_client_event */
-	uint64_t sent;  /* body bytes */
+	uint64_t sent; /* body bytes */
 };
 
 struct msg_head {

@@ -87,8 +87,8 @@ state_map_prefix(int fd, struct state **out)
 	if (fcntl(fd, F_GET_SEALS) != STATE_SEALS || fstat(fd, &st) == -1 ||
 	    pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || head[0] != STATE_MAGIC)
 		return PB_EPEER;
-	if (head[3] != STATE_SLOTS || head[4] != sizeof(struct state_slot) || head[5] != offsetof(struct state, slots) ||
-	    st.st_size < (off_t)PREFIX_SIZE)
+	if (head[3] != STATE_SLOTS || head[4] != sizeof(struct state_slot) ||
+	    head[5] != offsetof(struct state, slots) || st.st_size < (off_t)PREFIX_SIZE)
 		return PB_EPEER;
 	state = mmap(NULL, PREFIX_SIZE, PROT_READ, MAP_SHARED, fd, 0);
 	if (state == MAP_FAILED)

@@ -28,20 +28,20 @@
 
 #define STATE_MAGIC UINT32_C(0x50425331) /* "PBS1" */
 #define STATE_LAYOUT 5
-#define STATE_SLOTS 2048   /* clients of one stream */
+#define STATE_SLOTS 2048 /* clients of one stream */
 #define STATE_HEAD_MAX 512 /* bytes of a response head */
 #define STATE_PRELUDE_MAX (8 * 188)
-#define STATE_INDEX 16384  /* 90 s of window and 120 s of reserve at 40 ms a mark, twice over */
+#define STATE_INDEX 16384 /* 90 s of window and 120 s of reserve at 40 ms a mark, twice over */
 #define STATE_CONFORM_MAX 4096
 #define STATE_REASON_MAX 160
 #define STATE_INTERFACE_MAX 64
-#define STATE_SOURCES 9    /* url and eight backups */
-#define STATE_MINUTES 60   /* of each source's history */
+#define STATE_SOURCES 9 /* url and eight backups */
+#define STATE_MINUTES 60 /* of each source's history */
 
 /* A slot's life. The supervisor frees it; all other steps are the worker's. */
 enum state_phase {
 	SLOT_FREE = 0,
-	SLOT_BODY,  /* base_offset, base_written and the head are valid; the head may still be on its way */
+	SLOT_BODY, /* base_offset, base_written and the head are valid; the head may still be on its way */
 	SLOT_ENDED, /* no more bytes will be sent to it */
 };
 
@@ -67,7 +67,7 @@ struct state_slot {
 	uint64_t plan_offset;
 
 	/* Figures for people; the worker's. */
-	_Atomic uint64_t sent;   /* body bytes handed to the kernel */
+	_Atomic uint64_t sent; /* body bytes handed to the kernel */
 	_Atomic uint64_t offset; /* next byte */
 	_Atomic uint32_t skips;
 	_Atomic uint32_t paused; /* 1: it acknowledges, but does not read */
@@ -84,13 +84,13 @@ struct state_mark {
 
 /* Where upstream is, as of a commit. */
 struct state_upstream {
-	uint32_t source;  /* 0: url, n: backup n */
+	uint32_t source; /* 0: url, n: backup n */
 	uint32_t attempts; /* on the segment in hand */
 	uint64_t epoch;
-	uint64_t msn;     /* the playlist's number of the segment that the last committed byte came from */
-	uint64_t serial;  /* ours: counts all segments of the stream, whoever worked on it */
+	uint64_t msn; /* the playlist's number of the segment that the last committed byte came from */
+	uint64_t serial; /* ours: counts all segments of the stream, whoever worked on it */
 	uint32_t discontinuity; /* in front of that segment, as conform was told */
-	uint32_t stream;  /* 1: plain TS, serial counts connections */
+	uint32_t stream; /* 1: plain TS, serial counts connections */
 };
 
 /* What a commit ends with, as far as worker/writer.h decides about filler; bits. */
@@ -133,9 +133,9 @@ struct state_figures {
 	_Atomic uint64_t segments_lost;
 	_Atomic uint64_t splices;
 	_Atomic uint64_t underruns; /* the reserve was spent */
-	_Atomic uint32_t latency_ms;      /* to the first byte, smoothed */
+	_Atomic uint32_t latency_ms; /* to the first byte, smoothed */
 	_Atomic uint32_t throughput_kbps; /* of the last transfers, smoothed */
-	_Atomic uint32_t media_kbps;      /* of the stream as it leaves */
+	_Atomic uint32_t media_kbps; /* of the stream as it leaves */
 	_Atomic uint32_t target_ms;
 	_Atomic uint32_t reserve_target_ms;
 	_Atomic uint32_t quality; /* enum state_quality */
@@ -145,19 +145,20 @@ struct state_figures {
 	_Atomic uint32_t video_type, audio_type; /* stream_type of the PMT, 0: none */
 	_Atomic uint32_t source;
 	_Atomic uint32_t http_status; /* of the last answer */
-	_Atomic uint64_t hedges;    /* second requests because the first was late */
+	_Atomic uint64_t hedges; /* second requests because the first was late */
 	_Atomic uint64_t hedges_won; /* that answered first */
-	_Atomic uint64_t steps;     /* from one variant to another */
-	_Atomic uint64_t step_bps;  /* of the segment in hand: no variant that needs more, the last of them found; 0: no such bound */
-	_Atomic uint32_t rtt_ms;    /* of the connections to the source, smoothed */
+	_Atomic uint64_t steps; /* from one variant to another */
+	_Atomic uint64_t
+	    step_bps; /* of the segment in hand: no variant that needs more, the last of them found; 0: no such bound */
+	_Atomic uint32_t rtt_ms; /* of the connections to the source, smoothed */
 	_Atomic uint32_t retransmits; /* of our segments to it, in the last ten seconds */
 	_Atomic uint32_t loss_permille; /* of its segments to us, lately: those that came out of order or again */
 	_Atomic uint32_t error_permille; /* of requests that failed or were repeated, lately */
 	_Atomic uint32_t learned_ms; /* the reserve that outages taught; 0: none did */
-	_Atomic uint32_t fillers;   /* times that the reserve was spent and filler began */
+	_Atomic uint32_t fillers; /* times that the reserve was spent and filler began */
 	_Atomic uint64_t filler_ms; /* of it, so far */
-	_Atomic uint32_t filling;   /* enum state_filling: what is at the stream's end now */
-	_Atomic uint32_t dry;       /* enum state_dry, bits: streams that dried up alone, and are filled */
+	_Atomic uint32_t filling; /* enum state_filling: what is at the stream's end now */
+	_Atomic uint32_t dry; /* enum state_dry, bits: streams that dried up alone, and are filled */
 };
 
 /*
@@ -185,25 +186,25 @@ enum state_source_health {
 
 /* A minute of a source, or what of it was spent there. Counts are of this minute. */
 struct state_minute {
-	_Atomic uint32_t minute;  /* CLOCK_MONOTONIC in minutes, and 1; 0: none */
+	_Atomic uint32_t minute; /* CLOCK_MONOTONIC in minutes, and 1; 0: none */
 	_Atomic uint32_t seconds; /* in use */
 	_Atomic uint32_t requests, troubles; /* troubles: tries that failed, requests that ended so */
-	_Atomic uint32_t segments, losses;   /* of TCP; losses: out of order, or sent again */
-	_Atomic uint32_t retransmits;        /* of ours */
-	_Atomic uint32_t latency_ms;         /* at most */
-	_Atomic uint32_t throughput_kbps;    /* as last measured; 0: it was not */
-	_Atomic uint32_t quality;            /* enum state_quality, the worst */
+	_Atomic uint32_t segments, losses; /* of TCP; losses: out of order, or sent again */
+	_Atomic uint32_t retransmits; /* of ours */
+	_Atomic uint32_t latency_ms; /* at most */
+	_Atomic uint32_t throughput_kbps; /* as last measured; 0: it was not */
+	_Atomic uint32_t quality; /* enum state_quality, the worst */
 };
 
 /* What is remembered of a source, so that a successor need not find it out again. */
 struct state_source {
-	_Atomic uint32_t health;   /* enum state_source_health */
+	_Atomic uint32_t health; /* enum state_source_health */
 	_Atomic uint32_t failures; /* ever */
-	_Atomic uint32_t row;      /* failures since it last was good for long */
+	_Atomic uint32_t row; /* failures since it last was good for long */
 	_Atomic uint32_t spare;
-	_Atomic int64_t tried_ns;  /* CLOCK_MONOTONIC, 0: never: when it was last begun with, */
+	_Atomic int64_t tried_ns; /* CLOCK_MONOTONIC, 0: never: when it was last begun with, */
 	_Atomic int64_t failed_ns; /* when it last failed, */
-	_Atomic int64_t doubt_ns;  /* and when it was last doubted */
+	_Atomic int64_t doubt_ns; /* and when it was last doubted */
 	char reason[STATE_REASON_MAX]; /* of that; terminated by the reader */
 
 	/* Its own figures, while it was in use (worker/tally.h). */
@@ -216,10 +217,10 @@ struct state_source {
 
 struct state_sources {
 	_Atomic uint32_t count;
-	_Atomic uint32_t in_use;    /* 0: url, n: backup n */
+	_Atomic uint32_t in_use; /* 0: url, n: backup n */
 	_Atomic uint32_t failovers; /* to another source, since the stream began */
-	_Atomic uint32_t returns;   /* to a better one */
-	_Atomic uint32_t hold_ms;   /* how long its provider may not be asked, as last told; 0: it may */
+	_Atomic uint32_t returns; /* to a better one */
+	_Atomic uint32_t hold_ms; /* how long its provider may not be asked, as last told; 0: it may */
 	_Atomic uint32_t spare;
 	struct state_source at[STATE_SOURCES];
 };
@@ -230,12 +231,12 @@ struct state {
 	uint32_t layout;
 	uint32_t size; /* of all this */
 	uint32_t slot_count, slot_size, slot_at;
-	_Atomic uint64_t commit;    /* commits << 1 | index of the valid snapshot */
-	_Atomic uint64_t head;      /* bytes that exist */
-	_Atomic uint64_t released;  /* bytes that clients may be sent */
-	_Atomic uint64_t tail;      /* first byte that still exists */
+	_Atomic uint64_t commit; /* commits << 1 | index of the valid snapshot */
+	_Atomic uint64_t head; /* bytes that exist */
+	_Atomic uint64_t released; /* bytes that clients may be sent */
+	_Atomic uint64_t tail; /* first byte that still exists */
 	_Atomic int64_t heartbeat_ns; /* CLOCK_MONOTONIC, the worker's last turn */
-	_Atomic uint64_t progress;  /* bytes ever moved, for the watchdog */
+	_Atomic uint64_t progress; /* bytes ever moved, for the watchdog */
 	/* The segment in hand, its serial + 1; 0: none. Set before its first byte is looked at. */
 	_Atomic uint64_t in_hand;
 	uint64_t prefix_spare[7];
@@ -247,7 +248,8 @@ struct state {
 	struct state_sources sources;
 	struct state_client clients[STATE_SLOTS];
 	char reason[STATE_REASON_MAX]; /* what upstream's last trouble was; terminated by the reader */
-	char interface[STATE_INTERFACE_MAX]; /* of [fetch] interfaces, the one in use; "": the routes decide. Likewise */
+	char
+	    interface[STATE_INTERFACE_MAX]; /* of [fetch] interfaces, the one in use; "": the routes decide. Likewise */
 	struct state_mark marks[STATE_INDEX];
 	struct recorder recorder;
 };
@@ -293,8 +295,8 @@ bool state_find_key(const struct state *state, uint64_t marks, int64_t pcr_27m, 
 struct state_view {
 	uint64_t head, released, tail;
 	int64_t heartbeat_ns;
-	uint64_t reserve_ms;   /* head - released, by the marks; 0 when unknown */
-	uint64_t behind_ms;    /* window: released - tail */
+	uint64_t reserve_ms; /* head - released, by the marks; 0 when unknown */
+	uint64_t behind_ms; /* window: released - tail */
 };
 void state_view(const struct state *state, struct state_view *out);
 

@@ -90,8 +90,8 @@ tune_account(const struct config *config, const char *provider)
 }
 
 int
-tune_pack_source(struct msg_source *out, const struct config *config, const struct channel *channel, unsigned n,
-    const char **why)
+tune_pack_source(
+    struct msg_source *out, const struct config *config, const struct channel *channel, unsigned n, const char **why)
 {
 	struct channel_request urls = channel_request(channel, 0), own = channel_request(channel, n);
 
@@ -108,8 +108,8 @@ tune_pack_source(struct msg_source *out, const struct config *config, const stru
 }
 
 int
-tune_pack(struct msg_tune *out, const struct config *config, const struct channel *channel, const char *url,
-    const char **why)
+tune_pack(
+    struct msg_tune *out, const struct config *config, const struct channel *channel, const char *url, const char **why)
 {
 	struct channel_request request = channel_request(channel, 0);
 	int err;

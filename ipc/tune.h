@@ -19,8 +19,8 @@ struct msg_account tune_account(const struct config *config, const char *provide
  * another than url's. 0; PB_NO: there is no such source; PB_ELIMIT as
  * tune_pack().
  */
-int tune_pack_source(struct msg_source *out, const struct config *config, const struct channel *channel, unsigned n,
-    const char **why);
+int tune_pack_source(
+    struct msg_source *out, const struct config *config, const struct channel *channel, unsigned n, const char **why);
 
 /*
  * Pack channel (its URL, headers, user agent) and what config says of

@@ -32,17 +32,17 @@ struct follow {
 
 	bool in_unit;
 	uint64_t hash;
-	uint64_t len;       /* payload bytes of this unit */
-	uint64_t pes_left;  /* bytes that PES_packet_length still promises */
+	uint64_t len; /* payload bytes of this unit */
+	uint64_t pes_left; /* bytes that PES_packet_length still promises */
 	bool pes_bounded;
 	unsigned int header_left; /* PES header bytes that reach into further packets */
 	int64_t pts_90k;
 	bool has_dts;
-	int64_t dts_90k;    /* of the last unit with one; unwrapped from the first, as figures need it */
+	int64_t dts_90k; /* of the last unit with one; unwrapped from the first, as figures need it */
 	int64_t step_90k;
 	struct es_scan scan;
 	bool scan_counted;
-	double began_ms;    /* arrival of the unit's first packet */
+	double began_ms; /* arrival of the unit's first packet */
 	int64_t began_dts_90k;
 };
 
@@ -79,12 +79,12 @@ struct analyse {
 
 	struct mark marks[MARKS_MAX];
 	size_t nmarks;
-	int64_t pcr_27m;       /* the last one, as on the wire */
-	int64_t stream_27m;    /* unwrapped since the first */
+	int64_t pcr_27m; /* the last one, as on the wire */
+	int64_t stream_27m; /* unwrapped since the first */
 	uint64_t pcr_packet;
-	double pat_at_ms;      /* stream time of the last one; < 0: none */
+	double pat_at_ms; /* stream time of the last one; < 0: none */
 	double pmt_at_ms;
-	double rate_from_ms;   /* arrival and stream time where the rate is measured from */
+	double rate_from_ms; /* arrival and stream time where the rate is measured from */
 	double rate_from_stream_ms;
 
 	double now_ms;
@@ -679,8 +679,7 @@ struct verdict {
 	unsigned int count;
 };
 
-static void __attribute__((format(printf, 3, 4)))
-hold(struct verdict *v, bool wrong, const char *fmt, ...)
+static void __attribute__((format(printf, 3, 4))) hold(struct verdict *v, bool wrong, const char *fmt, ...)
 {
 	char text[ANALYSE_FAULT_TEXT];
 	va_list ap;
@@ -728,8 +727,8 @@ analyse_faults(const struct analysis *a, void (*say)(void *arg, const char *sent
 	hold(&v, a->scrambled > 0, "%" PRIu64 " scrambled packets", a->scrambled);
 	hold(&v, a->continuity_errors > 0, "%" PRIu64 " continuity errors", a->continuity_errors);
 	hold(&v, a->duplicates > 0, "%" PRIu64 " duplicate packets", a->duplicates);
-	hold(&v, a->unlisted_packets > 0, "%" PRIu64 " packets of PIDs that the PMT does not list",
-	    a->unlisted_packets);
+	hold(
+	    &v, a->unlisted_packets > 0, "%" PRIu64 " packets of PIDs that the PMT does not list", a->unlisted_packets);
 	hold(&v, a->pids_ignored > 0, "more than %d PIDs", ANALYSE_PIDS);
 	hold(&v, a->psi_errors > 0, "%" PRIu64 " broken PSI sections", a->psi_errors);
 	hold(&v, a->pat_changes > 0, "the PAT changed %" PRIu64 " times", a->pat_changes);

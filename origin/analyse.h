@@ -27,31 +27,31 @@
 #define ANALYSE_FAULT_TEXT 128
 
 /* The limits of a clean stream, in ms. */
-#define ANALYSE_PSI_GAP_MS 500    /* PAT and PMT */
-#define ANALYSE_PCR_GAP_MS 100    /* ISO/IEC 13818-1 2.7.2 */
-#define ANALYSE_PCR_JUMP_MS 200   /* past this, time was skipped: no PCR was merely late */
+#define ANALYSE_PSI_GAP_MS 500 /* PAT and PMT */
+#define ANALYSE_PCR_GAP_MS 100 /* ISO/IEC 13818-1 2.7.2 */
+#define ANALYSE_PCR_JUMP_MS 200 /* past this, time was skipped: no PCR was merely late */
 #define ANALYSE_PTS_DTS_MS 1000
-#define ANALYSE_DTS_PCR_MS 3000   /* what decoders buffer */
+#define ANALYSE_DTS_PCR_MS 3000 /* what decoders buffer */
 #define ANALYSE_AV_MS 1500
 
 struct analysis_pid {
 	uint16_t pid;
-	uint8_t stream_type;       /* 0 when the PMT does not list it */
+	uint8_t stream_type; /* 0 when the PMT does not list it */
 	uint64_t packets;
 	uint64_t continuity_errors;
 	uint64_t duplicates;
 	uint64_t units;
-	uint64_t units_no_time;    /* without a PTS */
-	uint64_t dts_backward;     /* steps of zero or less */
-	uint64_t pes_truncated;    /* fewer bytes than PES_packet_length says */
-	int64_t first_pts_90k;     /* as on the wire; TS_NOTIME: none */
+	uint64_t units_no_time; /* without a PTS */
+	uint64_t dts_backward; /* steps of zero or less */
+	uint64_t pes_truncated; /* fewer bytes than PES_packet_length says */
+	int64_t first_pts_90k; /* as on the wire; TS_NOTIME: none */
 	int64_t first_dts_90k;
 	int64_t last_dts_90k;
-	double duration_ms;        /* of its units, the last one taken to be as long as the one before */
-	double dts_gap_ms_max;     /* between two units */
+	double duration_ms; /* of its units, the last one taken to be as long as the one before */
+	double dts_gap_ms_max; /* between two units */
 	double pts_dts_ms_min;
 	double pts_dts_ms_max;
-	double dts_pcr_ms_min;     /* against the last PCR before the unit's first packet */
+	double dts_pcr_ms_min; /* against the last PCR before the unit's first packet */
 	double dts_pcr_ms_max;
 	bool has_dts_pcr;
 };
@@ -59,10 +59,10 @@ struct analysis_pid {
 struct analysis {
 	uint64_t bytes;
 	uint64_t packets;
-	uint64_t tail_bytes;       /* after the last whole packet */
+	uint64_t tail_bytes; /* after the last whole packet */
 	uint64_t sync_losses;
 	uint64_t sync_lost_bytes;
-	uint64_t malformed;        /* packets that break 2.4.3 */
+	uint64_t malformed; /* packets that break 2.4.3 */
 	uint64_t transport_errors; /* TEI */
 	uint64_t scrambled;
 	uint64_t null_packets;
@@ -74,11 +74,11 @@ struct analysis {
 
 	uint64_t pats;
 	uint64_t pmts;
-	uint64_t psi_errors;       /* wrong CRC, or a section that can't be read */
-	uint64_t pat_changes;      /* another content than the one before */
+	uint64_t psi_errors; /* wrong CRC, or a section that can't be read */
+	uint64_t pat_changes; /* another content than the one before */
 	uint64_t pmt_changes;
-	uint64_t pmt_versions;     /* different version numbers in a row, so at least 1 with a PMT */
-	bool psi_first;            /* PAT, then PMT, before any other stream's packet */
+	uint64_t pmt_versions; /* different version numbers in a row, so at least 1 with a PMT */
+	bool psi_first; /* PAT, then PMT, before any other stream's packet */
 	double pat_gap_ms_max;
 	double pmt_gap_ms_max;
 	uint64_t pat_gap_bytes_max;
@@ -89,8 +89,8 @@ struct analysis {
 	uint64_t pcr_backward;
 	uint64_t pcr_jumps;
 	double pcr_gap_ms_max;
-	bool has_pcr_rate;         /* 5 s of arrival times and more after the settling time */
-	double pcr_rate_ppm;       /* stream time against arrival: 1000 is 0.1 % too fast */
+	bool has_pcr_rate; /* 5 s of arrival times and more after the settling time */
+	double pcr_rate_ppm; /* stream time against arrival: 1000 is 0.1 % too fast */
 
 	uint64_t dts_backward;
 	double av_distance_ms_max;
@@ -98,11 +98,11 @@ struct analysis {
 	uint64_t key_frames;
 	bool first_video_key;
 	double key_interval_ms_max;
-	double media_ms;           /* of the longest PID */
+	double media_ms; /* of the longest PID */
 
 	bool has_arrival;
-	double first_byte_ms;      /* these three on the caller's clock; -1: did not happen */
-	double first_key_ms;       /* the first packet of the first key frame */
+	double first_byte_ms; /* these three on the caller's clock; -1: did not happen */
+	double first_key_ms; /* the first packet of the first key frame */
 	double last_byte_ms;
 	double arrival_gap_ms_max;
 	double arrival_gap_settled_ms_max; /* from settle_ms after the first byte on */
@@ -137,7 +137,6 @@ const struct analysis *analyse_figures(const struct analyse *analyse);
  * What is wrong with it, as sentences. Calls say for each; returns how
  * many there were: 0 is a clean stream.
  */
-unsigned int analyse_faults(
-    const struct analysis *figures, void (*say)(void *arg, const char *sentence), void *arg);
+unsigned int analyse_faults(const struct analysis *figures, void (*say)(void *arg, const char *sentence), void *arg);
 
 #endif

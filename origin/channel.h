@@ -29,15 +29,15 @@ enum channel_clock { CHANNEL_CLOCK_START, CHANNEL_CLOCK_WALL };
 
 struct channel {
 	char name[CHANNEL_NAME];
-	size_t index;                          /* among the channels, from 0 */
-	unsigned int variants;                 /* 1..CHANNEL_VARIANTS */
+	size_t index; /* among the channels, from 0 */
+	unsigned int variants; /* 1..CHANNEL_VARIANTS */
 	struct media *media[CHANNEL_VARIANTS]; /* borrowed from the channels */
 	int64_t seg_90k;
-	unsigned int win;                      /* segments in the window */
-	uint64_t base;                         /* msn of segment 0 */
-	double speed;                          /* media seconds a second */
-	double t0;                             /* wall time at which segment 0 began */
-	double burst_s;                        /* of live.ts: how far behind the edge it begins */
+	unsigned int win; /* segments in the window */
+	uint64_t base; /* msn of segment 0 */
+	double speed; /* media seconds a second */
+	double t0; /* wall time at which segment 0 began */
+	double burst_s; /* of live.ts: how far behind the edge it begins */
 	enum channel_clock clock;
 	enum channel_iv iv;
 	enum channel_gzip gzip;
@@ -47,7 +47,7 @@ struct channel {
 	bool vod;
 	bool continuous; /* stamps run on at the loop's border */
 	bool redirect;
-	double token_s;  /* how long a token is good */
+	double token_s; /* how long a token is good */
 	bool cookie;
 	bool pdt;
 };

@@ -6,7 +6,7 @@
 #define H264_SLICE 1
 #define H264_IDR 5
 #define HEVC_BLA_W_LP 16 /* the first of the types that a decoder can start at */
-#define HEVC_CRA 21      /* the last */
+#define HEVC_CRA 21 /* the last */
 #define HEVC_VCL_MAX 31
 
 bool

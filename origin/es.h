@@ -15,8 +15,8 @@
 struct es_scan {
 	uint8_t stream_type; /* of the PMT */
 	bool decided;
-	bool key;        /* only when decided */
-	uint8_t after;   /* MPEG-2: bytes of the picture header still to come */
+	bool key; /* only when decided */
+	uint8_t after; /* MPEG-2: bytes of the picture header still to come */
 	uint32_t window; /* the last four bytes */
 };
 

@@ -112,15 +112,15 @@ struct rule {
 	enum what what;
 	double value;
 	double since;
-	double until;   /* 0: until it is cleared */
+	double until; /* 0: until it is cleared */
 	uint64_t count; /* requests left; 0 with has_count: over */
 	bool has_count;
-	uint64_t skip;  /* requests to let pass first */
+	uint64_t skip; /* requests to let pass first */
 	bool has_k;
 	uint64_t k;
 	bool has_variant;
 	unsigned int variant;
-	uint16_t port;  /* 0: any */
+	uint16_t port; /* 0: any */
 	uint32_t hold_ms;
 	uint32_t after_s; /* of Retry-After */
 	unsigned int way; /* of narrow: each rule is one of its own */
@@ -199,9 +199,9 @@ read_pair(struct rule *rule, int *what, const char *name, const char *value, dou
 
 	if (strcmp(name, "channel") == 0)
 		return strlcpy(rule->channel, strcmp(value, "*") == 0 ? "" : value, sizeof(rule->channel)) <
-			sizeof(rule->channel) ?
-		    0 :
-		    PB_EFORMAT;
+			sizeof(rule->channel)
+		    ? 0
+		    : PB_EFORMAT;
 	if (strcmp(name, "kind") == 0) {
 		rule->kinds = fault_kind_parse(value);
 		return rule->kinds == 0 ? PB_EFORMAT : 0;

@@ -28,7 +28,7 @@ enum fault_kind {
 	FAULT_KEY = 8,
 	FAULT_LIVE = 16,
 	FAULT_CONNECTION = 32, /* at accept: no channel is known yet */
-	FAULT_LISTENER = 64,   /* before that */
+	FAULT_LISTENER = 64, /* before that */
 };
 
 enum fault_body {
@@ -43,40 +43,40 @@ enum fault_body {
 };
 
 struct fault_plan {
-	bool refuse;          /* connection: reset it */
-	bool close_listener;  /* listener: there is none for the time being */
-	uint32_t delay_ms;    /* before the first byte of the answer */
-	bool stall_head;      /* no byte at all */
-	int64_t stall_at;     /* body bytes, then nothing more; -1: no */
-	uint32_t hold_ms;     /* how long a stall lasts; 0: for ever */
-	int64_t truncate_at;  /* body bytes, then close, whatever length was promised; -1: no */
-	uint64_t drip_bps;    /* bytes a second; 0: as fast as it goes */
-	uint64_t narrow_bps;  /* likewise, of all answers together that have narrow_way; 0: no */
+	bool refuse; /* connection: reset it */
+	bool close_listener; /* listener: there is none for the time being */
+	uint32_t delay_ms; /* before the first byte of the answer */
+	bool stall_head; /* no byte at all */
+	int64_t stall_at; /* body bytes, then nothing more; -1: no */
+	uint32_t hold_ms; /* how long a stall lasts; 0: for ever */
+	int64_t truncate_at; /* body bytes, then close, whatever length was promised; -1: no */
+	uint64_t drip_bps; /* bytes a second; 0: as fast as it goes */
+	uint64_t narrow_bps; /* likewise, of all answers together that have narrow_way; 0: no */
 	unsigned int narrow_way; /* which of FAULTS_MAX */
-	int status;           /* instead of the answer's; 0: no */
+	int status; /* instead of the answer's; 0: no */
 	enum fault_body body;
-	size_t body_len;      /* of HUGE and KEY */
+	size_t body_len; /* of HUGE and KEY */
 	bool redirect_loop;
-	size_t location_len;  /* a redirect to a URL of that many bytes; 0: no */
+	size_t location_len; /* a redirect to a URL of that many bytes; 0: no */
 	int64_t length_delta; /* added to Content-Length */
-	int64_t cut_at;       /* the body ends there, and Content-Length says so; -1: no */
-	bool range_ignored;   /* 200 and all of it */
-	bool clock_stands;    /* a segment's PCRs are all the same, for ever */
-	bool no_video;        /* its packets of video are stuffing */
-	bool no_audio;        /* ...of audio */
-	double repeat_at;     /* the segment that was newest then, instead; 0: no */
+	int64_t cut_at; /* the body ends there, and Content-Length says so; -1: no */
+	bool range_ignored; /* 200 and all of it */
+	bool clock_stands; /* a segment's PCRs are all the same, for ever */
+	bool no_video; /* its packets of video are stuffing */
+	bool no_audio; /* ...of audio */
+	double repeat_at; /* the segment that was newest then, instead; 0: no */
 	uint32_t retry_after_s; /* said with `status`; 0: no */
-	bool range_other;     /* 206 of an object of another length */
+	bool range_other; /* 206 of an object of another length */
 	struct live_lie lie;
 };
 
 struct fault_request {
 	const char *channel; /* "" for a connection or listener */
-	unsigned int kind;   /* one enum fault_kind */
+	unsigned int kind; /* one enum fault_kind */
 	unsigned int variant;
-	bool has_k;          /* a segment: k counts */
+	bool has_k; /* a segment: k counts */
 	uint64_t k;
-	uint16_t port;       /* that it came in by */
+	uint16_t port; /* that it came in by */
 };
 
 struct faults;

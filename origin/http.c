@@ -31,28 +31,28 @@
 #define BLOCK (64 * 1024)
 #define STREAM_TICK_S 0.04
 #define DRIP_TICK_S 0.05
-#define WAY_PIECE_S 0.02  /* of a narrow way's time goes to one answer at once, */
-#define WAY_LATE_S 0.1    /* and so late it may be: then more goes out */
+#define WAY_PIECE_S 0.02 /* of a narrow way's time goes to one answer at once, */
+#define WAY_LATE_S 0.1 /* and so late it may be: then more goes out */
 #define WAY_TICK_S 0.005
-#define LINGER_S 2.0      /* after our FIN: time for the peer to read and to close */
-#define REVIEW_S 0.02     /* while a listener is closed on purpose */
+#define LINGER_S 2.0 /* after our FIN: time for the peer to read and to close */
+#define REVIEW_S 0.02 /* while a listener is closed on purpose */
 #define NO_DESCRIPTORS_S 0.1
 
 enum conn_state {
-	CONN_HELD,    /* accepted, not yet read: connect latency */
+	CONN_HELD, /* accepted, not yet read: connect latency */
 	CONN_READING, /* a head, or a request body to throw away */
 	CONN_DELAYED, /* the answer is known, its first byte must wait */
 	CONN_SENDING,
-	CONN_PACED,   /* nothing is due yet */
+	CONN_PACED, /* nothing is due yet */
 	CONN_STALLED, /* nothing will ever be, or not until the hold is over */
-	CONN_NEXT,    /* an answer is over, and the next request may be here already */
-	CONN_LINGER,  /* all is said, the peer may close */
+	CONN_NEXT, /* an answer is over, and the next request may be here already */
+	CONN_LINGER, /* all is said, the peer may close */
 };
 
 struct listener {
 	TAILQ_ENTRY(listener) next;
 	struct http_server *server;
-	int fd;     /* -1 while closed on purpose */
+	int fd; /* -1 while closed on purpose */
 	bool given; /* can't be bound again by us */
 	struct sockaddr_storage at;
 	socklen_t at_len;
@@ -70,7 +70,7 @@ struct conn {
 	struct ev_io reader;
 	struct ev_io writer;
 	struct ev_timer timer;
-	bool eof;      /* the peer will send no more */
+	bool eof; /* the peer will send no more */
 
 	char in[REQUEST_HEAD_MAX];
 	size_t in_len;
@@ -84,12 +84,12 @@ struct conn {
 	char *head;
 	size_t head_len;
 	size_t head_at;
-	const uint8_t *body;   /* into answer.body, pattern, or a stream's segment */
-	bool pattern;          /* body is a block to repeat */
-	uint64_t body_len;     /* UINT64_MAX: no end */
+	const uint8_t *body; /* into answer.body, pattern, or a stream's segment */
+	bool pattern; /* body is a block to repeat */
+	uint64_t body_len; /* UINT64_MAX: no end */
 	uint64_t body_at;
-	uint64_t ticket;       /* its place in the queue for a narrow way; 0: it has none */
-	const uint8_t *due;    /* a stream's bytes that wait for the socket */
+	uint64_t ticket; /* its place in the queue for a narrow way; 0: it has none */
+	const uint8_t *due; /* a stream's bytes that wait for the socket */
 	size_t due_len;
 	double body_since;
 };
@@ -335,7 +335,8 @@ http_review(struct http_server *server)
 	struct listener *listener;
 	bool again = false;
 
-	TAILQ_FOREACH (listener, &server->listeners, next) {
+	TAILQ_FOREACH(listener, &server->listeners, next)
+	{
 		struct fault_plan plan;
 
 		if (listener->given)
@@ -372,9 +373,9 @@ on_pause_over(struct ev_loop *loop, struct ev_timer *w, int revents)
 	struct listener *listener;
 
 	(void)revents;
-	TAILQ_FOREACH (listener, &server->listeners, next)
-		if (listener->fd != -1)
-			ev_io_start(loop, &listener->accept);
+	TAILQ_FOREACH(listener, &server->listeners, next)
+	if (listener->fd != -1)
+		ev_io_start(loop, &listener->accept);
 }
 
 /*
@@ -389,7 +390,8 @@ still_open(const struct http_server *server)
 	unsigned int n = 0;
 	char byte;
 
-	TAILQ_FOREACH(conn, &server->conns, next) {
+	TAILQ_FOREACH(conn, &server->conns, next)
+	{
 		ssize_t got = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
 		n += got > 0 || (got == -1 && (errno == EAGAIN || errno == EINTR));
@@ -455,8 +457,8 @@ on_accept(struct ev_loop *loop, struct ev_io *w, int revents)
 			struct listener *other;
 
 			/* The backlog stays readable: do not spin on it. */
-			TAILQ_FOREACH (other, &listener->server->listeners, next)
-				ev_io_stop(loop, &other->accept);
+			TAILQ_FOREACH(other, &listener->server->listeners, next)
+			ev_io_stop(loop, &other->accept);
 			ev_timer_set(&listener->server->pause, NO_DESCRIPTORS_S, 0);
 			ev_timer_start(loop, &listener->server->pause);
 			return;
@@ -519,8 +521,8 @@ on_readable(struct ev_loop *loop, struct ev_io *w, int revents)
 		ev_io_stop(loop, w);
 		return;
 	}
-	n = junked ? recv(conn->fd, junk, sizeof(junk), 0) :
-		     recv(conn->fd, conn->in + conn->in_len, sizeof(conn->in) - conn->in_len, 0);
+	n = junked ? recv(conn->fd, junk, sizeof(junk), 0)
+		   : recv(conn->fd, conn->in + conn->in_len, sizeof(conn->in) - conn->in_len, 0);
 	if (n == -1) {
 		if (errno != EAGAIN && errno != EINTR)
 			conn_free(conn);
@@ -818,7 +820,8 @@ select_bytes(struct conn *conn, const struct request *request)
 	if (!a->ranges || a->status != 200)
 		return strdup("");
 	snprintf(tag, sizeof(tag), "\"%016" PRIx64 "\"", hash(a->body, a->len));
-	if (request_field(conn->in, request->head_len, "If-None-Match", value, sizeof(value)) && strcmp(value, tag) == 0) {
+	if (request_field(conn->in, request->head_len, "If-None-Match", value, sizeof(value)) &&
+	    strcmp(value, tag) == 0) {
 		a->status = 304;
 		conn->body_len = 0;
 	} else if (!a->plan.range_ignored && request->method == REQUEST_GET &&
@@ -1015,8 +1018,9 @@ way_is_free(struct conn *conn, double now)
 	bool mine = server->way_free[plan->narrow_way] <= now;
 
 	TAILQ_FOREACH(other, &server->conns, next)
-	mine = mine && !(other->ticket != 0 && other->answer.plan.narrow_way == plan->narrow_way &&
-	    (conn->ticket == 0 || other->ticket < conn->ticket));
+	mine = mine &&
+	    !(other->ticket != 0 && other->answer.plan.narrow_way == plan->narrow_way &&
+		(conn->ticket == 0 || other->ticket < conn->ticket));
 	if (conn->ticket == 0)
 		conn->ticket = ++server->tickets;
 	return mine;
@@ -1055,8 +1059,7 @@ conn_more(struct conn *conn, const uint8_t **data, size_t *len)
 		room = PB_MIN(room, (uint64_t)((double)plan->narrow_bps * WAY_PIECE_S) + 1);
 	}
 	if (conn->answer.stream != NULL) {
-		if (conn->due_len == 0 &&
-		    live_stream_due(conn->answer.stream, now, &conn->due, &conn->due_len) != 0)
+		if (conn->due_len == 0 && live_stream_due(conn->answer.stream, now, &conn->due, &conn->due_len) != 0)
 			return MORE_ERROR;
 		if (conn->due_len == 0)
 			return MORE_LATER;
@@ -1108,8 +1111,10 @@ conn_send(struct conn *conn)
 		case MORE_BYTES:
 			break;
 		case MORE_LATER:
-			conn_set_state(conn, CONN_PACED, conn->answer.plan.narrow_bps > 0 ? WAY_TICK_S :
-			    conn->answer.plan.drip_bps > 0 ? DRIP_TICK_S : STREAM_TICK_S);
+			conn_set_state(conn, CONN_PACED,
+			    conn->answer.plan.narrow_bps > 0     ? WAY_TICK_S
+				: conn->answer.plan.drip_bps > 0 ? DRIP_TICK_S
+								 : STREAM_TICK_S);
 			return;
 		case MORE_STALL:
 			conn_set_state(conn, CONN_STALLED, conn->answer.plan.hold_ms / 1e3);
@@ -1125,8 +1130,9 @@ conn_send(struct conn *conn)
 			return;
 		}
 		/* Only a body that follows at once may hold back the head. */
-		corked = in_head && conn->body_len > 0 && conn->answer.stream == NULL && conn->answer.plan.drip_bps == 0 &&
-		    conn->answer.plan.narrow_bps == 0 && conn->answer.plan.stall_at < 0;
+		corked = in_head && conn->body_len > 0 && conn->answer.stream == NULL &&
+		    conn->answer.plan.drip_bps == 0 && conn->answer.plan.narrow_bps == 0 &&
+		    conn->answer.plan.stall_at < 0;
 		n = send(conn->fd, data, len, MSG_NOSIGNAL | (corked ? MSG_MORE : 0));
 		if (n == -1) {
 			conn->ticket = 0; /* nobody waits for a peer that doesn't read */

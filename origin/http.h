@@ -31,20 +31,20 @@ struct http_ask {
 	const char *head; /* as it came, request->head_len bytes, for request_field() */
 	uint64_t connection;
 	uint16_t port;
-	double now;       /* wall time, seconds */
+	double now; /* wall time, seconds */
 };
 
 /* What the site gives back: zeroed by the server, filled in by the site, ended by the server. */
 struct http_answer {
 	int status;
-	const char *type;           /* static; NULL for none */
-	uint8_t *body;              /* malloc'd, taken */
+	const char *type; /* static; NULL for none */
+	uint8_t *body; /* malloc'd, taken */
 	size_t len;
-	char *fields;               /* more header lines, each with CR LF; malloc'd, taken */
+	char *fields; /* more header lines, each with CR LF; malloc'd, taken */
 	struct live_stream *stream; /* taken: a body that goes on for ever */
-	bool ranges;                /* a Range may be asked of it, and it has an ETag */
+	bool ranges; /* a Range may be asked of it, and it has an ETag */
 	struct fault_plan plan;
-	uint64_t note;              /* the site's own, handed to on_end */
+	uint64_t note; /* the site's own, handed to on_end */
 };
 
 struct http_site {
@@ -62,7 +62,8 @@ struct http_site {
 struct http_server;
 
 /* loop and site are borrowed until http_free(). */
-int http_new(struct http_server **out, struct ev_loop *loop, const struct http_site *site, unsigned int connections_max);
+int http_new(
+    struct http_server **out, struct ev_loop *loop, const struct http_site *site, unsigned int connections_max);
 void http_free(struct http_server **server);
 
 /*

@@ -181,8 +181,8 @@ put_segment(FILE *f, const struct channel *channel, const struct media *media, u
 
 		for (uint64_t i = first; i < k; i++)
 			offset += served_bytes(channel, media, i);
-		fprintf(f, "#EXT-X-BYTERANGE:%zu@%" PRIu64 "\nloop/%" PRIu64 ".ts\n",
-		    served_bytes(channel, media, k), offset, k / media_segments(media));
+		fprintf(f, "#EXT-X-BYTERANGE:%zu@%" PRIu64 "\nloop/%" PRIu64 ".ts\n", served_bytes(channel, media, k),
+		    offset, k / media_segments(media));
 	} else {
 		fprintf(f, "seg/%" PRIu64 ".ts\n", k);
 	}
@@ -197,8 +197,8 @@ live_newest(const struct channel *channel, double now)
 }
 
 int
-live_playlist(
-    const struct channel *channel, unsigned int variant, double now, const struct live_lie *lie, char **out, size_t *len)
+live_playlist(const struct channel *channel, unsigned int variant, double now, const struct live_lie *lie, char **out,
+    size_t *len)
 {
 	const struct media *media = variant_media(channel, variant);
 	uint64_t end = media_ended(media, media_time(channel, lie->at > 0 ? lie->at : now));
@@ -258,7 +258,8 @@ encrypt(const struct channel *channel, uint64_t msn, uint8_t *data, size_t len)
 	for (int i = 0; i < 8; i++)
 		iv[15 - i] = (uint8_t)(msn >> (8 * i));
 	ok = ctx != NULL && EVP_EncryptInit_ex(ctx, EVP_aes_128_cbc(), NULL, channel->key, iv) == 1 &&
-	    EVP_EncryptUpdate(ctx, data, &done, data, (int)len) == 1 && EVP_EncryptFinal_ex(ctx, data + done, &last) == 1;
+	    EVP_EncryptUpdate(ctx, data, &done, data, (int)len) == 1 &&
+	    EVP_EncryptFinal_ex(ctx, data + done, &last) == 1;
 	EVP_CIPHER_CTX_free(ctx);
 	return ok ? 0 : PB_ENOMEM;
 }
@@ -350,8 +351,8 @@ live_stream_new(struct live_stream **out, const struct channel *channel, unsigne
 		return PB_ENOMEM;
 	stream->channel = channel;
 	stream->variant = variant;
-	stream->k = media_ended(variant_media(channel, variant),
-	    media_time(channel, now) - (int64_t)(channel->burst_s * 90000));
+	stream->k = media_ended(
+	    variant_media(channel, variant), media_time(channel, now) - (int64_t)(channel->burst_s * 90000));
 	*out = stream;
 	return 0;
 }

@@ -30,10 +30,10 @@ struct live_target {
 	const struct channel *channel;
 	enum live_kind kind;
 	unsigned int variant;
-	uint64_t k;        /* of a segment, or a loop's number */
+	uint64_t k; /* of a segment, or a loop's number */
 	bool has_token;
 	char token[32];
-	const char *rest;  /* points into the path: what follows the name and the token */
+	const char *rest; /* points into the path: what follows the name and the token */
 };
 
 /* Understand a path. 0, or PB_NO when nothing is there. */
@@ -41,17 +41,17 @@ int live_route(struct live_target *out, const struct channels *channels, const c
 
 /* How a playlist is to lie (fault.h); all zero: the truth. */
 struct live_lie {
-	double at;           /* instead of now, when not 0: a frozen playlist */
-	unsigned int back;   /* the window as it was that many segments ago */
-	bool reset;          /* the sequence began anew at this time, with this number */
+	double at; /* instead of now, when not 0: a frozen playlist */
+	unsigned int back; /* the window as it was that many segments ago */
+	bool reset; /* the sequence began anew at this time, with this number */
 	double reset_at;
 	uint64_t reset_base;
 };
 
 /* The texts, NUL-terminated; the caller frees *out. 0 or PB_ENOMEM. */
 int live_master(const struct channel *channel, char **out, size_t *len);
-int live_playlist(
-    const struct channel *channel, unsigned int variant, double now, const struct live_lie *lie, char **out, size_t *len);
+int live_playlist(const struct channel *channel, unsigned int variant, double now, const struct live_lie *lie,
+    char **out, size_t *len);
 
 /*
  * A segment or a loop, encrypted if the channel is; the caller frees *out.

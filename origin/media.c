@@ -25,19 +25,19 @@
 #define NO_SLOT 0xff
 
 struct segment {
-	uint32_t first;         /* packet */
-	uint32_t end;           /* one past the last */
-	uint32_t packets;       /* that are written: these, and the PAT and PMT in front */
-	int64_t start_90k;      /* from the loop's begin */
+	uint32_t first; /* packet */
+	uint32_t end; /* one past the last */
+	uint32_t packets; /* that are written: these, and the PAT and PMT in front */
+	int64_t start_90k; /* from the loop's begin */
 	uint8_t cc[MEDIA_PIDS]; /* each PID's counter before this segment, from 0 at the loop's begin */
 };
 
 /* How far a PID's time goes in the file. */
 struct extent {
 	bool seen;
-	int64_t last_90k;   /* as on the wire */
+	int64_t last_90k; /* as on the wire */
 	int64_t length_90k; /* from the first stamp to the last */
-	int64_t step_90k;   /* the last step: how long the last unit is taken to be */
+	int64_t step_90k; /* the last step: how long the last unit is taken to be */
 };
 
 struct media {
@@ -67,8 +67,8 @@ static int index_psi(struct media *media);
 static int index_segments(struct media *media, int64_t seg_90k);
 static int index_extents(struct media *media);
 static int index_counters(struct media *media);
-static uint32_t walk(const struct media *media, const struct segment *segment, uint8_t *cc, int64_t shift_90k,
-    uint8_t *out);
+static uint32_t walk(
+    const struct media *media, const struct segment *segment, uint8_t *cc, int64_t shift_90k, uint8_t *out);
 
 static const uint8_t *
 packet(const struct media *media, uint32_t i)

@@ -26,7 +26,10 @@ struct figure {
 	size_t offset;
 };
 
-#define F(name, type) { #name, type, offsetof(struct analysis, name) }
+#define F(name, type) \
+	{ \
+#name, type, offsetof(struct analysis, name) \
+	}
 static const struct figure figures_all[] = {
 	F(bytes, COUNT),
 	F(packets, COUNT),
@@ -73,7 +76,10 @@ static const struct figure figures_all[] = {
 };
 #undef F
 
-#define F(name, type) { #name, type, offsetof(struct analysis_pid, name) }
+#define F(name, type) \
+	{ \
+#name, type, offsetof(struct analysis_pid, name) \
+	}
 static const struct figure figures_pid[] = {
 	F(pid, PID),
 	F(packets, COUNT),
@@ -139,9 +145,10 @@ pid_json(const struct analysis_pid *pid)
 
 	put_figures(json, figures_pid, NITEMS(figures_pid), pid);
 	json_object_set_new(json, "stream_type", json_integer(pid->stream_type));
-	json_object_set_new(json, "kind", json_string(es_is_video(pid->stream_type) ? "video" :
-		    es_is_audio(pid->stream_type) ? "audio" :
-						    "other"));
+	json_object_set_new(json, "kind",
+	    json_string(es_is_video(pid->stream_type) ? "video"
+		    : es_is_audio(pid->stream_type)   ? "audio"
+						      : "other"));
 	json_object_set_new(json, "first_pts", stamp(pid->first_pts_90k));
 	json_object_set_new(json, "first_dts", stamp(pid->first_dts_90k));
 	json_object_set_new(json, "last_dts", stamp(pid->last_dts_90k));

@@ -18,7 +18,7 @@ struct serve_options {
 	size_t nlisten_fd;
 	const char **channels; /* definitions */
 	size_t nchannels;
-	const char *testcard;  /* its definition's keys, NULL: no test card */
+	const char *testcard; /* its definition's keys, NULL: no test card */
 	const char **faults;
 	size_t nfaults;
 	bool control;

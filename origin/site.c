@@ -42,7 +42,7 @@ struct site {
 	bool control;
 	struct http_site http;
 	struct figures *figures; /* one a channel */
-	struct linked *links;    /* open addressing by connection number, a power of two */
+	struct linked *links; /* open addressing by connection number, a power of two */
 	size_t links_size;
 	size_t links_used;
 };

@@ -21,7 +21,8 @@
 struct site;
 
 /* channels and faults are borrowed until site_free(). log_entries at least 1. */
-int site_new(struct site **out, const struct channels *channels, struct faults *faults, bool control, size_t log_entries);
+int site_new(
+    struct site **out, const struct channels *channels, struct faults *faults, bool control, size_t log_entries);
 void site_free(struct site **site);
 
 /* For http_new(); and the server that the site then belongs to, for its figures and listeners. */

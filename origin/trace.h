@@ -23,8 +23,8 @@ struct trace_entry {
 	char kind[16];
 	char path[256];
 	bool has_k;
-	uint64_t k;       /* segment number in the URL */
-	int status;       /* 0 while the answer has not ended */
+	uint64_t k; /* segment number in the URL */
+	int status; /* 0 while the answer has not ended */
 	uint64_t bytes;
 	bool ended;
 	char method[8];

@@ -40,8 +40,8 @@ struct viewer {
 	struct ev_io io;
 	bool connected;
 	bool in_body;
-	bool closed;       /* by the peer, or by a failure */
-	int error;         /* errno of a failure, 0: none */
+	bool closed; /* by the peer, or by a failure */
+	int error; /* errno of a failure, 0: none */
 	int status;
 	char head[HEAD_MAX];
 	size_t head_len;
@@ -301,8 +301,8 @@ allowance(struct viewer *c)
 	if (v->o->bytes > 0 && v->o->bytes <= c->bytes)
 		return 0;
 	if (v->o->rate == 0)
-		return v->o->bytes == 0 || !c->in_body ? READ_BYTES :
-							 (size_t)PB_MIN((uint64_t)READ_BYTES, v->o->bytes - c->bytes);
+		return v->o->bytes == 0 || !c->in_body ? READ_BYTES
+						       : (size_t)PB_MIN((uint64_t)READ_BYTES, v->o->bytes - c->bytes);
 	due = (uint64_t)((double)v->o->rate * since(v) / 1e3);
 	return due <= v->rate_taken ? 0 : (size_t)PB_MIN((uint64_t)READ_BYTES, due - v->rate_taken);
 }

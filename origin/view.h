@@ -17,20 +17,20 @@
 
 /* All borrowed; 0 or NULL: not asked for. */
 struct view_options {
-	const char *url;                       /* http only */
-	double duration_s;                     /* from the start; ends the view */
-	uint64_t bytes;                        /* of body; ends the view */
-	const char *output;                    /* the body goes here too */
-	uint64_t rate;                         /* bytes a second at the most */
-	bool pause;                            /* stop reading once, */
-	uint64_t pause_after;                  /* after that many bytes, */
-	double pause_for_s;                    /* for that long; 0: for ever */
+	const char *url; /* http only */
+	double duration_s; /* from the start; ends the view */
+	uint64_t bytes; /* of body; ends the view */
+	const char *output; /* the body goes here too */
+	uint64_t rate; /* bytes a second at the most */
+	bool pause; /* stop reading once, */
+	uint64_t pause_after; /* after that many bytes, */
+	double pause_for_s; /* for that long; 0: for ever */
 	int rcvbuf;
-	const char *progress;                  /* file that says how far it is, rewritten every 100 ms */
-	unsigned int clients;                  /* at least 1 */
+	const char *progress; /* file that says how far it is, rewritten every 100 ms */
+	unsigned int clients; /* at least 1 */
 	const char *headers[VIEW_HEADERS_MAX]; /* lines of the request, without CR LF */
 	size_t nheaders;
-	double settle_s;                       /* analyse.h: when gaps begin to count as settled */
+	double settle_s; /* analyse.h: when gaps begin to count as settled */
 };
 
 /*

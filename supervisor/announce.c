@@ -62,8 +62,8 @@ announce_bind(struct discovery *d)
 	if (d->ssdp.fd != -1)
 		discovery_keep(d, NAME, d->ssdp.fd);
 	else
-		log_event(LOG_ERR, "ssdp.failed", "port=\"" NAME "\" why=\"%s: not announced by SSDP; all else works without\"",
-		    strerror(errno));
+		log_event(LOG_ERR, "ssdp.failed",
+		    "port=\"" NAME "\" why=\"%s: not announced by SSDP; all else works without\"", strerror(errno));
 }
 
 /* Where an interface is told that the unit is. false: it isn't there. */
@@ -174,8 +174,9 @@ answer_search(struct discovery *d, const struct announce_wait *w)
 		if (!location(d, unit, &w->from, where))
 			continue;
 		for (enum ssdp_target t = SSDP_ROOT; t < SSDP_TARGETS; t++) {
-			if (!w->search.all && (t != w->search.target ||
-			    (t == SSDP_UUID && strcmp(w->search.uuid, unit->device.uuid) != 0)))
+			if (!w->search.all &&
+			    (t != w->search.target ||
+				(t == SSDP_UUID && strcmp(w->search.uuid, unit->device.uuid) != 0)))
 				continue;
 			discovery_reply(d->ssdp.fd, text, ssdp_answer(text, &device, t, time(NULL)), &w->from);
 		}

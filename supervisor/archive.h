@@ -67,6 +67,7 @@ void archive_events_range(const struct archive *archive, uint64_t *first, uint64
 /* Copy number n, bounded; second and event may be NULL. false: it is torn, or another one's by now. */
 bool archive_second_get(
     const struct archive *archive, uint64_t n, struct archive_key *key, struct recorder_second *second);
-bool archive_event_get(const struct archive *archive, uint64_t n, struct archive_key *key, struct recorder_event *event);
+bool archive_event_get(
+    const struct archive *archive, uint64_t n, struct archive_key *key, struct recorder_event *event);
 
 #endif

@@ -30,8 +30,8 @@ on_tuner(const struct choice *c, const struct seat *seats, size_t count, int tun
 
 /* The seat that nobody will miss most; -1 when all are watched. */
 static int
-least_missed(const struct choice *c, const struct seat *seats, size_t count, bool of_provider, int first,
-    int tuner_count)
+least_missed(
+    const struct choice *c, const struct seat *seats, size_t count, bool of_provider, int first, int tuner_count)
 {
 	int best = -1;
 
@@ -67,8 +67,8 @@ provider_slot(struct choice *c, const struct seat *seats, size_t count, int prov
 }
 
 void
-choose_tuner(struct choice *out, const struct seat *seats, size_t count, int wanted, int first,
-    int tuner_count, int provider_max)
+choose_tuner(struct choice *out, const struct seat *seats, size_t count, int wanted, int first, int tuner_count,
+    int provider_max)
 {
 	int there;
 

@@ -16,8 +16,8 @@
 /* In the order in which they are given up, last first. */
 enum seat_use {
 	SEAT_WATCHED,
-	SEAT_STALLED,   /* all of its clients are paused, or closed their side */
-	SEAT_LEFT,      /* all of its clients closed their side */
+	SEAT_STALLED, /* all of its clients are paused, or closed their side */
+	SEAT_LEFT, /* all of its clients closed their side */
 	SEAT_LINGERING, /* no clients */
 };
 
@@ -25,16 +25,16 @@ enum seat_use {
 struct seat {
 	int tuner;
 	enum seat_use use;
-	bool same_channel;  /* as the one that is asked for */
+	bool same_channel; /* as the one that is asked for */
 	bool same_provider; /* likewise; false when it has none */
-	double idle_s;      /* how long it has been used so */
+	double idle_s; /* how long it has been used so */
 };
 
 struct choice {
-	int error;       /* 0, 804 or 805; the rest counts only when 0 */
-	int join;        /* index of the seat that already plays the channel, or -1 */
-	int tuner;       /* for a new stream */
-	int give_up[2];  /* indices of seats that must end first, -1: none */
+	int error; /* 0, 804 or 805; the rest counts only when 0 */
+	int join; /* index of the seat that already plays the channel, or -1 */
+	int tuner; /* for a new stream */
+	int give_up[2]; /* indices of seats that must end first, -1: none */
 };
 
 /*
@@ -42,7 +42,7 @@ struct choice {
  * them. wanted: the number of one of them, or -1 for any. provider_max: streams that the
  * channel's provider allows, 0 for any number.
  */
-void choose_tuner(struct choice *out, const struct seat *seats, size_t count, int wanted, int first,
-    int tuner_count, int provider_max);
+void choose_tuner(struct choice *out, const struct seat *seats, size_t count, int wanted, int first, int tuner_count,
+    int provider_max);
 
 #endif

@@ -43,8 +43,9 @@ slot_of(const struct client *c)
 	if (c->slot == CLIENT_NO_SLOT || c->stream->state == NULL)
 		return NULL;
 	slot = &c->stream->state->slots[c->slot];
-	return atomic_load_explicit(&slot->phase, memory_order_acquire) != SLOT_FREE && slot->client == c->number ? slot :
-	                                                                                                           NULL;
+	return atomic_load_explicit(&slot->phase, memory_order_acquire) != SLOT_FREE && slot->client == c->number
+	    ? slot
+	    : NULL;
 }
 
 const char *
@@ -135,16 +136,18 @@ client_free(struct client *c)
 static void
 log_close(const struct client *c, int level, const char *why, uint64_t bytes)
 {
-	log_event(level, "client.close", "channel=%s client=%" PRIu64 " peer=%s seconds=%.1f bytes=%" PRIu64 " why=\"%s\"",
-	    c->stream->guide_number, c->number, c->address, ev_now(loop_of(c)) - c->since, bytes, why);
+	log_event(level, "client.close",
+	    "channel=%s client=%" PRIu64 " peer=%s seconds=%.1f bytes=%" PRIu64 " why=\"%s\"", c->stream->guide_number,
+	    c->number, c->address, ev_now(loop_of(c)) - c->since, bytes, why);
 }
 
 void
 client_refuse(struct client *c, int error, const char *why)
 {
 	pb_assert(c->phase == CLIENT_WAITING);
-	log_event(LOG_WARNING, "client.refused", "channel=%s client=%" PRIu64 " peer=%s code=%d after_ms=%.0f why=\"%s\"",
-	    c->stream->guide_number, c->number, c->address, error, (ev_now(loop_of(c)) - c->since) * 1e3, why);
+	log_event(LOG_WARNING, "client.refused",
+	    "channel=%s client=%" PRIu64 " peer=%s code=%d after_ms=%.0f why=\"%s\"", c->stream->guide_number,
+	    c->number, c->address, error, (ev_now(loop_of(c)) - c->since) * 1e3, why);
 	quiet(c);
 	http_return(c->stream->streams->http, &c->conn, tuner_error_status(error), tuner_error_head(error));
 	client_free(c);
@@ -219,7 +222,8 @@ client_look(struct client *c)
 	if (orphan && (p.revents & POLLRDHUP))
 		c->eof = true;
 	/* Nobody sends to it, so nobody would ever be told that it isn't there: an end of its side has to do. */
-	if ((p.revents & (POLLERR | POLLHUP)) || (orphan && c->eof && ev_now(loop_of(c)) - c->stream->since > ORPHAN_EOF_S))
+	if ((p.revents & (POLLERR | POLLHUP)) ||
+	    (orphan && c->eof && ev_now(loop_of(c)) - c->stream->since > ORPHAN_EOF_S))
 		client_end(c, "client-gone");
 }
 
@@ -316,7 +320,8 @@ client_restore(struct stream *stream, const struct ledger_client *entry, int fd)
 	ev_timer_init(&c->deadline, on_deadline, 0.0, 0.0);
 	c->watch.data = c->deadline.data = c;
 	TAILQ_INSERT_TAIL(&stream->clients, c, link);
-	c->slot = entry->slot != LEDGER_NO_SLOT && stream_slot_claim(stream, c, entry->slot) ? entry->slot : CLIENT_NO_SLOT;
+	c->slot =
+	    entry->slot != LEDGER_NO_SLOT && stream_slot_claim(stream, c, entry->slot) ? entry->slot : CLIENT_NO_SLOT;
 	if (c->slot == CLIENT_NO_SLOT) {
 		wait_for_media(c);
 		return c;
@@ -474,8 +479,9 @@ send_client(struct client *c)
 	c->served_at = ev_now(loop_of(c));
 	note(c, -1);
 	log_event(LOG_INFO, "client.open",
-	    "channel=%s client=%" PRIu64 " peer=%s tuner=%d after_ms=%.0f back=%s agent=\"%s\"", c->stream->guide_number,
-	    c->number, c->address, c->stream->tuner, (c->served_at - c->since) * 1e3, c->came_back ? "yes" : "no", c->agent);
+	    "channel=%s client=%" PRIu64 " peer=%s tuner=%d after_ms=%.0f back=%s agent=\"%s\"",
+	    c->stream->guide_number, c->number, c->address, c->stream->tuner, (c->served_at - c->since) * 1e3,
+	    c->came_back ? "yes" : "no", c->agent);
 	if (c->duration_s != 0) {
 		ev_timer_set(&c->deadline, c->duration_s, 0.0);
 		ev_timer_start(loop_of(c), &c->deadline);

@@ -32,9 +32,9 @@
 #define CLIENT_NO_SLOT UINT32_MAX
 
 enum client_phase {
-	CLIENT_WAITING,  /* for media; its connection is ours alone */
-	CLIENT_OWED,     /* has a slot; the worker, or the one after it, has yet to be told */
-	CLIENT_SERVED,   /* by the worker */
+	CLIENT_WAITING, /* for media; its connection is ours alone */
+	CLIENT_OWED, /* has a slot; the worker, or the one after it, has yet to be told */
+	CLIENT_SERVED, /* by the worker */
 	CLIENT_DROPPING, /* ended for us; the worker has yet to say that it dropped it */
 	CLIENT_PHASES
 };
@@ -42,7 +42,7 @@ enum client_phase {
 struct stream;
 
 struct client {
-	TAILQ_ENTRY(client) link;      /* of the stream's clients */
+	TAILQ_ENTRY(client) link; /* of the stream's clients */
 	TAILQ_ENTRY(client) owed_link; /* of those of whom the worker must be told something */
 	bool owed;
 	struct stream *stream;
@@ -51,26 +51,26 @@ struct client {
 	struct http_taken conn; /* fd -1 when dropping */
 	uint32_t slot;
 	uint32_t duration_s; /* 0: no end */
-	bool eof;            /* it closed its side: gone, as soon as somebody needs the tuner */
-	bool mute;           /* waiting and eof: nothing more to be heard, only looked at */
-	bool resume;         /* owed: its slot says where it is, another worker wrote it */
-	bool held;           /* the holder has a copy of its connection */
-	bool unsettled;      /* has a slot, and waits for the holder's barrier before the worker is told */
-	bool behind;         /* ...which the barrier that is under way covers */
+	bool eof; /* it closed its side: gone, as soon as somebody needs the tuner */
+	bool mute; /* waiting and eof: nothing more to be heard, only looked at */
+	bool resume; /* owed: its slot says where it is, another worker wrote it */
+	bool held; /* the holder has a copy of its connection */
+	bool unsettled; /* has a slot, and waits for the holder's barrier before the worker is told */
+	bool behind; /* ...which the barrier that is under way covers */
 	ev_tstamp since, served_at;
-	bool came_back;      /* it was cut off a moment ago, at back_at */
+	bool came_back; /* it was cut off a moment ago, at back_at */
 	uint64_t back_at;
 	uint64_t moved_sent; /* what its slot said was sent, when that last changed */
-	int64_t moved_ns;    /* CLOCK_MONOTONIC: when it did, or couldn't have */
-	ev_io watch;         /* while waiting */
-	ev_timer deadline;   /* waiting: tune_timeout; served: duration */
+	int64_t moved_ns; /* CLOCK_MONOTONIC: when it did, or couldn't have */
+	ev_io watch; /* while waiting */
+	ev_timer deadline; /* waiting: tune_timeout; served: duration */
 	char address[ADDR_TEXT];
 	char agent[128];
 };
 
 /* Take conn->fd for a tune. NULL: no memory, and conn is untouched. */
-struct client *client_new(struct stream *stream, uint64_t number, struct http_taken *conn, const char *agent,
-    uint32_t duration_s);
+struct client *client_new(
+    struct stream *stream, uint64_t number, struct http_taken *conn, const char *agent, uint32_t duration_s);
 
 /* Go on with one of the last supervisor's; takes fd. The stream must be carried on next. NULL: no memory, fd is closed. */
 struct client *client_restore(struct stream *stream, const struct ledger_client *entry, int fd);

@@ -30,11 +30,11 @@ struct comeback {
 };
 
 /* It was cut off there, in that stream. Of more than COMEBACK_MAX the oldest are forgotten. */
-void comeback_note(struct comeback *comeback, const char *address, const char *agent, uint64_t stream, uint64_t offset,
-    double now_s);
+void comeback_note(
+    struct comeback *comeback, const char *address, const char *agent, uint64_t stream, uint64_t offset, double now_s);
 
 /* Does it come back in time? true: *offset is where it was, and it is forgotten here. */
-bool comeback_take(struct comeback *comeback, const char *address, const char *agent, uint64_t stream, double now_s,
-    uint64_t *offset);
+bool comeback_take(
+    struct comeback *comeback, const char *address, const char *agent, uint64_t stream, double now_s, uint64_t *offset);
 
 #endif

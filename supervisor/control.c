@@ -120,12 +120,13 @@ on_recorder(struct supervisor *sup, const struct request *req, int *status)
 		since_s = strtonum(since, 1, HISTORY_SINCE_MAX_S, &err);
 	if (!request_param(req, "channel", channel, sizeof(channel)) || !guide_number_valid(channel) || err != NULL) {
 		*status = 400;
-		text_addf(&text, "{\"ok\":false,\"errors\":[\"%s\"]}\n", err != NULL ? "since: seconds, up to a day" :
-		    "channel: which one?");
+		text_addf(&text, "{\"ok\":false,\"errors\":[\"%s\"]}\n",
+		    err != NULL ? "since: seconds, up to a day" : "channel: which one?");
 		return text_blob(&text);
 	}
 	known = lineup_find(&sup->config->lineup, channel);
-	TAILQ_FOREACH (s, &sup->streams.all, link) {
+	TAILQ_FOREACH(s, &sup->streams.all, link)
+	{
 		if (s->state_now == STREAM_ENDING || strcmp(s->guide_number, channel) != 0)
 			continue;
 		running = (struct history_running){ s->number, s->state, stream_state_name(s) };
@@ -246,8 +247,8 @@ control_handle(void *arg, struct http_conn *conn, const struct request *req)
 		if (strcmp(paths[i].path, req->path) != 0)
 			continue;
 		if (paths[i].method != method) {
-			http_reply(conn, 405, NULL, paths[i].method == REQUEST_POST ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n",
-			    NULL, 0);
+			http_reply(conn, 405, NULL,
+			    paths[i].method == REQUEST_POST ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n", NULL, 0);
 			return;
 		}
 		if (paths[i].answer == NULL) {

@@ -27,19 +27,19 @@
 #define CRASH_BACKOFF_MAX_S 10.0
 
 struct crashes {
-	unsigned row;        /* deaths that came too soon, one after the other */
-	uint64_t suspect;    /* in_hand at the last crash; 0: none */
-	bool skip_set;       /* skip_serial is to be left out */
+	unsigned row; /* deaths that came too soon, one after the other */
+	uint64_t suspect; /* in_hand at the last crash; 0: none */
+	bool skip_set; /* skip_serial is to be left out */
 	uint64_t skip_serial;
-	unsigned count;      /* crashes, ever */
-	unsigned poisoned;   /* segments left out, ever */
+	unsigned count; /* crashes, ever */
+	unsigned poisoned; /* segments left out, ever */
 };
 
 struct death {
-	int status;        /* as waitpid(2) has it */
-	bool killed;       /* by us, for what it did */
-	uint64_t in_hand;  /* the state's word as it is: another process's claim, only ever compared */
-	double lived_s;    /* with this stream */
+	int status; /* as waitpid(2) has it */
+	bool killed; /* by us, for what it did */
+	uint64_t in_hand; /* the state's word as it is: another process's claim, only ever compared */
+	double lived_s; /* with this stream */
 };
 
 /* Is it a crash? */

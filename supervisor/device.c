@@ -74,8 +74,8 @@ read:
 		seen = salvage(buf, (size_t)len);
 		if (keep_aside(dir, file, aside) == -1)
 			goto derived;
-		log_event(LOG_WARNING, "device.id", "file=%s/%s aside=%s id=%s why=\"damaged\"", state_dir, file,
-		    aside, seen == 0 ? "new" : "saved");
+		log_event(LOG_WARNING, "device.id", "file=%s/%s aside=%s id=%s why=\"damaged\"", state_dir, file, aside,
+		    seen == 0 ? "new" : "saved");
 	}
 	id = seen;
 	if (id == 0) {
@@ -168,8 +168,9 @@ derive(const char *machine_id, const char *label)
 		len = (ssize_t)strlen(buf);
 	}
 	/* The label last, and only where there is one: the first device's id is what it always was. */
-	return id_of(mix(label[0] == '\0' ? mix(0, "plexbridge", 10) : mix(mix(0, "plexbridge", 10), label, strlen(label)),
-	    buf, (size_t)len));
+	return id_of(
+	    mix(label[0] == '\0' ? mix(0, "plexbridge", 10) : mix(mix(0, "plexbridge", 10), label, strlen(label)), buf,
+		(size_t)len));
 }
 
 /* A small file as a text. Its length, or -1 with errno. One that is too long is cut: it is damaged in any case. */
@@ -243,9 +244,11 @@ parse_file(struct device *out, const char *buf, size_t len)
 
 	if (good) {
 		fill(out, id, DEVICE_KEPT);
-		good = take_text(out->uuid, sizeof(out->uuid) - 1, "0123456789abcdef-", json_object_get(root, "UUID")) &&
+		good =
+		    take_text(out->uuid, sizeof(out->uuid) - 1, "0123456789abcdef-", json_object_get(root, "UUID")) &&
 		    take_text(out->auth, sizeof(out->auth) - 1,
-			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", json_object_get(root, "DeviceAuth"));
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+			json_object_get(root, "DeviceAuth"));
 	}
 	json_decref(root);
 	return good;

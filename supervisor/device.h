@@ -45,8 +45,8 @@ struct device {
 void device_load(struct device *out, uint32_t configured, const char *state_dir, const char *label);
 
 /* The same with another file for /etc/machine-id. */
-void device_load_from(struct device *out, uint32_t configured, const char *state_dir, const char *label,
-    const char *machine_id);
+void device_load_from(
+    struct device *out, uint32_t configured, const char *state_dir, const char *label, const char *machine_id);
 
 /* "DEVICE_KEPT" and so on for the log: "kept". */
 const char *device_origin_name(enum device_origin origin);

@@ -17,7 +17,7 @@
 #define DISCOVER_BASE_MAX 28 /* bytes of the base URL: older libraries cut at one more, and Kodi fails then */
 
 struct discover_request {
-	bool tuner;  /* tuners are asked for, among others perhaps */
+	bool tuner; /* tuners are asked for, among others perhaps */
 	uint32_t id; /* PACKET_ANY: whoever it is */
 };
 

@@ -133,7 +133,9 @@ have_family(struct discovery *d, int at, int family)
 	/* A machine without IPv6 is none that lacks something. */
 	log_event(family == AF_INET ? LOG_ERR : LOG_DEBUG, "discovery.failed",
 	    "port=\"%s\" why=\"%s: not found by UDP discovery; clients can be told our address by hand%s\"", name,
-	    strerror(errno), errno == EADDRINUSE ? "; another tuner or DVR of HDHomeRun's runs here, or set [discovery] hdhomerun = no" : "");
+	    strerror(errno),
+	    errno == EADDRINUSE ? "; another tuner or DVR of HDHomeRun's runs here, or set [discovery] hdhomerun = no"
+				: "");
 	if (d->tcp[at] != -1)
 		(void)close(d->tcp[at]);
 	d->tcp[at] = -1;
@@ -159,8 +161,8 @@ discovery_bind(struct discovery *d)
 static bool
 is_wildcard(const struct config_addr *at)
 {
-	return at->sa.any.sa_family == AF_INET ? at->sa.v4.sin_addr.s_addr == htonl(INADDR_ANY) :
-	                                         IN6_IS_ADDR_UNSPECIFIED(&at->sa.v6.sin6_addr);
+	return at->sa.any.sa_family == AF_INET ? at->sa.v4.sin_addr.s_addr == htonl(INADDR_ANY)
+					       : IN6_IS_ADDR_UNSPECIFIED(&at->sa.v6.sin6_addr);
 }
 
 /* The port of HTTP at this IPv4 address; 80 where there is a choice. 0: none. */
@@ -223,8 +225,8 @@ discovery_admits(struct discovery *d, const struct addr *peer, unsigned index)
 	const struct iface *iface = ifaces_find(&d->ifaces, index);
 
 	/* One that is newer than what we know has no list to be in. */
-	if (iface != NULL ? !ifaces_listed(&d->ifaces, iface, &d->sup->config->discovery.interfaces) :
-	                    d->sup->config->discovery.interfaces.count > 0)
+	if (iface != NULL ? !ifaces_listed(&d->ifaces, iface, &d->sup->config->discovery.interfaces)
+			  : d->sup->config->discovery.interfaces.count > 0)
 		return false;
 	if (!discovery_may_ask(d, peer))
 		return false;
@@ -251,8 +253,12 @@ discovery_receive(int fd, void *bytes, size_t size, struct discovery_from *from)
 	} control;
 	struct iovec iov = { .iov_base = bytes, .iov_len = size };
 	struct msghdr msg = {
-		.msg_name = &sa, .msg_namelen = sizeof(sa), .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control.bytes, .msg_controllen = sizeof(control.bytes),
+		.msg_name = &sa,
+		.msg_namelen = sizeof(sa),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
 	};
 	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT);
 
@@ -295,8 +301,11 @@ discovery_reply(int fd, const void *bytes, size_t len, const struct discovery_fr
 	struct addr to = from->peer;
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = len };
 	struct msghdr msg = {
-		.msg_name = &to.sa.any, .msg_namelen = to.sa.any.sa_family == AF_INET6 ? sizeof(to.sa.v6) : sizeof(to.sa.v4),
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+		.msg_name = &to.sa.any,
+		.msg_namelen = to.sa.any.sa_family == AF_INET6 ? sizeof(to.sa.v6) : sizeof(to.sa.v4),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
 	};
 	struct cmsghdr *c = &control.align;
 
@@ -436,8 +445,11 @@ say_container(struct discovery *d)
 		return;
 	(void)snprintf(d->warned_of, sizeof(d->warned_of), "%s", ip);
 	log_event(LOG_WARNING, "discovery.container",
-	    "address=%s why=\"this is a container's own address, behind its host's bridge: clients of the LAN that are told it "
-	    "can't reach it, and their searches don't come in here. Use the host's network, or set [server] advertise\"", ip);
+	    "address=%s why=\"this is a container's own address, behind its host's bridge: clients of the LAN that are "
+	    "told it "
+	    "can't reach it, and their searches don't come in here. Use the host's network, or set [server] "
+	    "advertise\"",
+	    ip);
 }
 
 static void
@@ -456,8 +468,10 @@ say_ports(const struct discovery *d)
 	    d->ifaces.addr_count);
 	if (!has_80 && d->sup->config->server.advertise == NULL)
 		log_event(LOG_WARNING, "discovery.port80",
-		    "why=\"port 80 is not ours: after a search Jellyfin, Emby and Channels ask there, and Jellyfin's search ends "
-		    "when nobody answers. Add :80 to [server] listen, or set [discovery] hdhomerun = no; Plex and Kodi need neither\"");
+		    "why=\"port 80 is not ours: after a search Jellyfin, Emby and Channels ask there, and Jellyfin's "
+		    "search ends "
+		    "when nobody answers. Add :80 to [server] listen, or set [discovery] hdhomerun = no; Plex and Kodi "
+		    "need neither\"");
 }
 
 static void
@@ -470,7 +484,8 @@ on_change(void *arg)
 	if (ifaces_read(&now) != 0 || memcmp(&now, &d->ifaces, sizeof(now)) == 0)
 		return;
 	d->ifaces = now;
-	log_event(LOG_INFO, "discovery.interfaces", "interfaces=%zu addresses=%zu", d->ifaces.count, d->ifaces.addr_count);
+	log_event(
+	    LOG_INFO, "discovery.interfaces", "interfaces=%zu addresses=%zu", d->ifaces.count, d->ifaces.addr_count);
 	say_container(d);
 	join_groups(d);
 	announce_changed(d);
@@ -486,7 +501,8 @@ discovery_start(struct discovery *d)
 	d->started = true;
 	(void)ifaces_read(&d->ifaces);
 	if (ifaces_watch(&d->watch, loop, on_change, d) != 0)
-		log_event(LOG_WARNING, "discovery.watch", "why=\"%s: changes of addresses are not seen\"", strerror(errno));
+		log_event(
+		    LOG_WARNING, "discovery.watch", "why=\"%s: changes of addresses are not seen\"", strerror(errno));
 	say_container(d);
 	for (size_t i = 0; i < NITEMS(d->udp); i++) {
 		if (d->udp[i].fd == -1)

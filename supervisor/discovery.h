@@ -45,16 +45,16 @@
 #define SSDP_PORT 1900
 #define ANNOUNCE_EVERY_S 300.0
 #define ANNOUNCE_AGAIN_S 0.2 /* each announcement is sent twice: it is UDP */
-#define ANNOUNCE_WAITING 64  /* searches whose answer is not due yet */
+#define ANNOUNCE_WAITING 64 /* searches whose answer is not due yet */
 
 struct supervisor;
 struct discovery;
 
 struct discovery_stats {
 	uint64_t requests, replies; /* UDP 65001 */
-	uint64_t limited;           /* asked too often, on either */
-	uint64_t strangers;         /* neither near nor allowed, likewise */
-	uint64_t broken;            /* what can't be understood, on all three */
+	uint64_t limited; /* asked too often, on either */
+	uint64_t strangers; /* neither near nor allowed, likewise */
+	uint64_t broken; /* what can't be understood, on all three */
 	uint64_t connections, variables; /* TCP 65001 */
 	uint64_t searches, announcements; /* SSDP */
 };
@@ -91,7 +91,7 @@ struct discovery {
 	struct meant meant;
 	struct discovery_stats stats;
 	ev_io udp[2]; /* IPv4, IPv6; fd -1: none */
-	int tcp[2];   /* likewise; until remote_start() */
+	int tcp[2]; /* likewise; until remote_start() */
 	struct listen *listen;
 	struct remote_conn remote[REMOTE_CONNS];
 	uint64_t turn;

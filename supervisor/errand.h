@@ -54,8 +54,8 @@ void errand_init(struct errand *errand, struct ev_loop *loop);
  * it to write to, borrowed. seconds: by then it is killed. 0; PB_NO: there is
  * no such program; PB_ESYS, PB_ELIMIT: done is not called then.
  */
-int errand_start(struct errand *errand, const struct privs *privs, const char *job, size_t len, const int *out, size_t outs,
-    const struct errand_file *files, size_t file_count, double seconds);
+int errand_start(struct errand *errand, const struct privs *privs, const char *job, size_t len, const int *out,
+    size_t outs, const struct errand_file *files, size_t file_count, double seconds);
 
 bool errand_runs(const struct errand *errand);
 

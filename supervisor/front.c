@@ -40,7 +40,7 @@ struct ask {
 	struct http_conn *conn;
 	const struct request *req;
 	struct addr local; /* where it came in */
-	bool by_path;      /* the unit's path stood before what is asked */
+	bool by_path; /* the unit's path stood before what is asked */
 };
 
 static void
@@ -197,7 +197,8 @@ refuse_host(struct supervisor *sup, struct http_conn *conn, const char *host)
 	sup->hosts_refused++;
 	if (ev_now(sup->loop) >= sup->host_line) {
 		log_event(LOG_WARNING, "host.refused",
-		    "host=\"%.100s\" peer=%s count=%" PRIu64 " why=\"no name of ours: when it is, put it into [server] hosts\"",
+		    "host=\"%.100s\" peer=%s count=%" PRIu64
+		    " why=\"no name of ours: when it is, put it into [server] hosts\"",
 		    host, addr_ip(http_peer(conn), peer), sup->hosts_refused);
 		sup->host_line = ev_now(sup->loop) + HOST_LINE_S;
 	}
@@ -216,7 +217,8 @@ answer(const struct ask *ask, const struct tuner_route *route)
 	switch (route->endpoint) {
 	case TUNER_INDEX:
 		urls_for(&urls, ask);
-		http_reply_blob(ask->conn, 200, TUNER_TYPE_HTML, NULL, tuner_index_html(&info, &ask->unit->lineup, &urls));
+		http_reply_blob(
+		    ask->conn, 200, TUNER_TYPE_HTML, NULL, tuner_index_html(&info, &ask->unit->lineup, &urls));
 		break;
 	case TUNER_DISCOVER:
 		urls_for(&urls, ask);

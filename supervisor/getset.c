@@ -162,9 +162,10 @@ static void
 sys_features(struct value *v, const struct getset_device *d)
 {
 	(void)d;
-	value_addf(v, "channelmap: us-bcast us-cable\n"
-	              "modulation: 8vsb qam256 qam64\n"
-	              "auto-modulation: auto\n");
+	value_addf(v,
+	    "channelmap: us-bcast us-cable\n"
+	    "modulation: 8vsb qam256 qam64\n"
+	    "auto-modulation: auto\n");
 }
 
 static void
@@ -181,7 +182,8 @@ sys_debug(struct value *v, const struct getset_device *d)
 	uint64_t bits = 0;
 	int busy = 0;
 
-	value_addf(v, "mem: spools=%" PRIu64 "\nloop: turn=%.1f streams=%zu\n", d->memory_bytes, d->turn_ms, d->streams);
+	value_addf(
+	    v, "mem: spools=%" PRIu64 "\nloop: turn=%.1f streams=%zu\n", d->memory_bytes, d->turn_ms, d->streams);
 	for (int i = 0; i < d->tuner_count; i++) {
 		d->tuner(d->arg, i, &t);
 		busy += t.busy;

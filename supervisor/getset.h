@@ -20,18 +20,18 @@
 /* A tuner at this moment. All texts are borrowed; the rest counts only while it's busy. */
 struct getset_tuner {
 	bool busy;
-	bool media;               /* it streams: there is a signal */
+	bool media; /* it streams: there is a signal */
 	const char *guide_number;
 	const char *name;
-	const char *client_ip;    /* of its first client; "": none (lingering) */
+	const char *client_ip; /* of its first client; "": none (lingering) */
 	uint16_t client_port;
-	uint64_t rate_bits;       /* a second, sent to that client */
-	uint64_t lost;            /* segments of the source */
+	uint64_t rate_bits; /* a second, sent to that client */
+	uint64_t lost; /* segments of the source */
 };
 
 struct getset_device {
 	int tuner_count;
-	uint64_t memory_bytes;    /* for /sys/debug */
+	uint64_t memory_bytes; /* for /sys/debug */
 	double turn_ms;
 	size_t streams;
 	void (*tuner)(void *arg, int n, struct getset_tuner *out); /* n: 0..tuner_count-1 */
@@ -47,7 +47,7 @@ struct getset_request {
 int getset_parse(struct getset_request *out, const struct packet *packet);
 
 /* Write the answer; request NULL: "malformed". Gives its length, never 0. */
-size_t getset_answer(struct packet_writer *out, const struct getset_request *request,
-    const struct getset_device *device);
+size_t getset_answer(
+    struct packet_writer *out, const struct getset_request *request, const struct getset_device *device);
 
 #endif

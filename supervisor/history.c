@@ -309,8 +309,8 @@ add_events(struct writing *w, const struct history *h, const char *guide_number,
 }
 
 static void
-add_recording(
-    struct writing *w, bool first, const struct history *h, const char *guide_number, uint64_t recording, uint64_t stream)
+add_recording(struct writing *w, bool first, const struct history *h, const char *guide_number, uint64_t recording,
+    uint64_t stream)
 {
 	struct recorder_second second;
 	struct archive_key key;

@@ -315,9 +315,9 @@ http_each_waiting(struct http_server *server, int (*fn)(void *user, int fd), voi
 	struct http_conn *conn;
 	int err = 0;
 
-	TAILQ_FOREACH (conn, &server->queue[WAITING], link)
-		if ((err = fn(user, conn->io.fd)) != 0)
-			break;
+	TAILQ_FOREACH(conn, &server->queue[WAITING], link)
+	if ((err = fn(user, conn->io.fd)) != 0)
+		break;
 	return err;
 }
 
@@ -601,7 +601,8 @@ conn_answer(struct http_conn *conn, int status, const char *type, const char *ex
 		text_add(&head, type);
 		text_add(&head, "\r\n");
 	}
-	text_addf(&head, "Content-Length: %zu\r\nCache-Control: no-cache\r\n", body == NULL ? conn->file_left : body->len);
+	text_addf(
+	    &head, "Content-Length: %zu\r\nCache-Control: no-cache\r\n", body == NULL ? conn->file_left : body->len);
 	if (server->options.tuner)
 		text_add(&head, "Access-Control-Allow-Origin: *\r\n");
 	if (extra != NULL)

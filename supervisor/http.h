@@ -138,8 +138,8 @@ void http_consume(struct http_taken *taken);
 void http_return(struct http_server *server, struct http_taken *taken, int status, const char *extra);
 
 /* The same with a body: takes one reference of blob. NULL says there was no memory: 503. */
-void http_return_blob(struct http_server *server, struct http_taken *taken, int status, const char *type,
-    struct blob *blob);
+void http_return_blob(
+    struct http_server *server, struct http_taken *taken, int status, const char *type, struct blob *blob);
 
 /*
  * For an upgrade: look at no connection that waits for its head, until false

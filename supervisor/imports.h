@@ -63,7 +63,14 @@ struct import_asker {
 	struct http_taken conn;
 };
 
-enum imports_state { IMPORTS_IDLE, IMPORTS_FETCHING, IMPORTS_CHECKING, IMPORTS_MERGING, IMPORTS_SYNCING, IMPORTS_STATES };
+enum imports_state {
+	IMPORTS_IDLE,
+	IMPORTS_FETCHING,
+	IMPORTS_CHECKING,
+	IMPORTS_MERGING,
+	IMPORTS_SYNCING,
+	IMPORTS_STATES
+};
 
 struct imports {
 	struct supervisor *sup;

@@ -30,7 +30,10 @@ add_channel(const struct imports *im, struct text *t, const struct channel *ch)
 	text_add(t, "{\"number\":");
 	text_add_json(t, ch->guide_number);
 	add_pair(t, "name", ch->name);
-	text_add(t, ch->line != 0 ? ",\"source\":\"config\"" : ch->testcard ? ",\"source\":\"testcard\"" : ",\"source\":\"import\"");
+	text_add(t,
+	    ch->line != 0      ? ",\"source\":\"config\""
+		: ch->testcard ? ",\"source\":\"testcard\""
+			       : ",\"source\":\"import\"");
 	add_pair(t, "provider", ch->provider);
 	add_pair(t, "group", ch->group);
 	add_pair(t, "guide_id", ch->epg_id);
@@ -50,7 +53,8 @@ add_absent(const struct imports *im, struct text *t)
 	bool first = true;
 
 	for (uint32_t i = 0; i < journal_count(im->journal); i++) {
-		if ((i < im->present_count && (im->present[i / 8] >> i % 8 & 1) != 0) || journal_number(im->journal, i)[0] == '\0')
+		if ((i < im->present_count && (im->present[i / 8] >> i % 8 & 1) != 0) ||
+		    journal_number(im->journal, i)[0] == '\0')
 			continue;
 		text_add(t, first ? "\n{\"number\":" : ",\n{\"number\":");
 		first = false;
@@ -71,7 +75,9 @@ add_provider(const struct imports *im, struct text *t, size_t i)
 	text_add(t, "{\"name\":");
 	text_add_json(t, at->name);
 	add_pair(t, "source", importjob_source(source, sizeof(source), &im->sup->config->providers[i]));
-	text_addf(t, ",\"ok\":%s,\"entries\":%u,\"seen\":%u,\"wrong\":%u,\"vod\":%u,\"radio\":%u,\"unchosen\":%u,\"failures\":%u",
+	text_addf(t,
+	    ",\"ok\":%s,\"entries\":%u,\"seen\":%u,\"wrong\":%u,\"vod\":%u,\"radio\":%u,\"unchosen\":%u,\"failures\":%"
+	    "u",
 	    at->good ? "true" : "false", head != NULL ? head->count : 0, head != NULL ? head->seen : 0,
 	    head != NULL ? head->wrong : 0, head != NULL ? head->vod : 0, head != NULL ? head->radio : 0,
 	    head != NULL ? head->unchosen : 0, at->failures);
@@ -79,7 +85,8 @@ add_provider(const struct imports *im, struct text *t, size_t i)
 	    PB_MAX(at->next_at - ev_now(im->sup->loop), 0.));
 	add_pair(t, "account", head != NULL ? list_string(at->list, head->account) : NULL);
 	if (head != NULL && head->max_connections > 0)
-		text_addf(t, ",\"max_connections\":%u,\"active_connections\":%u", head->max_connections, head->active_connections);
+		text_addf(t, ",\"max_connections\":%u,\"active_connections\":%u", head->max_connections,
+		    head->active_connections);
 	if (head != NULL && head->expires_s > 0)
 		text_addf(t, ",\"expires\":%llu", (unsigned long long)head->expires_s);
 	add_pair(t, "error", at->why[0] != '\0' ? at->why : NULL);

@@ -81,7 +81,8 @@ open_ledger(struct keep *keep)
 	err = ledger_open(fd, &keep->ledger, &dropped, &above);
 	if (err == 0) {
 		if (dropped > 0)
-			log_event(LOG_ERR, "keep.ledger", "dropped=%zu why=\"entries that are out of bounds\"", dropped);
+			log_event(
+			    LOG_ERR, "keep.ledger", "dropped=%zu why=\"entries that are out of bounds\"", dropped);
 		return 0;
 	}
 	log_event(LOG_ERR, "keep.ledger", "held=%zu why=\"can't go on with it: %s; all that was held is ended\"",
@@ -352,7 +353,8 @@ keep_end_rest(struct keep *keep)
 
 	for (size_t at = 0; ledger_next_socket(keep->ledger, &at, &entry);)
 		if (was_held(keep, LEDGER_FD_SOCKET, entry.number))
-			ledger_strike_socket(keep->ledger, entry.number); /* an address that is not in the configuration any more */
+			ledger_strike_socket(
+			    keep->ledger, entry.number); /* an address that is not in the configuration any more */
 	for (size_t i = 0; i < keep->held.count; i++) {
 		struct notify_fd *f = &keep->held.at[i];
 
@@ -365,6 +367,7 @@ keep_end_rest(struct keep *keep)
 		ended++;
 	}
 	if (ended > 0)
-		log_event(LOG_WARNING, "keep.ended", "descriptors=%zu why=\"held, but for nothing that goes on\"", ended);
+		log_event(
+		    LOG_WARNING, "keep.ended", "descriptors=%zu why=\"held, but for nothing that goes on\"", ended);
 	notify_held_clear(&keep->held);
 }

@@ -37,7 +37,10 @@ struct keep {
 	struct notify *notify;
 	struct ledger *ledger;
 	struct notify_held held; /* what nobody claimed yet */
-	struct { uint64_t number; int fd; } sockets[LEDGER_SOCKETS]; /* that are bound; borrowed */
+	struct {
+		uint64_t number;
+		int fd;
+	} sockets[LEDGER_SOCKETS]; /* that are bound; borrowed */
 	size_t socket_count;
 	int history_fd; /* borrowed, or nobody's yet; -1: none */
 	bool history_held; /* the holder has one */

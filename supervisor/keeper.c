@@ -49,7 +49,7 @@
 #define BACKOFF_MS 100 /* before the second restart in a row; doubles */
 #define BACKOFF_MAX_MS 30000
 #define GOOD_MS 1000 /* the next of one that was ready and lived so long starts at once */
-#define STOP_MS 8000  /* from a stop to SIGKILL: inside the 10 s that containers get */
+#define STOP_MS 8000 /* from a stop to SIGKILL: inside the 10 s that containers get */
 #define REAP_MS 2000
 #define AGAIN_MS 20 /* between looks for orphans */
 
@@ -58,10 +58,10 @@ static struct {
 	int socket, signals;
 	char address[sizeof(struct sockaddr_un)];
 	char **argv;
-	pid_t main;   /* 0: there is none */
+	pid_t main; /* 0: there is none */
 	bool reaping; /* the processes of a dead one are not all gone yet */
-	bool ready;   /* the main process said so */
-	bool ending;  /* nothing is started any more; exit_status is the last word */
+	bool ready; /* the main process said so */
+	bool ending; /* nothing is started any more; exit_status is the last word */
 	int exit_status;
 	unsigned failures; /* in a row */
 	int64_t started_ms, died_ms, stop_ms, start_ms;
@@ -169,8 +169,9 @@ hear(void)
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(int) * BATCH_FDS) + CMSG_SPACE(sizeof(struct ucred))];
 	} control;
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf) };
+	struct msghdr mh = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
+	};
 	struct ucred from = { 0 };
 	int fds[BATCH_FDS];
 	size_t nfds = 0;
@@ -244,8 +245,9 @@ judge(int status)
 	int64_t backoff_ms = 0;
 
 	if (keeper.ending) /* it may have been asked before it listened */
-		keeper.exit_status = code != -1 ? code :
-		    WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT ? PB_EXIT_OK : PB_EXIT_TEMPORARY;
+		keeper.exit_status = code != -1                                 ? code
+		    : WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT ? PB_EXIT_OK
+										: PB_EXIT_TEMPORARY;
 	else if (code == PB_EXIT_PERMANENT || (!keeper.ready && (code == PB_EXIT_OK || code == PB_EXIT_CONFIG))) {
 		keeper.ending = true;
 		keeper.exit_status = code;
@@ -257,8 +259,9 @@ judge(int status)
 		backoff_ms = PB_MIN((int64_t)BACKOFF_MS << PB_MIN(keeper.failures - 1, 16U), (int64_t)BACKOFF_MAX_MS);
 	keeper.failures++;
 	keeper.start_ms = keeper.died_ms + backoff_ms;
-	log_event(keeper.ending ? LOG_INFO : LOG_ERR, "keeper.death", "pid=%d %s=%d lived_ms=%lld held=%zu next=%s after_ms=%lld",
-	    (int)keeper.main, WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : code,
+	log_event(keeper.ending ? LOG_INFO : LOG_ERR, "keeper.death",
+	    "pid=%d %s=%d lived_ms=%lld held=%zu next=%s after_ms=%lld", (int)keeper.main,
+	    WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : code,
 	    (long long)(keeper.died_ms - keeper.started_ms), keeper.store.count, keeper.ending ? "end" : "start",
 	    (long long)backoff_ms);
 }
@@ -370,7 +373,8 @@ proceed(void)
 		return AGAIN_MS;
 	}
 	if (keeper.reaping)
-		log_event(LOG_ERR, "keeper.undead", "why=\"a process of the last supervisor is not dead yet; going without it\"");
+		log_event(LOG_ERR, "keeper.undead",
+		    "why=\"a process of the last supervisor is not dead yet; going without it\"");
 	keeper.reaping = false;
 	if (keeper.ending) {
 		log_event(LOG_INFO, "keeper.end", "exit=%d held=%zu", keeper.exit_status, keeper.store.count);
@@ -450,7 +454,8 @@ main(int argc, char **argv)
 	struct pollfd fds[2];
 
 	if (argc < 2 || argv[1][0] == '-') {
-		fputs("usage: plexbridge-keeper COMMAND [ARG...]\n", argc == 2 && strcmp(argv[1], "-h") == 0 ? stdout : stderr);
+		fputs("usage: plexbridge-keeper COMMAND [ARG...]\n",
+		    argc == 2 && strcmp(argv[1], "-h") == 0 ? stdout : stderr);
 		return argc == 2 && strcmp(argv[1], "-h") == 0 ? PB_EXIT_OK : PB_EXIT_PERMANENT;
 	}
 	log_init("plexbridge-keeper", LOG_TO_STDERR, LOG_AS_LOGFMT, LOG_INFO);

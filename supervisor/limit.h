@@ -23,7 +23,7 @@ struct limit {
 	struct {
 		uint8_t key[17]; /* family and address */
 		double left;
-		double at_s;     /* when left was right; 0: free */
+		double at_s; /* when left was right; 0: free */
 	} askers[LIMIT_ASKERS];
 };
 

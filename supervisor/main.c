@@ -108,8 +108,8 @@ main(int argc, char **argv)
 	err = load(&config, &options);
 	if (check) {
 		if (err == 0)
-			printf("%s: right, %zu channels\n", config->path != NULL ? config->path : "the embedded default",
-			    config->lineup.count);
+			printf("%s: right, %zu channels\n",
+			    config->path != NULL ? config->path : "the embedded default", config->lineup.count);
 		config_free(&config);
 		return err == 0 ? 0 : PB_EXIT_CONFIG;
 	}

@@ -43,7 +43,8 @@ uint32_t
 meant_id(const struct meant *meant, const struct addr *asker, double now_s)
 {
 	for (size_t i = 0; i < NITEMS(meant->at); i++)
-		if (meant->at[i].at_s > 0 && now_s - meant->at[i].at_s <= MEANT_S && same_host(&meant->at[i].asker, asker))
+		if (meant->at[i].at_s > 0 && now_s - meant->at[i].at_s <= MEANT_S &&
+		    same_host(&meant->at[i].asker, asker))
 			return meant->at[i].id;
 	return PACKET_ANY;
 }

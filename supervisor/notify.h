@@ -30,7 +30,7 @@
 #include <sys/types.h>
 
 #define NOTIFY_NAME 12
-#define NOTIFY_STORE_MAX 16384                 /* FileDescriptorStoreMax= of dist/systemd/plexbridge.service */
+#define NOTIFY_STORE_MAX 16384 /* FileDescriptorStoreMax= of dist/systemd/plexbridge.service */
 #define NOTIFY_NAMES_MAX ((size_t)128 * 1024 - 32) /* MAX_ARG_STRLEN without "LISTEN_FDNAMES=" and its end */
 #define NOTIFY_QUEUE 4096
 #define NOTIFY_TEXT 512

@@ -29,16 +29,16 @@ enum packet_type {
 
 enum packet_tag {
 	PACKET_DEVICE_TYPE = 0x01, /* u32: 1 is a tuner */
-	PACKET_DEVICE_ID = 0x02,   /* u32 */
-	PACKET_NAME = 0x03,        /* these three with a NUL that counts */
+	PACKET_DEVICE_ID = 0x02, /* u32 */
+	PACKET_NAME = 0x03, /* these three with a NUL that counts */
 	PACKET_VALUE = 0x04,
 	PACKET_ERROR = 0x05,
 	PACKET_TUNER_COUNT = 0x10, /* u8 */
-	PACKET_LOCKKEY = 0x15,     /* u32 */
-	PACKET_LINEUP_URL = 0x27,  /* these three without a NUL */
+	PACKET_LOCKKEY = 0x15, /* u32 */
+	PACKET_LINEUP_URL = 0x27, /* these three without a NUL */
 	PACKET_BASE_URL = 0x2a,
 	PACKET_DEVICE_AUTH = 0x2b,
-	PACKET_MULTI_TYPE = 0x2d,  /* many u32 */
+	PACKET_MULTI_TYPE = 0x2d, /* many u32 */
 };
 
 #define PACKET_TUNER 1 /* the device type that we are */

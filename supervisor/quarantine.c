@@ -16,7 +16,7 @@
 #include "base/pb.h"
 
 #define ENTRIES_MAX 4096 /* read of a folder that holds other things, too */
-#define PRUNE_MAX 64     /* at once: no more than that many can be too many, but for somebody's help */
+#define PRUNE_MAX 64 /* at once: no more than that many can be too many, but for somebody's help */
 #define STAMP "dddddddd#dddddd#-" /* d: a digit, #: a capital */
 
 bool
@@ -72,8 +72,8 @@ prune(int dir_fd)
 }
 
 int
-quarantine_open(const char *dir, const char *guide_number, uint64_t segment, time_t now, int *out,
-    char name[QUARANTINE_NAME])
+quarantine_open(
+    const char *dir, const char *guide_number, uint64_t segment, time_t now, int *out, char name[QUARANTINE_NAME])
 {
 	int dir_fd, fd, saved;
 	char stamp[32], channel[24];

@@ -31,8 +31,8 @@
  * *fd to the caller, and its name for the log. 0, or PB_ESYS with errno: no
  * such place, or it exists already.
  */
-int quarantine_open(const char *dir, const char *guide_number, uint64_t segment, time_t now, int *fd,
-    char name[QUARANTINE_NAME]);
+int quarantine_open(
+    const char *dir, const char *guide_number, uint64_t segment, time_t now, int *fd, char name[QUARANTINE_NAME]);
 
 /* Could quarantine_open() have made a file of that name? */
 bool quarantine_is_ours(const char *name);

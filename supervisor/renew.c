@@ -115,19 +115,22 @@ carry_clients(struct stream *s, const struct state *old, struct state *fresh, in
 	struct client *c;
 	size_t carried = 0, lost = 0;
 
-	TAILQ_FOREACH (c, &s->clients, link) {
+	TAILQ_FOREACH(c, &s->clients, link)
+	{
 		const struct state_slot *from = c->slot != CLIENT_NO_SLOT ? &old->slots[c->slot] : NULL;
 
 		/* client_carry() says what becomes of those who have none. */
-		if (from == NULL || c->conn.fd == -1 || atomic_load(&from->phase) != SLOT_BODY || from->client != c->number)
+		if (from == NULL || c->conn.fd == -1 || atomic_load(&from->phase) != SLOT_BODY ||
+		    from->client != c->number)
 			continue;
 		if (renew_slot(from, &fresh->slots[c->slot], c->conn.fd, old_spool, tail, base))
 			carried++;
 		else
 			lost++;
 	}
-	log_event(LOG_WARNING, "stream.renew", "channel=%s stream=%" PRIu64 " layout=%u clients=%zu lost=%zu offset=%" PRIu64,
-	    s->guide_number, s->number, (unsigned)old->layout, carried, lost, base);
+	log_event(LOG_WARNING, "stream.renew",
+	    "channel=%s stream=%" PRIu64 " layout=%u clients=%zu lost=%zu offset=%" PRIu64, s->guide_number, s->number,
+	    (unsigned)old->layout, carried, lost, base);
 }
 
 bool

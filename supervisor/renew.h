@@ -29,7 +29,8 @@ struct stream;
  * in the new. fd is its connection, old_spool what it was sent from, which
  * has bytes from tail on; base is where the new spool begins. false: it can't be.
  */
-bool renew_slot(const struct state_slot *from, struct state_slot *to, int fd, int old_spool, uint64_t tail, uint64_t base);
+bool renew_slot(
+    const struct state_slot *from, struct state_slot *to, int fd, int old_spool, uint64_t tail, uint64_t base);
 
 /*
  * Give the stream, which has no worker, fresh memory, and its clients their

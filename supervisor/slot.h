@@ -29,7 +29,7 @@ struct slots {
 
 struct slot {
 	int fd; /* -1: none */
-	int n;  /* from 0; of its provider */
+	int n; /* from 0; of its provider */
 };
 
 /* Open, or make, the folder in state_dir. 0 or PB_ESYS: then none can be taken. */

@@ -127,8 +127,8 @@ pair_of(struct pair *out, const struct ssdp_device *device, enum ssdp_target tar
 		(void)snprintf(out->nt, sizeof(out->nt), "uuid:%s", device->uuid);
 	else
 		(void)snprintf(out->nt, sizeof(out->nt), "%s", target == SSDP_ROOT ? "upnp:rootdevice" : TYPE);
-	(void)snprintf(out->usn, sizeof(out->usn), "uuid:%s%s%s", device->uuid, target == SSDP_UUID ? "" : "::",
-	    target == SSDP_UUID ? "" : out->nt);
+	(void)snprintf(out->usn, sizeof(out->usn), "uuid:%s%s%s", device->uuid,
+	    target == SSDP_UUID ? "" : "::", target == SSDP_UUID ? "" : out->nt);
 }
 
 /* All that is put in is bounded by those who made it. */

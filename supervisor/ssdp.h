@@ -21,10 +21,10 @@ enum ssdp_target { SSDP_ROOT, SSDP_UUID, SSDP_TYPE, SSDP_TARGETS };
 
 /* An M-SEARCH. */
 struct ssdp_search {
-	bool all;                    /* ssdp:all: every target, of every device */
-	enum ssdp_target target;     /* when not all */
+	bool all; /* ssdp:all: every target, of every device */
+	enum ssdp_target target; /* when not all */
 	char uuid[DEVICE_UUID_TEXT]; /* SSDP_UUID: whose, in lower case */
-	int mx_s;                    /* answer within so many seconds; 0..SSDP_MX_MAX */
+	int mx_s; /* answer within so many seconds; 0..SSDP_MX_MAX */
 };
 
 /*

@@ -144,7 +144,9 @@ client_object(const struct client *c)
 	json_object_set_new(o, "behind_live_s", json_real(tenths(behind_s)));
 	json_object_set_new(o, "connection", connection_object(c));
 	json_object_set_new(o, "state",
-	    json_string(client_paused(c) ? "paused" : c->eof ? "half-closed" : client_phase_name(c->phase)));
+	    json_string(client_paused(c) ? "paused"
+		    : c->eof             ? "half-closed"
+					 : client_phase_name(c->phase)));
 	return o;
 }
 
@@ -267,8 +269,10 @@ add_source_figures(json_t *o, const struct state_source *one)
 
 	json_object_set_new(o, "used_s_ago",
 	    used_ns > 0 && used_ns <= now_ns ? json_real(tenths((double)(now_ns - used_ns) / 1e9)) : json_null());
-	json_object_set_new(o, "used_s", json_real(tenths((double)PB_MIN(figure(&one->used_ms), UINT64_MAX >> 12) / 1e3)));
-	json_object_set_new(o, "quality", used_ns > 0 ? json_string(quality_name(figure32(&one->quality))) : json_null());
+	json_object_set_new(
+	    o, "used_s", json_real(tenths((double)PB_MIN(figure(&one->used_ms), UINT64_MAX >> 12) / 1e3)));
+	json_object_set_new(
+	    o, "quality", used_ns > 0 ? json_string(quality_name(figure32(&one->quality))) : json_null());
 	json_object_set_new(o, "latency_ms", number(figure32(&one->latency_ms)));
 	json_object_set_new(o, "throughput_kbps", number(figure32(&one->throughput_kbps)));
 	json_object_set_new(o, "rtt_ms", number(figure32(&one->rtt_ms)));
@@ -299,8 +303,8 @@ source_object(const struct stream *s, const struct channel *channel, unsigned n,
 	json_object_set_new(o, "in_use", json_boolean(n == in_use));
 	json_object_set_new(o, "health", json_string(health_name(figure32(&one->health))));
 	json_object_set_new(o, "failures", number(figure32(&one->failures)));
-	json_object_set_new(o, "failed_s_ago", failed_ns > 0 && failed_ns <= now_ns ?
-	    json_real(tenths((double)(now_ns - failed_ns) / 1e9)) : json_null());
+	json_object_set_new(o, "failed_s_ago",
+	    failed_ns > 0 && failed_ns <= now_ns ? json_real(tenths((double)(now_ns - failed_ns) / 1e9)) : json_null());
 	json_object_set_new(o, "reason", text_value(reason));
 	add_source_figures(o, one);
 	return o;
@@ -313,7 +317,8 @@ sources_array(const struct stream *s)
 	const struct channel *channel = config_find_playing(s->streams->config, s->guide_number);
 	json_t *a = json_array();
 
-	for (unsigned n = 0; channel != NULL && s->state != NULL && n <= channel->backup_count && n < STATE_SOURCES; n++)
+	for (unsigned n = 0; channel != NULL && s->state != NULL && n <= channel->backup_count && n < STATE_SOURCES;
+	     n++)
 		json_array_append_new(a, source_object(s, channel, n, figure32(&s->state->sources.in_use)));
 	return a;
 }
@@ -325,7 +330,8 @@ slot_holders(const struct streams *streams, const char *provider)
 	const struct stream *s;
 	json_t *a = json_array();
 
-	TAILQ_FOREACH (s, &streams->all, link) {
+	TAILQ_FOREACH(s, &streams->all, link)
+	{
 		bool own = s->slot.fd != -1 && strcmp(s->provider, provider) == 0;
 		bool backup = s->upstream.slot.fd != -1 && strcmp(s->upstream.provider, provider) == 0;
 		json_t *o;
@@ -380,8 +386,10 @@ providers_array(const struct supervisor *sup)
 		json_object_set_new(o, "account", account_object(sup, i));
 		json_object_set_new(o, "in_use", number(json_array_size(who)));
 		json_object_set_new(o, "streams", who);
-		json_object_set_new(o, "breaker", json_string(provider_breaker_name(open ? limit->breaker : BREAKER_CLOSED)));
-		json_object_set_new(o, "retry_in_s", json_real(open && limit->until > now ? tenths(limit->until - now) : 0.0));
+		json_object_set_new(
+		    o, "breaker", json_string(provider_breaker_name(open ? limit->breaker : BREAKER_CLOSED)));
+		json_object_set_new(
+		    o, "retry_in_s", json_real(open && limit->until > now ? tenths(limit->until - now) : 0.0));
 		json_object_set_new(o, "refusals", number(limit != NULL ? limit->refusals : 0));
 		json_object_set_new(o, "denials", number(limit != NULL ? limit->denials : 0));
 		json_object_set_new(o, "bans", number(limit != NULL ? limit->bans : 0));
@@ -417,9 +425,9 @@ stream_object(const struct stream *s)
 
 	if (s->state != NULL)
 		state_view(s->state, &view);
-	TAILQ_FOREACH (c, &s->clients, link)
-		if (c->phase != CLIENT_DROPPING)
-			json_array_append_new(clients, client_object(c));
+	TAILQ_FOREACH(c, &s->clients, link)
+	if (c->phase != CLIENT_DROPPING)
+		json_array_append_new(clients, client_object(c));
 	if (s->worker != NULL) {
 		worker = worker_object(s->worker);
 		json_object_set_new(worker, "restarts", json_integer(s->restarts));
@@ -496,7 +504,8 @@ devices_array(const struct supervisor *sup)
 		json_object_set_new(o, "name", text_value(unit->config->name));
 		json_object_set_new(o, "device_id", json_string(unit->device.id_text));
 		json_object_set_new(o, "port", unit->port != 0 ? json_integer(unit->port) : json_null());
-		json_object_set_new(o, "path", unit->config->path != NULL ? json_string(unit->config->path) : json_null());
+		json_object_set_new(
+		    o, "path", unit->config->path != NULL ? json_string(unit->config->path) : json_null());
 		json_object_set_new(o, "channels", number(unit->lineup.count));
 		json_object_set_new(o, "large", json_boolean(unit->large));
 		json_object_set_new(tuners, "count", json_integer(unit->config->tuner_count));
@@ -572,8 +581,8 @@ status_object(const struct supervisor *sup)
 	const struct worker *spare = workers_spare(&sup->workers);
 	const struct stream *s;
 
-	TAILQ_FOREACH (s, &sup->streams.all, link)
-		json_array_append_new(streams, stream_object(s));
+	TAILQ_FOREACH(s, &sup->streams.all, link)
+	json_array_append_new(streams, stream_object(s));
 	json_object_set_new(channels, "count", number(sup->config->lineup.count));
 	json_object_set_new(o, "supervisor", supervisor_object(sup));
 	json_object_set_new(o, "spare", spare != NULL ? worker_object(spare) : json_null());
@@ -627,7 +636,8 @@ workers_object(const struct workers *pool)
 	json_t *o = json_object(), *all = json_array();
 	const struct worker *w;
 
-	LIST_FOREACH (w, &pool->all, link) {
+	LIST_FOREACH(w, &pool->all, link)
+	{
 		json_t *one = worker_object(w);
 
 		json_object_set_new(one, "channel", json_string(w->channel));
@@ -676,9 +686,9 @@ status_channels(const struct supervisor *sup)
 		const struct channel *ch = &lineup->channels[i];
 		const struct stream *s, *on = NULL;
 
-		TAILQ_FOREACH (s, &sup->streams.all, link)
-			if (s->state_now != STREAM_ENDING && strcmp(s->guide_number, ch->guide_number) == 0)
-				on = s;
+		TAILQ_FOREACH(s, &sup->streams.all, link)
+		if (s->state_now != STREAM_ENDING && strcmp(s->guide_number, ch->guide_number) == 0)
+			on = s;
 		text_add(&text, i > 0 ? ",\n" : "\n");
 		text_addf(&text, "{\"channel\":\"%s\",\"name\":", ch->guide_number);
 		text_add_json(&text, ch->name != NULL ? ch->name : "");
@@ -704,15 +714,15 @@ log_stream(const struct stream *s)
 	if (s->state != NULL)
 		state_view(s->state, &view);
 	log_event(LOG_INFO, "dump.stream",
-	    "channel=%s stream=%" PRIu64 " tuner=%d state=%s pid=%d restarts=%u handovers=%u head=%" PRIu64 " released=%" PRIu64
-	    " tail=%" PRIu64 " reserve_ms=%" PRIu64 " url=\"%s\"",
+	    "channel=%s stream=%" PRIu64 " tuner=%d state=%s pid=%d restarts=%u handovers=%u head=%" PRIu64
+	    " released=%" PRIu64 " tail=%" PRIu64 " reserve_ms=%" PRIu64 " url=\"%s\"",
 	    s->guide_number, s->number, s->tuner, stream_state_name(s), s->worker != NULL ? (int)s->worker->pid : 0,
 	    s->restarts, s->handovers, view.head, view.released, view.tail, view.reserve_ms, s->url);
-	TAILQ_FOREACH (c, &s->clients, link)
-		log_event(LOG_INFO, "dump.client",
-		    "channel=%s client=%" PRIu64 " peer=%s state=%s seconds=%.1f bytes=%" PRIu64 " agent=\"%s\"",
-		    s->guide_number, c->number, c->address, client_phase_name(c->phase), ev_now(s->streams->loop) - c->since,
-		    client_bytes(c), c->agent);
+	TAILQ_FOREACH(c, &s->clients, link)
+	log_event(LOG_INFO, "dump.client",
+	    "channel=%s client=%" PRIu64 " peer=%s state=%s seconds=%.1f bytes=%" PRIu64 " agent=\"%s\"",
+	    s->guide_number, c->number, c->address, client_phase_name(c->phase), ev_now(s->streams->loop) - c->since,
+	    client_bytes(c), c->agent);
 }
 
 void
@@ -723,12 +733,13 @@ status_log(const struct supervisor *sup)
 	const struct worker *w;
 	size_t n = health_reasons(sup, reasons);
 
-	log_event(LOG_INFO, "dump.supervisor", "uptime_s=%.0f streams=%zu turn_ms_max=%.1f memory=%" PRIu64 " why=\"%s\"",
+	log_event(LOG_INFO, "dump.supervisor",
+	    "uptime_s=%.0f streams=%zu turn_ms_max=%.1f memory=%" PRIu64 " why=\"%s\"",
 	    ev_now(sup->loop) - sup->started, sup->streams.count, sup->turn.max_ms, streams_memory(&sup->streams),
 	    n > 0 ? reasons[0] : "healthy");
-	TAILQ_FOREACH (s, &sup->streams.all, link)
-		log_stream(s);
-	LIST_FOREACH (w, &sup->workers.all, link)
-		log_event(LOG_INFO, "dump.worker", "pid=%d channel=%s state=%s seconds=%.1f", (int)w->pid, w->channel,
-		    worker_state_name(w->state), ev_now(sup->loop) - w->born);
+	TAILQ_FOREACH(s, &sup->streams.all, link)
+	log_stream(s);
+	LIST_FOREACH(w, &sup->workers.all, link)
+	log_event(LOG_INFO, "dump.worker", "pid=%d channel=%s state=%s seconds=%.1f", (int)w->pid, w->channel,
+	    worker_state_name(w->state), ev_now(sup->loop) - w->born);
 }

@@ -163,8 +163,10 @@ static void
 say_unlimited(struct streams *all, const char *provider)
 {
 	if (!all->unlimited)
-		log_event(LOG_WARNING, "provider.slots", "provider=\"%s\" why=\"can't be locked in state_dir: %s; "
-		    "max_streams may be exceeded for a moment\"", provider, strerror(errno));
+		log_event(LOG_WARNING, "provider.slots",
+		    "provider=\"%s\" why=\"can't be locked in state_dir: %s; "
+		    "max_streams may be exceeded for a moment\"",
+		    provider, strerror(errno));
 	all->unlimited = true;
 }
 
@@ -182,8 +184,8 @@ slot_have(struct stream *s)
 
 	if (max == 0 || s->slot.fd != -1)
 		return true;
-	TAILQ_FOREACH (other, &all->all, link)
-		above += other->slot.fd != -1 && other->slot.n >= max && strcmp(other->provider, s->provider) == 0;
+	TAILQ_FOREACH(other, &all->all, link)
+	above += other->slot.fd != -1 && other->slot.n >= max && strcmp(other->provider, s->provider) == 0;
 	err = slot_take(&all->slots, s->provider, max, above, &s->slot);
 	if (err == 0)
 		s->slot_held = keep_slot(all->keep, s->number, s->slot.fd);
@@ -210,9 +212,9 @@ slot_promised(struct streams *all, const char *provider, int max)
 
 	if (max == 0)
 		return true;
-	TAILQ_FOREACH (s, &all->all, link)
-		if (s->state_now == STREAM_ENDING && slot_of(s, provider))
-			return true;
+	TAILQ_FOREACH(s, &all->all, link)
+	if (s->state_now == STREAM_ENDING && slot_of(s, provider))
+		return true;
 	promised = slot_take(&all->slots, provider, max, 0, &slot) != PB_NO;
 	slot_release(&slot);
 	return promised;
@@ -252,8 +254,8 @@ stream_watchers(const struct stream *s)
 	const struct client *c;
 	size_t n = 0;
 
-	TAILQ_FOREACH (c, &s->clients, link)
-		n += c->phase != CLIENT_DROPPING;
+	TAILQ_FOREACH(c, &s->clients, link)
+	n += c->phase != CLIENT_DROPPING;
 	return n;
 }
 
@@ -425,8 +427,9 @@ clock_behind(const struct stream *s)
 static unsigned
 first_source(const struct stream *s, const struct msg_tune *tune)
 {
-	uint32_t n = tune->source_set ? tune->source :
-	    tune->adopt ? atomic_load_explicit(&s->state->sources.in_use, memory_order_relaxed) : 0;
+	uint32_t n = tune->source_set ? tune->source
+	    : tune->adopt             ? atomic_load_explicit(&s->state->sources.in_use, memory_order_relaxed)
+				      : 0;
 
 	return n < tune->source_count ? n : 0;
 }
@@ -445,7 +448,8 @@ tell_slates(struct stream *s)
 	for (size_t i = 0; i < n && err == 0; i += MSG_FDS_MAX) {
 		struct msg_slate msg = { .first = (uint32_t)i };
 
-		err = worker_send(s->worker, MSG_S_SLATE, &msg, sizeof(msg), fds + i, PB_MIN(n - i, (size_t)MSG_FDS_MAX));
+		err =
+		    worker_send(s->worker, MSG_S_SLATE, &msg, sizeof(msg), fds + i, PB_MIN(n - i, (size_t)MSG_FDS_MAX));
 	}
 	for (size_t i = 0; i < n; i++)
 		close(fds[i]);
@@ -525,13 +529,13 @@ on_failed(struct worker *w, unsigned code, enum msg_failed_why of, const char *r
 	s->streams->failed++;
 	if (s->renewed && stream_watchers(s) > 0 && !unlike) {
 		/* They were served before: they wait for as long as it takes. */
-		log_event(LOG_WARNING, "stream.failed", "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"", s->guide_number,
-		    s->number, code, reason);
+		log_event(LOG_WARNING, "stream.failed", "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"",
+		    s->guide_number, s->number, code, reason);
 		worker_stop(w);
 		return;
 	}
-	log_event(stream_watchers(s) > 0 ? LOG_ERR : LOG_WARNING, "stream.failed", "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"",
-	    s->guide_number, s->number, code, reason);
+	log_event(stream_watchers(s) > 0 ? LOG_ERR : LOG_WARNING, "stream.failed",
+	    "channel=%s stream=%" PRIu64 " code=%u why=\"%s\"", s->guide_number, s->number, code, reason);
 	/* Who tunes again gets a stream of those codecs (design/architecture.md, "What may never change"). */
 	stream_end(s, unlike ? "codec-change" : "source-failed", (int)code);
 }
@@ -634,15 +638,15 @@ on_barrier(void *user, int err)
 
 	all->settling = false;
 	if (err != 0)
-		log_event(LOG_WARNING, "keep.late", "why=\"the holder does not answer: %s; viewers are served all the same\"",
-		    pb_strerror(err));
-	TAILQ_FOREACH (s, &all->all, link)
-		TAILQ_FOREACH (c, &s->clients, link)
-			if (c->behind)
-				client_settled(c);
+		log_event(LOG_WARNING, "keep.late",
+		    "why=\"the holder does not answer: %s; viewers are served all the same\"", pb_strerror(err));
+	TAILQ_FOREACH(s, &all->all, link)
+	TAILQ_FOREACH(c, &s->clients, link)
+	if (c->behind)
+		client_settled(c);
 	settle_all(all);
-	TAILQ_FOREACH (s, &all->all, link)
-		stream_pay(s);
+	TAILQ_FOREACH(s, &all->all, link)
+	stream_pay(s);
 }
 
 /* One barrier covers all who wait for one; those who come while it is under way wait for the next. */
@@ -656,9 +660,9 @@ settle_all(struct streams *all)
 
 	if (all->settling)
 		return;
-	TAILQ_FOREACH (s, &all->all, link)
-		TAILQ_FOREACH (c, &s->clients, link)
-			waits |= c->behind = c->unsettled;
+	TAILQ_FOREACH(s, &all->all, link)
+	TAILQ_FOREACH(c, &s->clients, link)
+	waits |= c->behind = c->unsettled;
 	if (!waits)
 		return;
 	if (keep_there(all->keep)) {
@@ -666,12 +670,13 @@ settle_all(struct streams *all)
 		all->settling = err == 0;
 		if (err == 0)
 			return;
-		log_event(LOG_WARNING, "keep.late", "why=\"no barrier: %s; viewers are served all the same\"", pb_strerror(err));
+		log_event(LOG_WARNING, "keep.late", "why=\"no barrier: %s; viewers are served all the same\"",
+		    pb_strerror(err));
 	}
-	TAILQ_FOREACH (s, &all->all, link)
-		TAILQ_FOREACH (c, &s->clients, link)
-			if (c->behind)
-				client_settled(c);
+	TAILQ_FOREACH(s, &all->all, link)
+	TAILQ_FOREACH(c, &s->clients, link)
+	if (c->behind)
+		client_settled(c);
 }
 
 void
@@ -685,9 +690,9 @@ streams_find(struct streams *all, uint64_t number)
 {
 	struct stream *s;
 
-	TAILQ_FOREACH (s, &all->all, link)
-		if (s->number == number)
-			return s;
+	TAILQ_FOREACH(s, &all->all, link)
+	if (s->number == number)
+		return s;
 	return NULL;
 }
 
@@ -708,8 +713,8 @@ wants_worker(struct stream *s)
 		return false;
 	if (s->state_now == STREAM_WAITING || pack_tune(&tune, s, s->streams->config, &why))
 		return true;
-	log_event(LOG_WARNING, "stream.backoff", "channel=%s stream=%" PRIu64 " wait_ms=%.0f why=\"%s\"", s->guide_number,
-	    s->number, ORIGIN_WAIT_S * 1e3, why);
+	log_event(LOG_WARNING, "stream.backoff", "channel=%s stream=%" PRIu64 " wait_ms=%.0f why=\"%s\"",
+	    s->guide_number, s->number, ORIGIN_WAIT_S * 1e3, why);
 	succession_wait(s, ORIGIN_WAIT_S);
 	return false;
 }
@@ -791,7 +796,8 @@ use_of(const struct stream *s)
 	enum seat_use use = SEAT_LINGERING;
 	const struct client *c;
 
-	TAILQ_FOREACH (c, &s->clients, link) {
+	TAILQ_FOREACH(c, &s->clients, link)
+	{
 		if (c->phase == CLIENT_DROPPING)
 			continue;
 		if (!c->eof && !client_paused(c))
@@ -811,7 +817,8 @@ seat_all(const struct streams *all, const struct channel *channel, struct seat *
 	struct stream *s;
 	size_t n = 0;
 
-	TAILQ_FOREACH (s, &all->all, link) {
+	TAILQ_FOREACH(s, &all->all, link)
+	{
 		if (s->state_now == STREAM_ENDING)
 			continue;
 		of[n] = s;
@@ -894,7 +901,8 @@ streams_tune(struct streams *all, struct http_conn *conn, const struct request *
 	http_take(conn, &taken);
 	client = client_new(s, keep_number(all->keep), &taken, req->agent, duration_s);
 	if (client == NULL) {
-		http_return(all->http, &taken, tuner_error_status(TUNER_SYSTEM_BUSY), tuner_error_head(TUNER_SYSTEM_BUSY));
+		http_return(
+		    all->http, &taken, tuner_error_status(TUNER_SYSTEM_BUSY), tuner_error_head(TUNER_SYSTEM_BUSY));
 		stream_client_left(s);
 	} else {
 		ev_timer_stop(all->loop, &s->linger);
@@ -918,12 +926,14 @@ on_tick(struct ev_loop *loop, ev_timer *watch, int revents)
 	struct client *c, *next;
 	int64_t now_ns = monotonic_ns();
 	/* As in workers.c: who was paused with us is not to blame. */
-	bool paused = now_ns - all->looked_ns > (int64_t)(LOOK_S * 1e9) + (int64_t)all->config->stream.watchdog_ms * 500000;
+	bool paused =
+	    now_ns - all->looked_ns > (int64_t)(LOOK_S * 1e9) + (int64_t)all->config->stream.watchdog_ms * 500000;
 
 	(void)revents;
 	all->looked_ns = now_ns;
 	all->looks++;
-	TAILQ_FOREACH (s, &all->all, link) {
+	TAILQ_FOREACH(s, &all->all, link)
+	{
 		for (c = TAILQ_FIRST(&s->clients); c != NULL; c = next) {
 			next = TAILQ_NEXT(c, link);
 			client_look(c);
@@ -938,8 +948,8 @@ on_tick(struct ev_loop *loop, ev_timer *watch, int revents)
 }
 
 void
-streams_init(struct streams *all, struct ev_loop *loop, struct workers *workers, const struct config *config,
-    struct keep *keep)
+streams_init(
+    struct streams *all, struct ev_loop *loop, struct workers *workers, const struct config *config, struct keep *keep)
 {
 	all->keep = keep;
 	all->loop = loop;
@@ -965,8 +975,9 @@ is_other(struct stream *s, const struct config *old, const struct config *new)
 
 	if (!pack_tune(&was, s, old, &why) || !pack_tune(&is, s, new, &why))
 		return false;
-	return memcmp(&was, &is, sizeof(is)) != 0 || upstream_is_other(config_find_playing(old, s->guide_number), old,
-	    config_find_playing(new, s->guide_number), new);
+	return memcmp(&was, &is, sizeof(is)) != 0 ||
+	    upstream_is_other(
+		config_find_playing(old, s->guide_number), old, config_find_playing(new, s->guide_number), new);
 }
 
 void
@@ -998,12 +1009,12 @@ streams_restart(struct streams *all, const char *guide_number, const char *why)
 {
 	struct stream *s;
 
-	TAILQ_FOREACH (s, &all->all, link)
-		if (s->state_now != STREAM_ENDING && strcmp(s->guide_number, guide_number) == 0) {
-			succession_retire(s, why);
-			streams_pump(all);
-			return true;
-		}
+	TAILQ_FOREACH(s, &all->all, link)
+	if (s->state_now != STREAM_ENDING && strcmp(s->guide_number, guide_number) == 0) {
+		succession_retire(s, why);
+		streams_pump(all);
+		return true;
+	}
 	return false;
 }
 
@@ -1048,7 +1059,8 @@ streams_each_fd(struct streams *all, int (*fn)(void *user, const char *name, int
 	char name[LEDGER_NAME];
 	int err = 0;
 
-	TAILQ_FOREACH (s, &all->all, link) {
+	TAILQ_FOREACH(s, &all->all, link)
+	{
 		if (s->state_now == STREAM_ENDING)
 			continue;
 		if (err == 0 && s->spool_fd != -1)
@@ -1059,9 +1071,9 @@ streams_each_fd(struct streams *all, int (*fn)(void *user, const char *name, int
 			err = fn(user, ledger_name(name, LEDGER_FD_SLOT, s->number), s->slot.fd);
 		if (err == 0 && s->upstream.slot.fd != -1)
 			err = fn(user, ledger_name(name, LEDGER_FD_BACKUP, s->number), s->upstream.slot.fd);
-		TAILQ_FOREACH (c, &s->clients, link)
-			if (err == 0 && c->conn.fd != -1)
-				err = fn(user, ledger_name(name, LEDGER_FD_CLIENT, c->number), c->conn.fd);
+		TAILQ_FOREACH(c, &s->clients, link)
+		if (err == 0 && c->conn.fd != -1)
+			err = fn(user, ledger_name(name, LEDGER_FD_CLIENT, c->number), c->conn.fd);
 	}
 	return err;
 }
@@ -1075,9 +1087,9 @@ is_steady(const struct stream *s)
 	if (s->state_now != STREAM_LIVE || s->worker == NULL || s->worker->state != W_LIVE || s->worker->fd == -1 ||
 	    s->tune_owed || s->handover.pending || !TAILQ_EMPTY(&s->owed) || !upstream_quiet(&s->upstream))
 		return false;
-	TAILQ_FOREACH (c, &s->clients, link)
-		if (c->phase != CLIENT_SERVED)
-			return false;
+	TAILQ_FOREACH(c, &s->clients, link)
+	if (c->phase != CLIENT_SERVED)
+		return false;
 	return true;
 }
 
@@ -1087,7 +1099,8 @@ streams_each_steady(struct streams *all, int (*fn)(void *user, uint64_t stream, 
 	struct stream *s;
 	int err = 0;
 
-	TAILQ_FOREACH (s, &all->all, link) {
+	TAILQ_FOREACH(s, &all->all, link)
+	{
 		if (err != 0 || !is_steady(s))
 			continue;
 		worker_keep(s->worker, true);
@@ -1102,9 +1115,9 @@ streams_memory(const struct streams *all)
 	const struct stream *s;
 	uint64_t bytes = 0;
 
-	TAILQ_FOREACH (s, &all->all, link)
-		if (s->spool_fd != -1)
-			bytes += spool_memory(s->spool_fd);
+	TAILQ_FOREACH(s, &all->all, link)
+	if (s->spool_fd != -1)
+		bytes += spool_memory(s->spool_fd);
 	return bytes;
 }
 
@@ -1113,16 +1126,17 @@ stream_viewer(const struct stream *s)
 {
 	const struct client *c;
 
-	TAILQ_FOREACH (c, &s->clients, link)
-		if (c->phase != CLIENT_DROPPING && !c->eof)
-			return c;
+	TAILQ_FOREACH(c, &s->clients, link)
+	if (c->phase != CLIENT_DROPPING && !c->eof)
+		return c;
 	return NULL;
 }
 
 uint64_t
 stream_rate_bits(const struct stream *s)
 {
-	uint64_t kbps = s->state == NULL ? 0 : atomic_load_explicit(&s->state->figures.media_kbps, memory_order_relaxed);
+	uint64_t kbps =
+	    s->state == NULL ? 0 : atomic_load_explicit(&s->state->figures.media_kbps, memory_order_relaxed);
 	const struct client *c = stream_viewer(s);
 	double seconds = c == NULL || c->served_at == 0 ? 0 : ev_now(s->streams->loop) - c->served_at;
 
@@ -1136,8 +1150,8 @@ streams_on_tuner(const struct streams *all, int tuner)
 {
 	const struct stream *s;
 
-	TAILQ_FOREACH (s, &all->all, link)
-		if (s->tuner == tuner && s->state_now != STREAM_ENDING)
-			return s;
+	TAILQ_FOREACH(s, &all->all, link)
+	if (s->tuner == tuner && s->state_now != STREAM_ENDING)
+		return s;
 	return NULL;
 }

@@ -47,12 +47,12 @@
 #include "supervisor/upstream.h"
 #include "supervisor/workers.h"
 
-#define STREAM_RETUNES 2     /* fresh starts of a stream that had no media when its worker died */
-#define STREAMS_MAX 1024     /* at once, the ending ones included */
+#define STREAM_RETUNES 2 /* fresh starts of a stream that had no media when its worker died */
+#define STREAMS_MAX 1024 /* at once, the ending ones included */
 #define STREAM_URL_SHOWN 256
 #define STREAM_WHY 96
-#define STREAM_STUCK_S 3.0      /* over `watchdog`: with bytes in hand and room for them, none moves */
-#define STREAM_MEMORY_LOOK_S 3  /* between two looks at a worker's own memory */
+#define STREAM_STUCK_S 3.0 /* over `watchdog`: with bytes in hand and room for them, none moves */
+#define STREAM_MEMORY_LOOK_S 3 /* between two looks at a worker's own memory */
 #define STREAM_MEMORY_AGAIN_S 60.0 /* a stream's workers are retired for it no more often */
 
 enum stream_state { STREAM_WAITING, STREAM_TUNING, STREAM_LIVE, STREAM_ORPHAN, STREAM_ENDING, STREAM_STATES };
@@ -60,9 +60,9 @@ enum stream_state { STREAM_WAITING, STREAM_TUNING, STREAM_LIVE, STREAM_ORPHAN, S
 /* One worker's death, from waitpid until the next one was given everything. */
 struct handover {
 	bool pending;
-	pid_t pid;      /* of the dead one */
+	pid_t pid; /* of the dead one */
 	int status;
-	bool retired;   /* as asked: no death worth that name */
+	bool retired; /* as asked: no death worth that name */
 	uint64_t in_hand;
 	double lived_s;
 	size_t clients; /* carried over */
@@ -78,87 +78,87 @@ struct stream {
 	uint64_t number; /* never used twice */
 	enum stream_state state_now;
 	ev_tstamp born, since; /* ever; in this state */
-	int tuner;             /* of all devices (units.h); -1 when ending */
+	int tuner; /* of all devices (units.h); -1 when ending */
 	char guide_number[GUIDE_NUMBER_MAX];
 	char name[CHANNEL_NAME_MAX];
-	char provider[64];           /* "" when none */
-	char url[STREAM_URL_SHOWN];  /* redacted */
+	char provider[64]; /* "" when none */
+	char url[STREAM_URL_SHOWN]; /* redacted */
 
 	int spool_fd, state_fd;
 	struct state *state;
-	bool held;             /* the holder has copies of both */
-	bool renewed;          /* they are fresh, under clients who were served from others; until there is media */
+	bool held; /* the holder has copies of both */
+	bool renewed; /* they are fresh, under clients who were served from others; until there is media */
 	struct worker *worker; /* NULL: none */
 	bool tune_owed;
-	struct slot slot;      /* of its provider: from its first worker until no worker of it can live */
-	bool slot_held;        /* the holder has a copy of it */
+	struct slot slot; /* of its provider: from its first worker until no worker of it can live */
+	bool slot_held; /* the holder has a copy of it */
 	struct upstream upstream;
-	ev_tstamp tuned_at;    /* when its worker was given to it */
-	unsigned restarts;     /* workers after the first */
+	ev_tstamp tuned_at; /* when its worker was given to it */
+	unsigned restarts; /* workers after the first */
 	unsigned retunes;
 
 	struct crashes crashes;
-	ev_tstamp not_before;  /* backoff: no worker earlier */
+	ev_tstamp not_before; /* backoff: no worker earlier */
 	ev_timer again;
-	const char *retire;    /* why its worker is to be replaced; NULL: it isn't. Static text */
-	bool retiring;         /* it was told so */
-	ev_tstamp memory_at;   /* when one was last retired for its memory; 0: never */
+	const char *retire; /* why its worker is to be replaced; NULL: it isn't. Static text */
+	bool retiring; /* it was told so */
+	ev_tstamp memory_at; /* when one was last retired for its memory; 0: never */
 	struct handover handover;
-	unsigned handovers;    /* that came to their end */
+	unsigned handovers; /* that came to their end */
 	struct {
 		char why[STREAM_WHY];
 		double ms;
 		size_t clients;
 		ev_tstamp at;
-	} last;                /* of them; when handovers > 0 */
-	double hold_s;         /* its next worker is to leave the source alone for so long; 0: it is not */
-	ev_tstamp hold_until;  /* its worker was told so: until then it does no more than carry the viewers */
-	int source_next;       /* the source that its next worker is to go on with; -1: as the state says */
-	int quarantine_fd;     /* for the segment to be left out; -1: none */
+	} last; /* of them; when handovers > 0 */
+	double hold_s; /* its next worker is to leave the source alone for so long; 0: it is not */
+	ev_tstamp hold_until; /* its worker was told so: until then it does no more than carry the viewers */
+	int source_next; /* the source that its next worker is to go on with; -1: as the state says */
+	int quarantine_fd; /* for the segment to be left out; -1: none */
 	ev_tstamp quarantine_at; /* a worker was first given it; 0: none was */
 	uint64_t moved_released; /* `released`, when it last changed */
-	int64_t moved_ns;      /* CLOCK_MONOTONIC: when it did, or couldn't have */
+	int64_t moved_ns; /* CLOCK_MONOTONIC: when it did, or couldn't have */
 
 	TAILQ_HEAD(client_list, client) clients;
 	TAILQ_HEAD(, client) owed;
 	struct client **slots; /* slot_count of them, NULL: free */
 	uint32_t slot_count;
 	ev_timer linger;
-	ev_tstamp left_at;     /* when a client last left, or closed its side */
-	ev_tstamp back_until;  /* one that was cut off may come back until then; 0: none was */
+	ev_tstamp left_at; /* when a client last left, or closed its side */
+	ev_tstamp back_until; /* one that was cut off may come back until then; 0: none was */
 };
 
 struct history;
 
 struct streams {
 	struct ev_loop *loop;
-	struct history *history;     /* where a stream's recorder goes when it is over; NULL: nowhere */
+	struct history *history; /* where a stream's recorder goes when it is over; NULL: nowhere */
 	struct keep *keep;
 	struct workers *workers;
-	struct http_server *http;    /* where refused connections go back to */
+	struct http_server *http; /* where refused connections go back to */
 	const struct config *config; /* in force */
 	struct slots slots; /* of all providers */
 	struct upstreams upstreams; /* what is known of providers */
 	bool unlimited; /* said: a slot could not be locked */
 	const char *testcard_url; /* NULL: there is none */
-	struct comeback comeback;    /* who was cut off a moment ago */
+	struct comeback comeback; /* who was cut off a moment ago */
 	struct learned learned; /* reserves that outages taught */
 	uint64_t memory_limit; /* bytes of all spools */
 	bool closing;
-	bool frozen;                 /* an upgrade: nothing begins, no worker is given */
-	bool settling;               /* a barrier of the holder is under way */
+	bool frozen; /* an upgrade: nothing begins, no worker is given */
+	bool settling; /* a barrier of the holder is under way */
 	TAILQ_HEAD(stream_list, stream) all;
 	size_t count;
 	uint64_t tunes, joins, refused, failed; /* ever */
-	uint64_t deaths, handovers, poisoned;   /* likewise, of all streams; deaths: of workers that had one */
+	uint64_t deaths, handovers, poisoned; /* likewise, of all streams; deaths: of workers that had one */
 	ev_timer tick; /* looks at those who can't be heard, and at workers that turn but don't work */
 	int64_t looked_ns;
 	unsigned looks;
 };
 
 /* Set up; workers->on_spare is taken. All pointers are borrowed for as long as it lives. */
-void streams_init(struct streams *streams, struct ev_loop *loop, struct workers *workers,
-    const struct config *config, struct keep *keep);
+void streams_init(struct streams *streams, struct ev_loop *loop, struct workers *workers, const struct config *config,
+    struct keep *keep);
 
 /* Go on with the last supervisor's streams; what else was held is ended. To be called once, with workers set up. Thaws. */
 void streams_restore(struct streams *streams);
@@ -206,8 +206,8 @@ int streams_each_fd(struct streams *streams, int (*fn)(void *user, const char *n
  * that one is kept for the next supervisor from then on (worker_keep()). Ends
  * when fn gives something else than 0, and gives that.
  */
-int streams_each_steady(struct streams *streams, int (*fn)(void *user, uint64_t stream, struct worker *worker),
-    void *user);
+int streams_each_steady(
+    struct streams *streams, int (*fn)(void *user, uint64_t stream, struct worker *worker), void *user);
 
 /* Bytes of memory in all spools. */
 uint64_t streams_memory(const struct streams *streams);

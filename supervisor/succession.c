@@ -21,7 +21,7 @@
 #include "supervisor/tuner.h"
 
 #define QUARANTINE_TRY_S 10.0 /* workers that follow so soon are given the file, too */
-#define RENEW_AGAIN_S 1.0  /* before another try at a source that brought nothing */
+#define RENEW_AGAIN_S 1.0 /* before another try at a source that brought nothing */
 #define STUCK_HAND_MS 1000 /* of media in hand: less may lie behind a mark that is not there yet */
 
 void
@@ -137,8 +137,9 @@ hold(struct stream *s, double seconds)
 {
 	unsigned count = source_count(s);
 	/* A worker wrote that: any number will do. */
-	unsigned now = s->source_next >= 0 ? (unsigned)s->source_next :
-	                                     atomic_load_explicit(&s->state->figures.source, memory_order_relaxed) % count;
+	unsigned now = s->source_next >= 0
+	    ? (unsigned)s->source_next
+	    : atomic_load_explicit(&s->state->figures.source, memory_order_relaxed) % count;
 
 	s->hold_s = seconds;
 	s->source_next = count > 1 ? (int)((now + 1) % count) : -1;
@@ -224,8 +225,9 @@ succession_carry(struct stream *s, double wait)
 		wait = jitter(wait);
 		if (!held)
 			hold(s, wait);
-		log_event(LOG_WARNING, "stream.backoff", "channel=%s stream=%" PRIu64 " wait_ms=%.0f deaths=%u source=%d viewers=%s",
-		    s->guide_number, s->number, wait * 1e3, s->crashes.row, s->source_next, held ? "waiting" : "served");
+		log_event(LOG_WARNING, "stream.backoff",
+		    "channel=%s stream=%" PRIu64 " wait_ms=%.0f deaths=%u source=%d viewers=%s", s->guide_number,
+		    s->number, wait * 1e3, s->crashes.row, s->source_next, held ? "waiting" : "served");
 		/* One that had nothing to do but to carry the viewers died of that. */
 		if (!held)
 			wait = 0;
@@ -302,7 +304,8 @@ succession_retire_one(struct streams *all)
 	const struct worker *spare = workers_spare(all->workers);
 	struct stream *s, *due = NULL;
 
-	TAILQ_FOREACH(s, &all->all, link) {
+	TAILQ_FOREACH(s, &all->all, link)
+	{
 		if (s->retiring && s->state_now != STREAM_ENDING)
 			return;
 		if (due == NULL && s->retire != NULL && s->worker != NULL &&

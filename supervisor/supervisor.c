@@ -300,9 +300,10 @@ bind_all(struct supervisor *sup, struct sockets *sockets, int *control_fd)
 	bind_units(sup, sockets);
 	if (privs_mkdir(&sup->privs, server->state_dir, 0750) != 0)
 		log_event(LOG_WARNING, "start.state_dir", "path=\"%s\" why=\"%s\"", server->state_dir, strerror(errno));
-	if (sup->config->stream.quarantine_dir != NULL && privs_mkdir(&sup->privs, sup->config->stream.quarantine_dir, 0750) != 0)
-		log_event(LOG_WARNING, "start.quarantine_dir", "path=\"%s\" why=\"%s\"", sup->config->stream.quarantine_dir,
-		    strerror(errno));
+	if (sup->config->stream.quarantine_dir != NULL &&
+	    privs_mkdir(&sup->privs, sup->config->stream.quarantine_dir, 0750) != 0)
+		log_event(LOG_WARNING, "start.quarantine_dir", "path=\"%s\" why=\"%s\"",
+		    sup->config->stream.quarantine_dir, strerror(errno));
 	if (privs_drop(&sup->privs) != 0)
 		return refuse(PB_EXIT_PERMANENT, "can't give up root");
 	return 0;
@@ -389,8 +390,8 @@ on_stop(struct ev_loop *loop, ev_signal *watch, int revents)
  */
 
 int
-supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char **restart, size_t max,
-    size_t *restarts)
+supervisor_reload(
+    struct supervisor *sup, struct config_errors *errs, const char **restart, size_t max, size_t *restarts)
 {
 	struct config *old = sup->config, *new = NULL;
 	struct workers_settings settings;
@@ -403,13 +404,14 @@ supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char
 		(void)notify_ready(sup->keep.notify);
 		for (size_t i = 0; i < errs->count; i++)
 			log_event(LOG_ERR, "reload.error", "why=\"%s\"", errs->at[i].text);
-		log_event(LOG_ERR, "reload.refused", "errors=%zu why=\"%s; what was in force stays in force\"", errs->total,
-		    pb_strerror(err));
+		log_event(LOG_ERR, "reload.refused", "errors=%zu why=\"%s; what was in force stays in force\"",
+		    errs->total, pb_strerror(err));
 		return err;
 	}
 	*restarts = config_needs_restart(old, new, restart, max);
 	for (size_t i = 0; i < PB_MIN(*restarts, max); i++)
-		log_event(LOG_WARNING, "reload.restart", "setting=%s why=\"takes effect at a restart only\"", restart[i]);
+		log_event(
+		    LOG_WARNING, "reload.restart", "setting=%s why=\"takes effect at a restart only\"", restart[i]);
 	trial_cancel(&sup->trial);
 	imports_reload(&sup->imports, new);
 	/* What is bound stays bound, whatever the file says by now. */
@@ -468,8 +470,7 @@ on_usr2(struct ev_loop *loop, ev_signal *watch, int revents)
 	upgrade_start(&sup->upgrade, NULL);
 }
 
-static void
-catch(struct supervisor *sup, ev_signal *watch, int sig, void (*fn)(struct ev_loop *, ev_signal *, int))
+static void catch (struct supervisor *sup, ev_signal *watch, int sig, void (*fn)(struct ev_loop *, ev_signal *, int))
 {
 	ev_signal_init(watch, fn, sig);
 	watch->data = sup;
@@ -489,8 +490,9 @@ warm_up(struct supervisor *sup)
 	sup->streams.memory_limit = memory_limit(sup->config);
 	testcard_init(&sup->testcard, sup->loop, &sup->privs);
 	testcard_as(sup, sup->config);
-	return workers_init(&sup->workers, sup->loop, &sup->privs, &settings) != 0 ?
-	    refuse(PB_EXIT_PERMANENT, "plexbridge-worker is gone") : 0;
+	return workers_init(&sup->workers, sup->loop, &sup->privs, &settings) != 0
+	    ? refuse(PB_EXIT_PERMANENT, "plexbridge-worker is gone")
+	    : 0;
 }
 
 /* Another supervisor lives, and hands over to us. */
@@ -528,11 +530,11 @@ begin(struct supervisor *sup)
 	ev_check_init(&sup->done, on_turn);
 	sup->done.data = sup;
 	ev_check_start(sup->loop, &sup->done);
-	catch(sup, &sup->hup, SIGHUP, on_hup);
-	catch(sup, &sup->term, SIGTERM, on_stop);
-	catch(sup, &sup->intr, SIGINT, on_stop);
-	catch(sup, &sup->usr1, SIGUSR1, on_usr1);
-	catch(sup, &sup->usr2, SIGUSR2, on_usr2);
+	catch (sup, &sup->hup, SIGHUP, on_hup);
+	catch (sup, &sup->term, SIGTERM, on_stop);
+	catch (sup, &sup->intr, SIGINT, on_stop);
+	catch (sup, &sup->usr1, SIGUSR1, on_usr1);
+	catch (sup, &sup->usr2, SIGUSR2, on_usr2);
 	sup->started = ev_now(sup->loop);
 	remember(sup);
 	imports_begin(&sup->imports, sup); /* first: the streams look for their channels */

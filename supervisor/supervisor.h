@@ -38,7 +38,7 @@ struct supervisor_options {
 	const char *path; /* NULL: the default file, which need not exist */
 	const char *overrides[SUPERVISOR_OVERRIDES_MAX];
 	size_t override_count;
-	char **argv;            /* an upgrade starts the next one with the same; borrowed for ever */
+	char **argv; /* an upgrade starts the next one with the same; borrowed for ever */
 	char program[PATH_MAX]; /* where it is, as of the start */
 };
 
@@ -64,7 +64,7 @@ struct supervisor {
 	struct upgrade upgrade;
 	ev_tstamp started;
 	uint64_t hosts_refused; /* requests that called us by a name that is not ours */
-	ev_tstamp host_line;    /* earliest next log line about it */
+	ev_tstamp host_line; /* earliest next log line about it */
 	bool stopping;
 	ev_signal hup, term, intr, usr1, usr2;
 	ev_check done;
@@ -84,7 +84,7 @@ int supervisor_run(struct supervisor *sup, struct config *config, const struct s
  * caller. restart gets the names of settings that only a restart changes,
  * up to max; *restarts is how many there are. 0, PB_EFORMAT or PB_ENOMEM. Logs.
  */
-int supervisor_reload(struct supervisor *sup, struct config_errors *errs, const char **restart, size_t max,
-    size_t *restarts);
+int supervisor_reload(
+    struct supervisor *sup, struct config_errors *errs, const char **restart, size_t max, size_t *restarts);
 
 #endif

@@ -24,8 +24,8 @@ struct testcard {
 	struct child_limits limits;
 	struct child child;
 	char program[PATH_MAX];
-	int fd;          /* listening; -1: never started */
-	char url[64];    /* of its master playlist; "" when never started */
+	int fd; /* listening; -1: never started */
+	char url[64]; /* of its master playlist; "" when never started */
 	bool wanted;
 	unsigned failures; /* in a row */
 	ev_tstamp born;

@@ -21,8 +21,8 @@ tuner_discover_json(const struct tuner_info *info, const char *base)
 	text_add(&t, "{\"FriendlyName\":");
 	text_add_json(&t, info->name);
 	text_add(&t,
-	    ",\"ModelNumber\":\"" TUNER_MODEL "\",\"FirmwareName\":\"" TUNER_FIRMWARE "\",\"FirmwareVersion\":\"" TUNER_FIRMWARE_VERSION
-	    "\",\"DeviceID\":");
+	    ",\"ModelNumber\":\"" TUNER_MODEL "\",\"FirmwareName\":\"" TUNER_FIRMWARE
+	    "\",\"FirmwareVersion\":\"" TUNER_FIRMWARE_VERSION "\",\"DeviceID\":");
 	text_add_json(&t, info->device->id_text);
 	text_add(&t, ",\"DeviceAuth\":");
 	text_add_json(&t, info->device->auth);

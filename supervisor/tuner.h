@@ -128,9 +128,8 @@ bool tuner_host_ours(const char *host, const char *const *names, size_t count);
  * which is asked, in the place of advertise's; prefix: its path, "" when it
  * wasn't asked under one.
  */
-void tuner_urls(
-    struct tuner_urls *out, const char *host, const struct addr *local, const char *advertise, uint16_t stream_port,
-    uint16_t unit_port, const char *prefix);
+void tuner_urls(struct tuner_urls *out, const char *host, const struct addr *local, const char *advertise,
+    uint16_t stream_port, uint16_t unit_port, const char *prefix);
 
 /*
  * Documents

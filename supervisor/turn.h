@@ -17,7 +17,7 @@ struct turn {
 	ev_check begin;
 	ev_prepare end;
 	int64_t began_ns; /* 0: not in a turn */
-	double max_ms;    /* of all turns */
+	double max_ms; /* of all turns */
 	uint64_t turns, long_turns;
 };
 

@@ -56,7 +56,8 @@ units_identify(struct units *units, const struct config *config)
 		for (size_t j = 0; j < i; j++)
 			if (units->at[j].device.id == unit->device.id)
 				log_event(LOG_ERR, "device.id",
-				    "id=%s tuner=\"%s\" other=\"%s\" why=\"two have the same id: media servers take both for one\"",
+				    "id=%s tuner=\"%s\" other=\"%s\" why=\"two have the same id: media servers take "
+				    "both for one\"",
 				    unit->device.id_text, unit->label, units->at[j].label);
 	}
 }
@@ -74,7 +75,8 @@ mark(bool *in, const struct lineup *lineup, const char *pattern)
 		const char *group = lineup->channels[i].group != NULL ? lineup->channels[i].group : "";
 
 		if (!in[i])
-			in[i] = is_regex ? regexec(&regex, group, 0, NULL, 0) == 0 : fnmatch(pattern, group, FNM_CASEFOLD) == 0;
+			in[i] = is_regex ? regexec(&regex, group, 0, NULL, 0) == 0
+					 : fnmatch(pattern, group, FNM_CASEFOLD) == 0;
 	}
 	if (is_regex)
 		regfree(&regex);

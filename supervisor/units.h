@@ -24,18 +24,18 @@
 #include "supervisor/tuner.h"
 
 #define UNITS_MAX (1 + CONFIG_TUNERS_MAX)
-#define UNIT_TUNERS 256      /* numbers kept for each; tuner_count is below */
-#define UNIT_LARGE 480       /* channels above which Plex is said to have trouble */
+#define UNIT_TUNERS 256 /* numbers kept for each; tuner_count is below */
+#define UNIT_LARGE 480 /* channels above which Plex is said to have trouble */
 
 struct unit {
 	const struct config_tuner *config; /* in force; NULL: its section is gone */
-	char label[32];                    /* "" for the first */
+	char label[32]; /* "" for the first */
 	struct device device;
-	uint16_t port;                     /* that is listened on for it alone; 0: none */
-	int first;                         /* its tuner 0, as streams number them */
-	struct lineup lineup;              /* its part */
-	bool large, none;                  /* of its part: said in the log, and still so */
-	struct channel *own;               /* where lineup isn't the whole one */
+	uint16_t port; /* that is listened on for it alone; 0: none */
+	int first; /* its tuner 0, as streams number them */
+	struct lineup lineup; /* its part */
+	bool large, none; /* of its part: said in the log, and still so */
+	struct channel *own; /* where lineup isn't the whole one */
 	struct tuner_cache cache;
 };
 

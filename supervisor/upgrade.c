@@ -33,12 +33,12 @@
 /* UP_O: the old one says it, UP_N: the next one. What hands descriptors over is answered with UP_N_TAKEN. */
 enum up_type {
 	UP_O_HELLO = 64, /* struct up_hello */
-	UP_O_HELD,       /* struct up_held, as many descriptors */
-	UP_O_CONN,       /* struct up_conn, one descriptor */
-	UP_O_WORKER,     /* struct up_worker, one descriptor */
-	UP_O_GO,         /* struct up_go */
+	UP_O_HELD, /* struct up_held, as many descriptors */
+	UP_O_CONN, /* struct up_conn, one descriptor */
+	UP_O_WORKER, /* struct up_worker, one descriptor */
+	UP_O_GO, /* struct up_go */
 	UP_N_TAKEN,
-	UP_N_HERE,       /* struct up_here; workers are warm */
+	UP_N_HERE, /* struct up_here; workers are warm */
 	UP_N_SERVING,
 };
 
@@ -199,8 +199,9 @@ on_late(struct ev_loop *loop, ev_timer *watch, int revents)
 
 	(void)loop;
 	(void)revents;
-	fail(up, up->phase == UPGRADE_STARTING ? "the new plexbridged was not ready in time" :
-	                                         "workers did not end in time");
+	fail(up,
+	    up->phase == UPGRADE_STARTING ? "the new plexbridged was not ready in time"
+					  : "workers did not end in time");
 }
 
 static void
@@ -213,8 +214,9 @@ on_child(struct ev_loop *loop, ev_child *watch, int revents)
 	ev_child_stop(loop, watch);
 	child_status_text(text, sizeof(text), watch->rstatus);
 	snprintf(why, sizeof(why), "the new plexbridged ended: %s%s", text,
-	    WIFEXITED(watch->rstatus) && WEXITSTATUS(watch->rstatus) == PB_EXIT_PERMANENT ?
-	        "; plexbridged -n tells whether the configuration is right" : "");
+	    WIFEXITED(watch->rstatus) && WEXITSTATUS(watch->rstatus) == PB_EXIT_PERMANENT
+		? "; plexbridged -n tells whether the configuration is right"
+		: "");
 	fail(up, why);
 	up->pid = 0;
 }
@@ -281,7 +283,9 @@ static int
 pass_worker(void *user, uint64_t stream, struct worker *w)
 {
 	struct batch *b = user;
-	struct up_worker msg = { .stream = stream, .pid = w->pid, .lived_ms = (int64_t)((ev_now(w->loop) - w->born) * 1e3) };
+	struct up_worker msg = {
+		.stream = stream, .pid = w->pid, .lived_ms = (int64_t)((ev_now(w->loop) - w->born) * 1e3)
+	};
 
 	b->total++;
 	return monotonic_ns() > b->until_ns ? PB_ETIME : pass(b->up, UP_O_WORKER, &msg, sizeof(msg), &w->fd, 1);
@@ -316,8 +320,8 @@ pass_all(struct upgrade *up)
 		err = http_each_waiting(up->sup->http, pass_tuner_conn, &b);
 	if (err == 0)
 		err = http_each_waiting(up->sup->control, pass_control_conn, &b);
-	log_event(LOG_INFO, "upgrade.passed", "pid=%d descriptors=%zu why=\"%s\"", (int)up->pid, b.total,
-	    pb_strerror(err));
+	log_event(
+	    LOG_INFO, "upgrade.passed", "pid=%d descriptors=%zu why=\"%s\"", (int)up->pid, b.total, pb_strerror(err));
 	return err;
 }
 
@@ -454,8 +458,10 @@ static int
 start(struct upgrade *up, const char *path)
 {
 	struct supervisor *sup = up->sup;
-	struct up_hello hello = { .version = UPGRADE_VERSION, .streams = (uint32_t)sup->streams.count,
-		.msg_version = MSG_VERSION, .state_layout = STATE_LAYOUT };
+	struct up_hello hello = { .version = UPGRADE_VERSION,
+		.streams = (uint32_t)sup->streams.count,
+		.msg_version = MSG_VERSION,
+		.state_layout = STATE_LAYOUT };
 	sigset_t all, old;
 	int fds[2];
 	pid_t pid;
@@ -653,7 +659,8 @@ hear(struct upgrade *up, struct msg *m)
 		memcpy(&hello, m->data, sizeof(hello));
 		if (hello.version != UPGRADE_VERSION)
 			return PB_ENOSUP;
-		up->passes = hello.msg_version == MSG_VERSION && hello.state_layout == STATE_LAYOUT && worker_passable();
+		up->passes =
+		    hello.msg_version == MSG_VERSION && hello.state_layout == STATE_LAYOUT && worker_passable();
 		up->streams = PB_MIN((size_t)hello.streams, (size_t)(up->passes ? 1 : STREAMS_MAX)) + 1;
 		workers_waiting(&up->sup->workers, up->streams - 1);
 		on_spare(up);
@@ -693,7 +700,8 @@ on_message(struct ev_loop *loop, ev_io *watch, int revents)
 	if (err == PB_AGAIN)
 		return;
 	if (err != 0)
-		log_event(LOG_ERR, "upgrade.left", "why=\"%s\"", err == PB_NO ? "the other one is gone" : pb_strerror(err));
+		log_event(
+		    LOG_ERR, "upgrade.left", "why=\"%s\"", err == PB_NO ? "the other one is gone" : pb_strerror(err));
 	ev_break(loop, EVBREAK_ALL);
 }
 

@@ -43,11 +43,11 @@
 #include "supervisor/notify.h"
 
 #define UPGRADE_VERSION 2
-#define UPGRADE_START_S 10.0  /* from the start of the next one until it is ready to take over */
-#define UPGRADE_WARM_S 5.0    /* of these, for its workers; it goes on with fewer then */
+#define UPGRADE_START_S 10.0 /* from the start of the next one until it is ready to take over */
+#define UPGRADE_WARM_S 5.0 /* of these, for its workers; it goes on with fewer then */
 #define UPGRADE_PASS_S 2.0
-#define UPGRADE_ANSWER_S 1.0  /* that requests which are being answered hold it back */
-#define UPGRADE_RETIRE_S 6.0  /* STOP, SIGKILL and their deadlines are well within */
+#define UPGRADE_ANSWER_S 1.0 /* that requests which are being answered hold it back */
+#define UPGRADE_RETIRE_S 6.0 /* STOP, SIGKILL and their deadlines are well within */
 #define UPGRADE_SERVE_S 3.0
 
 struct supervisor;
@@ -57,11 +57,11 @@ enum upgrade_phase { UPGRADE_IDLE, UPGRADE_STARTING, UPGRADE_RETIRING, UPGRADE_T
 struct upgrade {
 	struct supervisor *sup;
 	enum upgrade_phase phase;
-	ev_tstamp since;         /* in this phase */
-	pid_t pid;               /* of the next one; 0: there is none */
-	int fd;                  /* our end of the channel, on either side; -1: none */
-	bool reload;             /* the configuration was read again since the next one was started */
-	bool asked;              /* asker waits for an answer, on the control socket */
+	ev_tstamp since; /* in this phase */
+	pid_t pid; /* of the next one; 0: there is none */
+	int fd; /* our end of the channel, on either side; -1: none */
+	bool reload; /* the configuration was read again since the next one was started */
+	bool asked; /* asker waits for an answer, on the control socket */
 	struct http_taken asker;
 	ev_io readable;
 	ev_child child;
@@ -69,13 +69,13 @@ struct upgrade {
 
 	/* Of the next one. */
 	bool joined, here, go;
-	bool passes;             /* workers go from one to the other as they are */
-	size_t streams;          /* that it will go on with */
+	bool passes; /* workers go from one to the other as they are */
+	size_t streams; /* that it will go on with */
 	struct notify_held held; /* what it was handed */
 	struct upgrade_conn {
 		int fd;
 		bool control;
-	} *conns;                /* requests that are not whole yet */
+	} * conns; /* requests that are not whole yet */
 	size_t conn_count, conn_room;
 	void (*on_spare)(void *user); /* whose place ours has */
 	void *user;

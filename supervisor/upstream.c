@@ -158,7 +158,8 @@ place_of(const struct stream *s, const char *provider)
 	const struct stream *other;
 	unsigned place = 0;
 
-	TAILQ_FOREACH(other, &s->streams->all, link) {
+	TAILQ_FOREACH(other, &s->streams->all, link)
+	{
 		if (other == s)
 			break;
 		place += other->worker != NULL && plays_from(other, provider);
@@ -246,7 +247,8 @@ grant(struct stream *s, const char *provider)
 	if (up->slot.fd != -1 && strcmp(up->provider, provider) == 0)
 		return true;
 	release(s); /* what it had before, it has left */
-	TAILQ_FOREACH(other, &all->all, link) {
+	TAILQ_FOREACH(other, &all->all, link)
+	{
 		above += other->slot.fd != -1 && other->slot.n >= max && strcmp(other->provider, provider) == 0;
 		above += other->upstream.slot.fd != -1 && other->upstream.slot.n >= max &&
 		    strcmp(other->upstream.provider, provider) == 0;

@@ -25,9 +25,8 @@ static bool plain_name(const char *host);
 static void put(char out[TUNER_BASE_MAX], const struct authority *at, uint16_t port, const char *prefix);
 
 void
-tuner_urls(
-    struct tuner_urls *out, const char *host, const struct addr *local, const char *advertise, uint16_t stream_port,
-    uint16_t unit_port, const char *prefix)
+tuner_urls(struct tuner_urls *out, const char *host, const struct addr *local, const char *advertise,
+    uint16_t stream_port, uint16_t unit_port, const char *prefix)
 {
 	struct authority at;
 	char ip[ADDR_TEXT];
@@ -46,7 +45,8 @@ tuner_urls(
 		    at.port == 0 ? "127.0.0.1" : ip);
 	}
 	put(out->base, &at, at.port, prefix);
-	put(out->stream, &at, at.port == 80 && addr_port(local) == 80 && stream_port != 0 ? stream_port : at.port, prefix);
+	put(out->stream, &at, at.port == 80 && addr_port(local) == 80 && stream_port != 0 ? stream_port : at.port,
+	    prefix);
 }
 
 bool

@@ -22,10 +22,10 @@
 #include "base/pb.h"
 #include "supervisor/workers.h"
 
-#define READ_BUDGET 64           /* messages of one worker in one turn */
+#define READ_BUDGET 64 /* messages of one worker in one turn */
 #define DRAIN_MAX (4 * STATE_SLOTS) /* messages that a dead one may have left */
 #define RETRY_S 0.01
-#define HANGUP_GRACE_S 0.5       /* from the end of its channel to SIGKILL: it's probably exiting */
+#define HANGUP_GRACE_S 0.5 /* from the end of its channel to SIGKILL: it's probably exiting */
 
 #define IN(state) (1U << (state))
 #define ANY (IN(W_STARTING) | IN(W_WARM) | IN(W_TUNED) | IN(W_LIVE) | IN(W_STOPPING))
@@ -134,8 +134,7 @@ worker_kill(struct worker *w, const char *why)
 }
 
 /* Said once; what else it sends is not read any more. The streams stay, and so does everybody else. */
-static int __attribute__((format(printf, 2, 3)))
-worker_distrust(struct worker *w, const char *fmt, ...)
+static int __attribute__((format(printf, 2, 3))) worker_distrust(struct worker *w, const char *fmt, ...)
 {
 	char why[200];
 	va_list ap;
@@ -398,8 +397,8 @@ on_deadline(struct ev_loop *loop, ev_timer *watch, int revents)
 	(void)loop;
 	(void)revents;
 	if (w->killed) {
-		log_event(LOG_ERR, "worker.undead", "pid=%d channel=%s why=\"not dead %.0f s after SIGKILL\"", (int)w->pid,
-		    w->channel, WORKER_STOP_S);
+		log_event(LOG_ERR, "worker.undead", "pid=%d channel=%s why=\"not dead %.0f s after SIGKILL\"",
+		    (int)w->pid, w->channel, WORKER_STOP_S);
 		if (w->calls != NULL)
 			w->calls->undead(w);
 	} else if (w->state == W_STARTING)

@@ -31,7 +31,7 @@
 #include "ipc/state.h"
 #include "supervisor/child.h"
 
-#define WORKER_STOP_S 2.0   /* from STOP to SIGKILL */
+#define WORKER_STOP_S 2.0 /* from STOP to SIGKILL */
 #define WORKER_START_S 10.0 /* from exec to READY */
 
 enum worker_state { W_STARTING, W_WARM, W_TUNED, W_LIVE, W_STOPPING, W_DEAD, W_STATES };
@@ -60,23 +60,23 @@ struct worker {
 	ev_tstamp born;
 	struct child child;
 	pid_t pid; /* for people: child.pid is 0 once it is dead */
-	int fd;    /* of the channel; -1: hung up */
-	int pidfd;          /* of one that was passed; -1: it is our child */
+	int fd; /* of the channel; -1: hung up */
+	int pidfd; /* of one that was passed; -1: it is our child */
 	uint64_t passed_for; /* the stream that such a one has; 0: our child */
-	ev_io dead;         /* pidfd's */
-	bool kept;          /* an upgrade: it is the next supervisor's; we read its channel no more */
+	ev_io dead; /* pidfd's */
+	bool kept; /* an upgrade: it is the next supervisor's; we read its channel no more */
 	bool greeted, distrusted, asked, stop_owed, killed; /* asked: by us, to stop */
 	const char *killed_why; /* by us, for what it did; NULL: it was not. Static text */
 	ev_io readable, writable;
-	ev_timer retry;    /* for a send that no writable socket announces */
+	ev_timer retry; /* for a send that no writable socket announces */
 	ev_timer deadline; /* READY while starting, SIGKILL while stopping */
 
 	/* When a stream has it. */
 	const struct worker_calls *calls; /* NULL: it's nobody's */
 	void *user;
 	const struct state *heart; /* borrowed from the stream; its heartbeat counts, when not NULL */
-	int64_t watched_ns;        /* CLOCK_MONOTONIC: no silence before this counts */
-	const char *channel;       /* GuideNumber, for the log; borrowed; "-" when nobody's */
+	int64_t watched_ns; /* CLOCK_MONOTONIC: no silence before this counts */
+	const char *channel; /* GuideNumber, for the log; borrowed; "-" when nobody's */
 };
 
 /* Start one. NULL with errno when it can't be. */

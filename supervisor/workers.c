@@ -49,9 +49,9 @@ idle(const struct workers *pool)
 	const struct worker *w;
 	size_t n = 0;
 
-	LIST_FOREACH (w, &pool->all, link)
-		if (w->calls == NULL && (w->state == W_STARTING || w->state == W_WARM))
-			n++;
+	LIST_FOREACH(w, &pool->all, link)
+	if (w->calls == NULL && (w->state == W_STARTING || w->state == W_WARM))
+		n++;
 	return n;
 }
 
@@ -160,14 +160,14 @@ on_ping(struct ev_loop *loop, ev_timer *watch, int revents)
 	(void)loop;
 	(void)revents;
 	/* A full channel has enough in it to hear of us. */
-	LIST_FOREACH (w, &pool->all, link)
-		if (w->fd != -1)
-			(void)msg_send(w->fd, MSG_S_PING, NULL, 0, NULL, 0);
+	LIST_FOREACH(w, &pool->all, link)
+	if (w->fd != -1)
+		(void)msg_send(w->fd, MSG_S_PING, NULL, 0, NULL, 0);
 }
 
 int
-workers_init(struct workers *pool, struct ev_loop *loop, const struct privs *privs,
-    const struct workers_settings *settings)
+workers_init(
+    struct workers *pool, struct ev_loop *loop, const struct privs *privs, const struct workers_settings *settings)
 {
 	pool->loop = loop;
 	pool->limits.privs = privs;
@@ -193,9 +193,9 @@ workers_reload(struct workers *pool, const struct workers_settings *settings)
 
 	apply(pool, settings);
 	if (other)
-		LIST_FOREACH (w, &pool->all, link)
-			if (w->calls == NULL)
-				worker_stop(w);
+		LIST_FOREACH(w, &pool->all, link)
+	if (w->calls == NULL)
+		worker_stop(w);
 	pool->refused = false;
 	pool->failures = 0;
 	pool->not_before = 0;
@@ -207,11 +207,11 @@ workers_take(struct workers *pool)
 {
 	struct worker *w;
 
-	LIST_FOREACH (w, &pool->all, link)
-		if (w->calls == NULL && w->state == W_WARM) {
-			pool->taken_at = ev_now(pool->loop);
-			return w;
-		}
+	LIST_FOREACH(w, &pool->all, link)
+	if (w->calls == NULL && w->state == W_WARM) {
+		pool->taken_at = ev_now(pool->loop);
+		return w;
+	}
 	return NULL;
 }
 
@@ -233,9 +233,9 @@ workers_spare(const struct workers *pool)
 {
 	const struct worker *w, *spare = NULL;
 
-	LIST_FOREACH (w, &pool->all, link)
-		if (w->calls == NULL && (w->state == W_WARM || (w->state == W_STARTING && spare == NULL)))
-			spare = w;
+	LIST_FOREACH(w, &pool->all, link)
+	if (w->calls == NULL && (w->state == W_WARM || (w->state == W_STARTING && spare == NULL)))
+		spare = w;
 	return spare;
 }
 
@@ -271,11 +271,13 @@ workers_lost(struct workers *pool, const struct worker *w, int status, bool read
 	/* The stream that had it says it with all that belongs to it. */
 	if (w->calls == NULL)
 		log_event(LOG_WARNING, "worker.death", "pid=%d %s=%d stream=- clients=0", (int)w->pid,
-		    WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		    WIFSIGNALED(status) ? "signal" : "status",
+		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	if (WIFEXITED(status) && WEXITSTATUS(status) == PB_EXIT_PERMANENT && !ready) {
 		pool->refused = true;
-		log_event(LOG_ERR, "worker.refused", "why=\"%s says that it will fail again (%s): waiting for a reload\"",
-		    pool->program, child_status_text(text, sizeof(text), status));
+		log_event(LOG_ERR, "worker.refused",
+		    "why=\"%s says that it will fail again (%s): waiting for a reload\"", pool->program,
+		    child_status_text(text, sizeof(text), status));
 		return;
 	}
 	if (!ready || (w->calls == NULL && ev_now(pool->loop) - w->born < GOOD_AFTER_S))
@@ -301,9 +303,9 @@ workers_busy(const struct workers *pool)
 {
 	const struct worker *w;
 
-	LIST_FOREACH (w, &pool->all, link)
-		if (!w->kept)
-			return true;
+	LIST_FOREACH(w, &pool->all, link)
+	if (!w->kept)
+		return true;
 	return false;
 }
 
@@ -312,9 +314,9 @@ workers_claim(struct workers *pool, uint64_t stream)
 {
 	struct worker *w;
 
-	LIST_FOREACH (w, &pool->all, link)
-		if (w->passed_for == stream && w->calls == NULL && w->state == W_LIVE)
-			return w;
+	LIST_FOREACH(w, &pool->all, link)
+	if (w->passed_for == stream && w->calls == NULL && w->state == W_LIVE)
+		return w;
 	return NULL;
 }
 
@@ -323,11 +325,11 @@ workers_end_unclaimed(struct workers *pool)
 {
 	struct worker *w;
 
-	LIST_FOREACH (w, &pool->all, link)
-		if (w->passed_for != 0 && w->calls == NULL && w->state == W_LIVE) {
-			worker_listen(w, NULL);
-			worker_stop(w);
-		}
+	LIST_FOREACH(w, &pool->all, link)
+	if (w->passed_for != 0 && w->calls == NULL && w->state == W_LIVE) {
+		worker_listen(w, NULL);
+		worker_stop(w);
+	}
 }
 
 void
@@ -335,9 +337,9 @@ workers_open(struct workers *pool)
 {
 	struct worker *w;
 
-	LIST_FOREACH (w, &pool->all, link)
-		if (w->kept)
-			worker_keep(w, false);
+	LIST_FOREACH(w, &pool->all, link)
+	if (w->kept)
+		worker_keep(w, false);
 	pool->closing = false;
 	workers_fill(pool);
 }
@@ -348,7 +350,7 @@ workers_warm_count(const struct workers *pool)
 	const struct worker *w;
 	size_t n = 0;
 
-	LIST_FOREACH (w, &pool->all, link)
-		n += w->calls == NULL && w->state == W_WARM;
+	LIST_FOREACH(w, &pool->all, link)
+	n += w->calls == NULL && w->state == W_WARM;
 	return n;
 }

@@ -27,7 +27,7 @@
 #include "supervisor/worker.h"
 
 #define WORKERS_STARTS_PER_S 64
-#define WORKERS_BACKOFF_S 0.1     /* after the first failure; doubles */
+#define WORKERS_BACKOFF_S 0.1 /* after the first failure; doubles */
 #define WORKERS_BACKOFF_MAX_S 30.0
 #define WORKERS_REPLACED_S 1.0
 
@@ -45,15 +45,15 @@ struct workers {
 	void *user;
 
 	LIST_HEAD(, worker) all; /* not waited for yet */
-	size_t waiting;          /* streams that wait for a worker */
+	size_t waiting; /* streams that wait for a worker */
 	bool closing;
-	bool refused;            /* one exited 100: nothing is started before a reload */
-	unsigned failures;       /* in a row, of workers that never became ready */
-	ev_tstamp not_before;    /* backoff: no start earlier */
-	ev_tstamp taken_at;      /* when a stream last took a spare */
-	ev_tstamp window;        /* the second that is counted */
+	bool refused; /* one exited 100: nothing is started before a reload */
+	unsigned failures; /* in a row, of workers that never became ready */
+	ev_tstamp not_before; /* backoff: no start earlier */
+	ev_tstamp taken_at; /* when a stream last took a spare */
+	ev_tstamp window; /* the second that is counted */
 	unsigned window_starts;
-	size_t exempt;           /* starts that the budget does not count */
+	size_t exempt; /* starts that the budget does not count */
 	uint64_t starts, deaths; /* ever; deaths: not asked for */
 	int64_t ticked_ns;
 	ev_timer start, tick, ping;
@@ -68,8 +68,8 @@ struct workers_settings {
 };
 
 /* Find the program, set up, start the first spare. PB_NO: there is no such program (pool->program says where). */
-int workers_init(struct workers *pool, struct ev_loop *loop, const struct privs *privs,
-    const struct workers_settings *settings);
+int workers_init(
+    struct workers *pool, struct ev_loop *loop, const struct privs *privs, const struct workers_settings *settings);
 
 /* Other settings; a refusal (exit 100) is forgotten. A spare that was started with what is no longer so is replaced. */
 void workers_reload(struct workers *pool, const struct workers_settings *settings);

@@ -32,8 +32,8 @@ struct alone {
 	struct output *output;
 	struct state *state;
 	double duration_s;
-	uint64_t limit;  /* offset where --duration ends; UINT64_MAX until it is known */
-	bool ended;      /* no more will be released */
+	uint64_t limit; /* offset where --duration ends; UINT64_MAX until it is known */
+	bool ended; /* no more will be released */
 	int status;
 	bool over; /* perhaps before the loop runs: a break would be forgotten there */
 	ev_signal sigint, sigterm;
@@ -106,8 +106,7 @@ finish(struct alone *a, int status)
 static void
 serve(struct alone *a)
 {
-	if (a->limit == UINT64_MAX && a->duration_s > 0 &&
-	    (double)line_released_ms(a->line) / 1e3 >= a->duration_s)
+	if (a->limit == UINT64_MAX && a->duration_s > 0 && (double)line_released_ms(a->line) / 1e3 >= a->duration_s)
 		a->limit = atomic_load(&a->state->released);
 	output_service(a->output, a->limit);
 	if (output_at(a->output) >= (a->ended ? atomic_load(&a->state->released) : a->limit))
@@ -357,7 +356,8 @@ alone_inspect(const char *what, const struct alone_options *given)
 	json = inspect_json(&pl);
 	playlist_clear(&pl);
 	free(a.body);
-	if (json == NULL || json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == -1 || putchar('\n') == EOF)
+	if (json == NULL || json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == -1 ||
+	    putchar('\n') == EOF)
 		err = PB_ENOMEM;
 	json_decref(json);
 	return err == 0 ? PB_EXIT_OK : PB_EXIT_FAIL;

@@ -14,15 +14,15 @@
 
 struct alone_options {
 	const char *url;
-	const char *output;  /* a path, "-" for standard output */
+	const char *output; /* a path, "-" for standard output */
 	const char *user_agent;
 	const char *headers[CHANNEL_HEADERS];
 	size_t header_count;
 	const char *variant; /* best, 1080p, 8M */
-	double duration_s;   /* of media; 0: to the end */
+	double duration_s; /* of media; 0: to the end */
 	const char *settings[64]; /* section.key=value */
 	size_t setting_count;
-	const char *base;    /* of --inspect */
+	const char *base; /* of --inspect */
 };
 
 /* The whole line: url to a continuous TS in output. 0, 1 (nothing could be played; why is on standard error). */

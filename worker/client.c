@@ -32,9 +32,9 @@ struct tcp_info_acked {
 	uint64_t pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
 };
 
-#define TURN_CLIENTS 128       /* served before the loop turns again */
-#define TURN_BYTES (1 << 20)   /* to one client, likewise */
-#define DRAIN_BYTES 4096       /* of what a client says after its request; all of it is ignored */
+#define TURN_CLIENTS 128 /* served before the loop turns again */
+#define TURN_BYTES (1 << 20) /* to one client, likewise */
+#define DRAIN_BYTES 4096 /* of what a client says after its request; all of it is ignored */
 #define PRELUDE_SCAN (1 << 20) /* how far behind a key frame each PID's first packet is looked for */
 #define WATCH_S 1.0
 #define WATCH_SLICES 10 /* many are looked at in slices of the second, */
@@ -298,8 +298,8 @@ place(const struct clients *cs, uint64_t *offset)
 		return false;
 	/* The newest key frame is less than a GOP behind: count the burst from the edge by the marks. */
 	pcr += (int64_t)state_span_ms(state, newest, released) * PCR_PER_MS;
-	return state_find_key(state, marks, pcr - (int64_t)cs->burst_ms * PCR_PER_MS, atomic_load(&state->tail),
-	    released, offset, &pcr);
+	return state_find_key(
+	    state, marks, pcr - (int64_t)cs->burst_ms * PCR_PER_MS, atomic_load(&state->tail), released, offset, &pcr);
 }
 
 /*
@@ -639,7 +639,8 @@ client_send(struct client *c)
 	while (turn < TURN_BYTES) {
 		ssize_t n = client_piece(c);
 
-		if (n == PB_AGAIN && !(c->head_sent < c->slot->head_len) && c->next >= atomic_load(&cs->state->released)) {
+		if (n == PB_AGAIN && !(c->head_sent < c->slot->head_len) &&
+		    c->next >= atomic_load(&cs->state->released)) {
 			/* All is sent: waiting for more is no fault of the client's. */
 			c->moved = ev_now(cs->loop);
 			break;
@@ -739,7 +740,8 @@ clients_before_tail(struct clients *cs, uint64_t new_tail)
 {
 	struct client *c;
 
-	LIST_FOREACH(c, &cs->list, entry) {
+	LIST_FOREACH(c, &cs->list, entry)
+	{
 		uint64_t rest = (TS_PACKET - c->next % TS_PACKET) % TS_PACKET;
 
 		if (c->next >= new_tail || c->behind || atomic_load(&c->slot->planned))

@@ -301,9 +301,9 @@ conform_fill(struct conform *c, int64_t until_27m)
 
 		if (s->last_dts[r] != TS_NOTIME && s->last_dts[r] != t->out)
 			splice_filled(&c->splice, (enum role)r, s->last_dts[r],
-			    r == ROLE_AUDIO             ? c->filler.next_90k[r] :
-				c->filler.slate != NULL ? c->filler.shown_90k :
-							  s->last_dts[r] + c->filler.cts_90k + t->dur);
+			    r == ROLE_AUDIO               ? c->filler.next_90k[r]
+				: c->filler.slate != NULL ? c->filler.shown_90k
+							  : s->last_dts[r] + c->filler.cts_90k + t->dur);
 	}
 	if (c->filler.sound != NULL && s->stream[ROLE_VIDEO].listed)
 		splice_filled(&c->splice, ROLE_VIDEO, s->last_dts[ROLE_VIDEO], c->splice.s.track[ROLE_AUDIO].end);

@@ -45,8 +45,8 @@
 struct conform;
 
 struct conform_options {
-	char audio_lang[4];        /* ISO 639, "" for the first audio */
-	int64_t first_dts_90k;     /* 0: CONFORM_FIRST_DTS_90K; up to 2^40 */
+	char audio_lang[4]; /* ISO 639, "" for the first audio */
+	int64_t first_dts_90k; /* 0: CONFORM_FIRST_DTS_90K; up to 2^40 */
 	/*
 	 * There is so much output that it should be taken, in the middle of a
 	 * feed, end or fill, so that it needn't all be kept; take, save and stats
@@ -63,11 +63,11 @@ struct conform_options {
 
 /* A new segment, or a new connection to an endless one. */
 struct conform_input {
-	uint64_t msn;         /* its number; the same one again only after a load */
-	uint32_t source;      /* another number is another source: a splice */
+	uint64_t msn; /* its number; the same one again only after a load */
+	uint32_t source; /* another number is another source: a splice */
 	uint32_t duration_ms; /* what the playlist says, 0 when nobody does */
-	bool discontinuity;   /* upstream says that times or formats jump here */
-	bool continues;       /* endless plain TS: a connection, not a segment */
+	bool discontinuity; /* upstream says that times or formats jump here */
+	bool continues; /* endless plain TS: a connection, not a segment */
 };
 
 /* What conform has made; borrowed until the next call. */
@@ -83,22 +83,22 @@ struct conform_stats {
 	uint64_t duplicates;
 	uint64_t tei;
 	uint64_t scrambled;
-	uint64_t unlisted;    /* packets of streams that are not carried */
-	uint64_t bad_header;  /* adaptation field or PES header broken */
+	uint64_t unlisted; /* packets of streams that are not carried */
+	uint64_t bad_header; /* adaptation field or PES header broken */
 	uint64_t cc_losses;
 	uint64_t resync_bytes;
 	uint64_t psi_errors;
 	uint64_t units[ROLES]; /* access units that went out */
-	uint64_t damaged;      /* access units dropped: incomplete or too big */
-	uint64_t early;        /* ...waiting for a key frame, or before it */
-	uint64_t late;         /* ...too late for the clock, or times that fit nowhere */
-	uint64_t repeats;      /* ...sent already */
+	uint64_t damaged; /* access units dropped: incomplete or too big */
+	uint64_t early; /* ...waiting for a key frame, or before it */
+	uint64_t late; /* ...too late for the clock, or times that fit nowhere */
+	uint64_t repeats; /* ...sent already */
 	uint64_t keys;
-	uint64_t splices;      /* joints made behind the first */
+	uint64_t splices; /* joints made behind the first */
 	uint64_t time_repairs; /* DTS or PTS that had to be put right */
-	uint64_t pcr_repairs;  /* PCR put in between access units */
+	uint64_t pcr_repairs; /* PCR put in between access units */
 	int64_t key_interval_90k; /* between the last two key frames, 0 before */
-	const char *video;     /* names as es_name(), "none" when not carried */
+	const char *video; /* names as es_name(), "none" when not carried */
 	const char *audio;
 };
 
@@ -109,9 +109,9 @@ struct conform_stats {
  */
 struct conform_snapshot {
 	uint64_t magic;
-	uint64_t msn;       /* the segment in hand, or the last one */
+	uint64_t msn; /* the segment in hand, or the last one */
 	uint32_t in_segment; /* 1: feed msn again from its start; 0: it is done */
-	uint32_t started;   /* 1: a stream runs */
+	uint32_t started; /* 1: a stream runs */
 	uint8_t inside[3968];
 };
 _Static_assert(sizeof(struct conform_snapshot) <= CONFORM_SNAPSHOT_MAX, "a snapshot must fit the stream's state");

@@ -26,7 +26,7 @@
 
 struct decrypt {
 	EVP_CIPHER_CTX *ctx;
-	uint64_t in_len;  /* ciphertext so far */
+	uint64_t in_len; /* ciphertext so far */
 	uint64_t out_len; /* plaintext given out so far */
 	bool has_held;
 	uint8_t held[DECRYPT_BLOCK];

@@ -28,9 +28,9 @@ struct decrypt;
 
 /* How a segment's ciphertext ended. */
 enum decrypt_end {
-	DECRYPT_WHOLE,       /* valid PKCS#7 padding, removed */
+	DECRYPT_WHOLE, /* valid PKCS#7 padding, removed */
 	DECRYPT_BAD_PADDING, /* kept up to the last multiple of 188; encoders that don't pad do this */
-	DECRYPT_TRUNCATED,   /* not a multiple of 16, or nothing: all whole blocks were kept */
+	DECRYPT_TRUNCATED, /* not a multiple of 16, or nothing: all whole blocks were kept */
 };
 
 /*

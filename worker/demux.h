@@ -50,8 +50,8 @@ struct demux_state {
 /* A PID being put together. */
 struct assembly {
 	struct unit *unit; /* NULL: waits for the start of a PES */
-	size_t want;       /* bytes of the whole PES, 0 when it does not say */
-	int cc;            /* -1: none seen */
+	size_t want; /* bytes of the whole PES, 0 when it does not say */
+	int cc; /* -1: none seen */
 	bool damaged;
 	/* The last payload, to know a duplicate by: the end of unit when it went there whole, else a copy. */
 	uint8_t tail_len;
@@ -64,19 +64,19 @@ struct demux_counts {
 	uint64_t duplicates;
 	uint64_t tei;
 	uint64_t scrambled;
-	uint64_t unlisted;   /* packets of streams that were not chosen */
+	uint64_t unlisted; /* packets of streams that were not chosen */
 	uint64_t bad_header; /* adaptation field or PES header broken */
 	uint64_t cc_losses;
 	uint64_t psi_errors;
-	uint64_t damaged;    /* units dropped: incomplete or too big */
-	uint64_t junk;       /* bytes passed over, in earlier segments (framing.junk: in this one) */
+	uint64_t damaged; /* units dropped: incomplete or too big */
+	uint64_t junk; /* bytes passed over, in earlier segments (framing.junk: in this one) */
 };
 
 struct demux {
 	struct demux_state s;
-	struct pool *pool;              /* borrowed, as the next three */
-	const struct tsmux_state *out;  /* what our PMT lists: once something left, only that is chosen */
-	const char *lang;               /* ISO 639, "" for the first audio */
+	struct pool *pool; /* borrowed, as the next three */
+	const struct tsmux_state *out; /* what our PMT lists: once something left, only that is chosen */
+	const char *lang; /* ISO 639, "" for the first audio */
 	int (*unit)(void *arg, struct unit *u); /* takes each unit; not 0 ends the feed */
 	void *arg;
 
@@ -94,11 +94,11 @@ struct demux {
 
 	/* Of this segment. */
 	bool has_pmt;
-	bool unlike;        /* refused: other codecs than what our PMT lists */
-	bool foreign;       /* it has a PMT, but nothing in it is carried */
-	bool shown[ROLES];  /* something of this stream came */
+	bool unlike; /* refused: other codecs than what our PMT lists */
+	bool foreign; /* it has a PMT, but nothing in it is carried */
+	bool shown[ROLES]; /* something of this stream came */
 	uint64_t scrambled; /* packets and units */
-	int refused;        /* the error that ends it, 0; reason says why */
+	int refused; /* the error that ends it, 0; reason says why */
 	char reason[160];
 
 	struct demux_counts counts;

@@ -36,7 +36,7 @@ enum nal {
 	NAL_PPS,
 	NAL_VPS,
 	NAL_SEI,
-	NAL_SLICE,     /* picture data, intra or not is in the bytes */
+	NAL_SLICE, /* picture data, intra or not is in the bytes */
 	NAL_KEY_SLICE, /* picture data that a decoder can start with */
 };
 
@@ -305,8 +305,8 @@ es_look(enum es_codec codec, const uint8_t *buf, size_t len, struct es_look *loo
 size_t
 es_adts_frame(const uint8_t *b, size_t len, unsigned *samples, unsigned *rate)
 {
-	static const unsigned rates[16] = { 96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050,
-		16000, 12000, 11025, 8000, 7350 };
+	static const unsigned rates[16] = { 96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025,
+		8000, 7350 };
 	size_t frame;
 
 	if (len < 7 || b[0] != 0xff || (b[1] & 0xf6) != 0xf0)
@@ -322,8 +322,8 @@ size_t
 es_ac3_frame(const uint8_t *b, size_t len, unsigned *samples, unsigned *rate)
 {
 	static const unsigned rates[4] = { 48000, 44100, 32000, 0 };
-	static const uint16_t kbps[19] = { 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
-		384, 448, 512, 576, 640 };
+	static const uint16_t kbps[19] = { 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512,
+		576, 640 };
 	static const unsigned blocks[4] = { 1, 2, 3, 6 };
 	unsigned fscod, size, words;
 

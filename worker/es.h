@@ -36,13 +36,13 @@ enum es_codec {
 #define ES_PARAMS 8 /* parameter sets that a look remembers */
 
 struct es_look {
-	bool key;        /* decoding can start here, whatever came before */
-	bool entry;      /* a weaker place: recovery point or an intra picture */
-	bool params;     /* every parameter set that a decoder needs stands in front */
+	bool key; /* decoding can start here, whatever came before */
+	bool entry; /* a weaker place: recovery point or an intra picture */
+	bool params; /* every parameter set that a decoder needs stands in front */
 	size_t insert_at; /* where parameter sets may be put: behind a delimiter */
 	int nparams;
 	struct {
-		size_t at;  /* its start code */
+		size_t at; /* its start code */
 		size_t len; /* up to the next start code */
 	} param[ES_PARAMS];
 };

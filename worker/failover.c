@@ -196,7 +196,8 @@ probe_moved(void *arg)
 	if (f->probe_listed)
 		probe_verdict(f, true);
 	else
-		source_has_media(f->probe); /* what a tune is given for its first answers is no bound of its later ones */
+		source_has_media(
+		    f->probe); /* what a tune is given for its first answers is no bound of its later ones */
 	f->probe_listed = true;
 }
 
@@ -369,8 +370,8 @@ obey(struct failover *f, unsigned before, const struct sources_answer *answer, b
 		f->failed_row = f->failed_of == before ? f->failed_row + 1 : 1;
 		f->failed_of = before;
 		log_event(log_again(f->failed_row) ? LOG_WARNING : LOG_DEBUG, "source.failed",
-		    "channel=%s source=%u url=%s why=\"%s\"", f->tune->guide_number, before, url_redact(shown, sizeof(shown), f->list.at[before].url),
-		    why != NULL ? why : answer->why);
+		    "channel=%s source=%u url=%s why=\"%s\"", f->tune->guide_number, before,
+		    url_redact(shown, sizeof(shown), f->list.at[before].url), why != NULL ? why : answer->why);
 		note_reason(f, before, why != NULL ? why : answer->why);
 	}
 	switch (answer->act) {

@@ -24,8 +24,8 @@
 #include "base/pb.h"
 #include "worker/verdict.h"
 
-#define FREE_RETRIES 2                 /* on a fresh connection, not counted as tries */
-#define COLLECT_TIMES 4                /* a playlist has so many try timeouts in all, however it drips */
+#define FREE_RETRIES 2 /* on a fresh connection, not counted as tries */
+#define COLLECT_TIMES 4 /* a playlist has so many try timeouts in all, however it drips */
 #define LAUNCHES_MAX 32 /* in one round */
 #define TRY_MIN_S 1. /* a deadline makes a try no shorter */
 #define PERSIST_SHARE 4 /* of the time left is waited before a try beyond the last */
@@ -196,7 +196,8 @@ known(const struct fetch *f, CURLcode code)
 		.location = f->reply.location != NULL || f->reply.location_too_long,
 		.ranged = f->ranged,
 		.had_all = (f->first.length >= 0 && f->first.status != 206 && f->pos == (uint64_t)f->first.length) ||
-		    (f->reply.status == 416 && f->reply.total >= 0 && f->o.range.offset + f->pos == (uint64_t)f->reply.total),
+		    (f->reply.status == 416 && f->reply.total >= 0 &&
+			f->o.range.offset + f->pos == (uint64_t)f->reply.total),
 		.missing_ms = f->o.missing_ms,
 		.missing_s = f->missing_since > 0 ? ev_now(f->pool->loop) - f->missing_since : 0,
 		.refused = f->refused,
@@ -240,7 +241,8 @@ obey(struct fetch *f, const struct verdict *v)
 	stop_transfer(f);
 	if (v->why[0] != '\0')
 		fetch_because(f, "%s", v->why);
-	if (v->trouble != TROUBLE_NONE && v->what != VERDICT_DONE && v->what != VERDICT_REDIRECT && v->what != VERDICT_STALE)
+	if (v->trouble != TROUBLE_NONE && v->what != VERDICT_DONE && v->what != VERDICT_REDIRECT &&
+	    v->what != VERDICT_STALE)
 		fetch_pool_note_trouble(f, v->trouble);
 	f->fresh = v->fresh;
 	f->rotate += v->rotate;
@@ -476,7 +478,8 @@ redirect(struct fetch *f)
 	if (err == 0)
 		err = url_parse(&f->parts, next);
 	if (err != 0) {
-		fetch_because(f, err == PB_NO ? "redirected to something else than http and https" : "redirected to no URL");
+		fetch_because(
+		    f, err == PB_NO ? "redirected to something else than http and https" : "redirected to no URL");
 		fetch_pool_note_trouble(f, TROUBLE_REDIRECT);
 		finish(f, err == PB_NO ? PB_ENOSUP : err);
 		return;
@@ -577,8 +580,8 @@ finish(struct fetch *f, int err)
 	reason[0] = '\0';
 	if (err != 0) {
 		f->pool->figures.errors++;
-		snprintf(reason, sizeof(reason), "%s (%u %s): %s", f->why[0] != '\0' ? f->why : pb_strerror(err), f->tries,
-		    f->tries == 1 ? "try" : "tries", url_redact(shown, sizeof(shown), r.url));
+		snprintf(reason, sizeof(reason), "%s (%u %s): %s", f->why[0] != '\0' ? f->why : pb_strerror(err),
+		    f->tries, f->tries == 1 ? "try" : "tries", url_redact(shown, sizeof(shown), r.url));
 	}
 	r.reason = reason;
 	r.http_status = f->status;

@@ -59,19 +59,19 @@ struct sockaddr;
 
 enum fetch_kind {
 	FETCH_PLAYLIST, /* collected; compressed if the server likes */
-	FETCH_KEY,      /* collected */
-	FETCH_SEGMENT,  /* handed on as it comes; resumed when it breaks */
-	FETCH_STREAM,   /* handed on as it comes, has no end; never resumed: what broke is over */
+	FETCH_KEY, /* collected */
+	FETCH_SEGMENT, /* handed on as it comes; resumed when it breaks */
+	FETCH_STREAM, /* handed on as it comes, has no end; never resumed: what broke is over */
 };
 
 /* A response whose body is wanted has begun. Pointers are borrowed for the call. */
 struct fetch_head {
-	const char *url;  /* effective, after redirects: the base of what is inside */
+	const char *url; /* effective, after redirects: the base of what is inside */
 	const char *type; /* Content-Type without parameters, lower case, "" when none */
-	int status;       /* 200 or 206 */
-	int64_t length;   /* of what on_data gets in all; -1 unknown */
-	uint64_t at;      /* bytes that on_data already got, from earlier tries */
-	unsigned tries;   /* this is the n-th */
+	int status; /* 200 or 206 */
+	int64_t length; /* of what on_data gets in all; -1 unknown */
+	uint64_t at; /* bytes that on_data already got, from earlier tries */
+	unsigned tries; /* this is the n-th */
 };
 
 struct fetch_result {
@@ -83,18 +83,18 @@ struct fetch_result {
 	 */
 	int err;
 	int http_status; /* of the last response, 0 when there was none */
-	int curl_code;   /* of the last try, 0 when it was not curl that failed */
+	int curl_code; /* of the last try, 0 when it was not curl that failed */
 	const char *url; /* effective */
 	const char *reason; /* "" for 0; else for the log: URLs in it are redacted */
-	const void *body;   /* playlist, key: body_len bytes, NUL-terminated besides */
+	const void *body; /* playlist, key: body_len bytes, NUL-terminated besides */
 	size_t body_len;
-	uint64_t bytes;  /* of body that was delivered, also when err is not 0 */
+	uint64_t bytes; /* of body that was delivered, also when err is not 0 */
 	unsigned tries;
 	uint32_t connect_ms, ttfb_ms; /* last try: to the connection (0: a kept one), to the first byte */
-	uint32_t total_ms;            /* since fetch_start() */
-	uint32_t retry_after_ms;      /* the server asked for it; 0: it did not */
-	bool range_ignored;           /* the whole file came, the range was cut out here */
-	bool reused, http2;           /* last try: a kept connection; its protocol */
+	uint32_t total_ms; /* since fetch_start() */
+	uint32_t retry_after_ms; /* the server asked for it; 0: it did not */
+	bool range_ignored; /* the whole file came, the range was cut out here */
+	bool reused, http2; /* last try: a kept connection; its protocol */
 };
 
 struct fetch_options {
@@ -110,7 +110,7 @@ struct fetch_options {
 	bool persist; /* after the last try there are more, as long as the deadline is ahead */
 	uint32_t missing_ms; /* how long a 404 of a segment is asked for again; one EXTINF */
 	uint32_t making_ms; /* so long its server may still be handing it on as it is made; 0: it is whole there */
-	bool channel_url;    /* the operator wrote this URL: its host may be private */
+	bool channel_url; /* the operator wrote this URL: its host may be private */
 	unsigned source; /* which of the channel's it is of, below MSG_SOURCES_MAX: what its requests say */
 
 	void *arg; /* of the callbacks */
@@ -135,7 +135,7 @@ struct fetch_way {
 };
 
 struct fetch_figures {
-	uint64_t requests;  /* on the wire, redirects included */
+	uint64_t requests; /* on the wire, redirects included */
 	uint64_t redirects;
 	uint64_t retries;
 	uint64_t errors; /* fetches that ended with one */
@@ -151,26 +151,26 @@ struct fetch_figures {
 /* How the first connection of a pool came to be; -1: it did not get so far. */
 struct fetch_phases {
 	int dns_ms, tcp_ms, tls_ms; /* each by itself; tls_ms is 0 for plain http */
-	int answer_ms;              /* from the request to the first byte of the answer */
+	int answer_ms; /* from the request to the first byte of the answer */
 };
 
 /* Tries that failed, lately. */
 struct fetch_trouble {
 	unsigned tries;
-	enum trouble what;    /* the last one: in which way, */
+	enum trouble what; /* the last one: in which way, */
 	enum fetch_kind kind; /* ... of what, */
-	int http_status;      /* ... with which answer, 0: none, */
+	int http_status; /* ... with which answer, 0: none, */
 	char why[FETCH_REASON_MAX / 2];
 	char host[URL_HOST_MAX];
 };
 
 struct fetch_pool_options {
-	struct resolve *resolve;             /* borrowed for the pool's life */
+	struct resolve *resolve; /* borrowed for the pool's life */
 	const struct msg_settings *settings; /* borrowed for the call (ipc/msg.h) */
-	const struct msg_request *request;   /* to source 0; borrowed for the call. NULL: nothing of its own */
+	const struct msg_request *request; /* to source 0; borrowed for the call. NULL: nothing of its own */
 	bool headers_one_host; /* Authorization, cookies and tokens among them stay with the host of the fetch */
-	uint64_t seed;         /* of the jitter; 0: random */
-	const char *ca_file;   /* trust these certificates instead of the system's; NULL */
+	uint64_t seed; /* of the jitter; 0: random */
+	const char *ca_file; /* trust these certificates instead of the system's; NULL */
 	/*
 	 * A server answered: of any fetch, each try but redirects. retry_after_ms:
 	 * as in fetch_result. Nothing but fetch_pool_hold() may be called in it. May be NULL.

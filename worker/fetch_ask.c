@@ -101,7 +101,8 @@ set_range(struct fetch *f, struct transfer *t, struct curl_slist *headers)
 {
 	uint64_t from = f->o.range.offset + f->pos;
 	const char *validator = f->first.etag[0] != '\0' ? f->first.etag : f->first.modified;
-	bool ranged = !fetch_collected(f) && f->o.kind != FETCH_STREAM && !f->no_range && (from > 0 || f->o.range.length > 0);
+	bool ranged =
+	    !fetch_collected(f) && f->o.kind != FETCH_STREAM && !f->no_range && (from > 0 || f->o.range.length > 0);
 	char range[64];
 
 	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, headers);

@@ -54,8 +54,8 @@ check_body_head(struct fetch *f)
 	}
 	f->skip = f->reply.status == 206 ? 0 : want;
 	if (f->pos > 0) {
-		bool same = f->reply.status == 206 ? reply_same_file(&f->first, &f->reply) :
-						     reply_surely_same(&f->first, &f->reply);
+		bool same = f->reply.status == 206 ? reply_same_file(&f->first, &f->reply)
+						   : reply_surely_same(&f->first, &f->reply);
 
 		if (!same) {
 			fetch_because(f, "changed while it was fetched");
@@ -210,7 +210,8 @@ fetch_hear_body(char *buf, size_t size, size_t n, void *arg)
 		return take(t, f, buf, n);
 	err = body_append(&f->body, buf, n);
 	if (err == PB_ELIMIT)
-		fetch_because(f, "a %s of more than %zu bytes", f->o.kind == FETCH_KEY ? "key" : "playlist", f->body.max);
+		fetch_because(
+		    f, "a %s of more than %zu bytes", f->o.kind == FETCH_KEY ? "key" : "playlist", f->body.max);
 	if (err != 0)
 		return stop(f, err);
 	f->got += n;

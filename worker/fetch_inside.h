@@ -41,7 +41,7 @@ struct fetch_pool {
 	struct resolve *resolve;
 	struct msg_settings settings;
 	char *ca_file;
-	const char *ca_path;               /* curl's own string; NULL: not used */
+	const char *ca_path; /* curl's own string; NULL: not used */
 	struct {
 		char *user_agent; /* NULL: all is as that of source 0 */
 		struct headers headers;
@@ -80,10 +80,10 @@ struct fetch {
 	struct fetch_pool *pool;
 	struct fetch_options o; /* o.url: see url */
 	enum fetch_state state;
-	bool finished;          /* on_done is on the stack */
+	bool finished; /* on_done is on the stack */
 
-	char *url;              /* as asked for */
-	char *now;              /* after redirects */
+	char *url; /* as asked for */
+	char *now; /* after redirects */
 	struct url_parts parts; /* of now */
 	char home[URL_HOST_MAX];
 	unsigned hops;
@@ -99,7 +99,7 @@ struct fetch {
 	ev_tstamp naming_at;
 
 	unsigned tries, tries_max;
-	unsigned failed;      /* tries that count against tries_max */
+	unsigned failed; /* tries that count against tries_max */
 	unsigned free_retries;
 	unsigned rotate; /* which address goes first */
 	double try_s; /* how long the one in hand may be silent */
@@ -110,14 +110,14 @@ struct fetch {
 	struct reply reply;
 	bool head_over, discard, ranged, refused, whole, replan;
 	size_t discarded;
-	uint64_t skip;        /* bytes of body still to be dropped in front */
-	uint64_t got;         /* bytes taken from it */
+	uint64_t skip; /* bytes of body still to be dropped in front */
+	uint64_t got; /* bytes taken from it */
 	ev_tstamp first_byte;
 	bool metered, at_edge; /* the pool's meter has it as moving, and how */
-	int stop_err;         /* why a callback stopped curl */
+	int stop_err; /* why a callback stopped curl */
 
-	struct reply first;   /* the one that delivered the first bytes */
-	uint64_t pos;         /* bytes delivered */
+	struct reply first; /* the one that delivered the first bytes */
+	uint64_t pos; /* bytes delivered */
 	struct body body;
 
 	/* For the result. */

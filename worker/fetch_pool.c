@@ -267,7 +267,8 @@ void
 fetch_pool_meter(struct fetch *f)
 {
 	ev_tstamp now = ev_now(f->pool->loop);
-	bool moves = f->o.kind == FETCH_SEGMENT && f->state == RUNNING && f->t != NULL && f->first_byte > 0 && !f->discard;
+	bool moves =
+	    f->o.kind == FETCH_SEGMENT && f->state == RUNNING && f->t != NULL && f->first_byte > 0 && !f->discard;
 	bool at_edge = moves && now - f->first_byte < f->o.making_ms / 1e3;
 
 	if (f->metered == moves && f->at_edge == at_edge)

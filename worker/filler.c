@@ -12,7 +12,7 @@
 #define PICTURE_90K 45000
 #define BIG_PICTURE (384u << 10)
 #define BIG_PICTURE_90K 90000
-#define LEAD_90K 63000     /* as in tsmux.c: the clock stands so long before the next DTS */
+#define LEAD_90K 63000 /* as in tsmux.c: the clock stands so long before the next DTS */
 #define LEAD_MIN_90K 18000 /* twice what is too late there */
 #define CTS_MAX_90K 90000
 #define MPEG_TICKS 90000
@@ -177,8 +177,9 @@ first_90k(const struct filler *f, const struct tsmux *mux, enum role role, int64
 	if (end_90k != TS_NOTIME)
 		at = PB_MAX(at, end_90k - (role == ROLE_VIDEO ? f->cts_90k : 0));
 	if (s->last_dts[role] != TS_NOTIME) /* silence goes on behind silence, whatever is known of its end */
-		at = PB_MAX(at, s->last_dts[role] +
-		    (role == ROLE_AUDIO && f->rate > 0 ? (int64_t)f->samples * MPEG_TICKS / f->rate : 1));
+		at = PB_MAX(at,
+		    s->last_dts[role] +
+			(role == ROLE_AUDIO && f->rate > 0 ? (int64_t)f->samples * MPEG_TICKS / f->rate : 1));
 	return at;
 }
 
@@ -212,8 +213,9 @@ static int
 put(struct filler *f, struct tsmux *mux, enum role role)
 {
 	bool picture = role == ROLE_VIDEO;
-	struct tsmux_unit u = { .role = role, .data = picture ? f->picture : f->sound,
-		.len = picture ? f->picture_len : f->sound_len };
+	struct tsmux_unit u = {
+		.role = role, .data = picture ? f->picture : f->sound, .len = picture ? f->picture_len : f->sound_len
+	};
 	int err;
 
 	u.dts_90k = u.pts_90k = u.floor_90k = f->next_90k[role];

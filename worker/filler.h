@@ -32,9 +32,9 @@ struct filler {
 	size_t picture_len;
 	int64_t cts_90k; /* PTS - DTS of the picture, as in the stream */
 	struct slate *slate; /* in place of the picture; NULL: none */
-	size_t slate_at;     /* the picture of it that is next */
-	int64_t shown_90k;   /* how long what it showed so far is to be seen */
-	uint8_t *sound;  /* one frame; NULL: none */
+	size_t slate_at; /* the picture of it that is next */
+	int64_t shown_90k; /* how long what it showed so far is to be seen */
+	uint8_t *sound; /* one frame; NULL: none */
 	size_t sound_len;
 	unsigned samples, rate;
 	int64_t rest; /* of a tick, in 1 / rate */

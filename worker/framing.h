@@ -20,16 +20,16 @@
 
 /* Zero it to begin; framing_clear() gives its memory back. */
 struct framing {
-	int stride;      /* 0: not in step */
-	size_t gap;      /* bytes to skip before the next packet */
-	size_t have;     /* bytes of a packet cut by a chunk's end */
+	int stride; /* 0: not in step */
+	size_t gap; /* bytes to skip before the next packet */
+	size_t have; /* bytes of a packet cut by a chunk's end */
 	uint8_t part[TS_PACKET];
-	uint8_t *hunt;   /* bytes among which packets are searched */
+	uint8_t *hunt; /* bytes among which packets are searched */
 	size_t hunt_len;
 	size_t hunt_cap;
-	size_t hunt_at;  /* what lies before was looked at */
+	size_t hunt_at; /* what lies before was looked at */
 	uint64_t packets;
-	uint64_t junk;   /* bytes passed over in search */
+	uint64_t junk; /* bytes passed over in search */
 };
 
 /*
@@ -38,8 +38,8 @@ struct framing {
  * returned. PB_EFORMAT when FRAMING_HUNT bytes held no first packet: the
  * bytes are then kept in hunt for a look at what they are. PB_ENOMEM.
  */
-int framing_feed(struct framing *f, const uint8_t *buf, size_t len, int (*packet)(void *arg, const uint8_t *p),
-    void *arg);
+int framing_feed(
+    struct framing *f, const uint8_t *buf, size_t len, int (*packet)(void *arg, const uint8_t *p), void *arg);
 
 /*
  * The bytes are over: fewer packets in a row than five are believed now

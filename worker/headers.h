@@ -16,9 +16,9 @@ struct curl_slist;
 
 /* Zeroed memory is a set without a header. */
 struct headers {
-	struct curl_slist *all;    /* "Name: value" each */
+	struct curl_slist *all; /* "Name: value" each */
 	struct curl_slist *abroad; /* without those that stay with their host */
-	char *cookie;              /* its value; NULL: none */
+	char *cookie; /* its value; NULL: none */
 };
 
 /*

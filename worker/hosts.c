@@ -55,7 +55,8 @@ find(struct hosts *hosts, const char *name, uint16_t port)
 {
 	struct host *h, *idle = NULL;
 
-	TAILQ_FOREACH(h, &hosts->list, link) {
+	TAILQ_FOREACH(h, &hosts->list, link)
+	{
 		if (h->port == port && strcmp(h->name, name) == 0) {
 			TAILQ_REMOVE(&hosts->list, h, link);
 			TAILQ_INSERT_HEAD(&hosts->list, h, link);
@@ -103,11 +104,13 @@ hosts_next(struct hosts *hosts)
 	struct place *place, *next = NULL;
 	struct host *h;
 
-	TAILQ_FOREACH(h, &hosts->list, link) {
+	TAILQ_FOREACH(h, &hosts->list, link)
+	{
 		if (hosts->one && h->taken > 0)
 			return NULL;
 		place = TAILQ_FIRST(&h->queue);
-		if (h->taken < hosts->connections && place != NULL && (next == NULL || (hosts->one && place->asked < next->asked)))
+		if (h->taken < hosts->connections && place != NULL &&
+		    (next == NULL || (hosts->one && place->asked < next->asked)))
 			next = place;
 	}
 	if (next == NULL)

@@ -37,7 +37,7 @@ struct place {
 
 struct hosts {
 	unsigned connections; /* places at each host */
-	bool one;             /* but one in all: who came first is next, at whichever host. May be set at any time */
+	bool one; /* but one in all: who came first is next, at whichever host. May be set at any time */
 	uint64_t asked;
 	size_t count;
 	TAILQ_HEAD(host_list, host) list; /* the one that was asked for last comes first */

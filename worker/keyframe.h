@@ -19,12 +19,12 @@
 #include "worker/unit.h"
 
 #define KEYFRAME_WAIT_90K (5 * 90000) /* then a recovery point must do */
-#define KEYFRAME_PARAMS_MAX 640       /* parameter sets kept for a key frame without */
+#define KEYFRAME_PARAMS_MAX 640 /* parameter sets kept for a key frame without */
 
 struct keyframe {
-	int64_t wait_from;   /* first DTS seen while one is waited for, 33 bits; TS_NOTIME */
+	int64_t wait_from; /* first DTS seen while one is waited for, 33 bits; TS_NOTIME */
 	uint16_t params_len;
-	uint8_t lax;         /* recovery points count: this source has no other */
+	uint8_t lax; /* recovery points count: this source has no other */
 	uint8_t reserved[5];
 	uint8_t params[KEYFRAME_PARAMS_MAX];
 };

@@ -31,22 +31,24 @@
 
 /* A player needs the first key frame and the next to begin: never a smaller burst, window or not. */
 #define BURST_FLOOR_MS 1000
-#define LOST_REOPEN 2   /* segments in a row that the source no longer has */
-#define LOST_REFUSE 3   /* segments in a row that gave no picture, before media */
-#define SETTLE_S 5      /* a tune opens as many connections as it may; then one a host is enough */
-#define TRIM_S 60       /* so often memory is given back, after the first time: its pages cost more than they are worth */
-#define LEARN_S 30      /* after so long the reserve that was reached is the one to keep */
+#define LOST_REOPEN 2 /* segments in a row that the source no longer has */
+#define LOST_REFUSE 3 /* segments in a row that gave no picture, before media */
+#define SETTLE_S 5 /* a tune opens as many connections as it may; then one a host is enough */
+#define TRIM_S 60 /* so often memory is given back, after the first time: its pages cost more than they are worth */
+#define LEARN_S 30 /* after so long the reserve that was reached is the one to keep */
 #define RESERVE_MIN_MS 500
-#define SLICE_S 2       /* of a plain stream, as if they were segments */
+#define SLICE_S 2 /* of a plain stream, as if they were segments */
 #define TUNE_TIMEOUT_MS 15000
 #define GONE_EARLY_S 2. /* a segment that the server refuses is given up so long before it is missed */
 #define GONE_MIN_S 3.
 #define SHORT_SHARE 0.67 /* of the reserve to keep: with less it is short */
 #define PAUSE_NS INT64_C(1000000000) /* between two ticks: the machine was paused */
-#define UNLIKE_NS INT64_C(10000000000) /* so long filler runs while sources with the stream's codecs are looked for... */
-#define UNLIKE_OLD_NS INT64_C(20000000000) /* ...and one with others must have been there lately: else a tune gets nothing */
+#define UNLIKE_NS \
+	INT64_C(10000000000) /* so long filler runs while sources with the stream's codecs are looked for... */
+#define UNLIKE_OLD_NS \
+	INT64_C(20000000000) /* ...and one with others must have been there lately: else a tune gets nothing */
 #define NEED_SHARE 0.25 /* of a new segment in what segments take */
-#define STILL_S 1.      /* without a byte of a segment that is under way: how wide the way is, is not known */
+#define STILL_S 1. /* without a byte of a segment that is under way: how wide the way is, is not known */
 
 struct line {
 	struct ev_loop *loop;
@@ -66,39 +68,40 @@ struct line {
 	struct routes *routes; /* NULL: the kernel doesn't tell */
 	uint64_t fed; /* bytes of media from the source */
 	ev_timer tick, second;
-	ev_timer hold;          /* until the source may be asked */
-	unsigned seconds;       /* since media */
+	ev_timer hold; /* until the source may be asked */
+	unsigned seconds; /* since media */
 	unsigned lost, useless; /* in a row */
-	int data_err;           /* of the segment in hand */
-	uint64_t begun_at;      /* the stream's head when it began: did anything come of it? */
-	uint64_t gone;          /* serial + 1 of a segment that the server refuses, 0: none */
+	int data_err; /* of the segment in hand */
+	uint64_t begun_at; /* the stream's head when it began: did anything come of it? */
+	uint64_t gone; /* serial + 1 of a segment that the server refuses, 0: none */
 	unsigned gone_times;
-	ev_tstamp gone_until;   /* how long it is worth asking for */
+	ev_tstamp gone_until; /* how long it is worth asking for */
 	bool media, finishing, failed;
-	uint64_t connections;   /* of a plain stream: each is a segment of its own */
-	uint64_t next_serial;   /* behind the last segment, or connection, that began */
+	uint64_t connections; /* of a plain stream: each is a segment of its own */
+	uint64_t next_serial; /* behind the last segment, or connection, that began */
 	bool limited[MSG_SOURCES_MAX]; /* its account counts connections */
 	bool counted[MSG_SOURCES_MAX]; /* it has an account, whose denials the supervisor counts */
-	unsigned feeding;       /* the source whose bytes are in hand */
-	uint64_t keys;          /* that reached the spool from it since the last switch */
-	struct vitals vitals;   /* of that source */
-	uint64_t vital_keys;    /* key frames before what is looked at now */
-	uint32_t segment_ms;    /* of the one in hand */
+	unsigned feeding; /* the source whose bytes are in hand */
+	uint64_t keys; /* that reached the spool from it since the last switch */
+	struct vitals vitals; /* of that source */
+	uint64_t vital_keys; /* key frames before what is looked at now */
+	uint32_t segment_ms; /* of the one in hand */
 	uint64_t segment_bytes; /* of it, so far */
-	double need_bps;        /* what segments really take, smoothed; 0: not known */
-	bool streaming;         /* a plain stream: it is looked at slice by slice */
-	int64_t filler_ns;      /* since when there is filler; 0: there is none */
-	int64_t media_ns;       /* when media last came to the spool; later by what we were paused since */
+	double need_bps; /* what segments really take, smoothed; 0: not known */
+	bool streaming; /* a plain stream: it is looked at slice by slice */
+	int64_t filler_ns; /* since when there is filler; 0: there is none */
+	int64_t media_ns; /* when media last came to the spool; later by what we were paused since */
 	int64_t ticked_ns;
-	int64_t unlike_ns, unlike_last_ns; /* since when, and when last, a source had other codecs; 0: media came since */
-	char unlike[160];       /* which */
-	bool again;             /* the segment that `resumed` names comes once more, from its start */
+	int64_t unlike_ns,
+	    unlike_last_ns; /* since when, and when last, a source had other codecs; 0: media came since */
+	char unlike[160]; /* which */
+	bool again; /* the segment that `resumed` names comes once more, from its start */
 	struct state_upstream resumed;
 	/* Loop times of a tune's way to its picture; 0: not yet. */
 	ev_tstamp opened_at, playlist_at, segment_at;
 	bool phases_said;
-	uint32_t dry;           /* enum state_dry, as was said */
-	bool owes;              /* it was said that the spool is full */
+	uint32_t dry; /* enum state_dry, as was said */
+	bool owes; /* it was said that the spool is full */
 };
 
 static void examine_begin(struct line *l);
@@ -185,8 +188,8 @@ watch_owed(struct line *l)
 		return;
 	l->owes = owes;
 	log_event(owes ? LOG_ERR : LOG_INFO, owes ? "spool.full" : "spool.again", "channel=%s why=\"%s\"",
-	    l->tune.guide_number, owes ? "the machine or the cgroup has no memory for what came; it waits" :
-	    "what waited was written");
+	    l->tune.guide_number,
+	    owes ? "the machine or the cgroup has no memory for what came; it waits" : "what waited was written");
 }
 
 /* A machine that was paused has not waited for the source: nobody is to be left for it. */
@@ -200,7 +203,8 @@ watch_pause(struct line *l, int64_t now)
 		return;
 	l->media_ns = PB_MIN(l->media_ns + paused_ns, now);
 	writer_paused(l->writer, now);
-	log_event(LOG_INFO, "worker.paused", "channel=%s ms=%lld", l->tune.guide_number, (long long)(paused_ns / 1000000));
+	log_event(
+	    LOG_INFO, "worker.paused", "channel=%s ms=%lld", l->tune.guide_number, (long long)(paused_ns / 1000000));
 }
 
 static void
@@ -291,13 +295,22 @@ say_phases(struct line *l, const char *why)
 		return;
 	l->phases_said = true;
 	log_event(LOG_INFO, "tune.phases",
-	    "channel=%s dns_ms=%d tcp_ms=%d tls_ms=%d answer_ms=%d playlist_ms=%.0f segment_ms=%.0f key_ms=%.0f stuck=%s "
+	    "channel=%s dns_ms=%d tcp_ms=%d tls_ms=%d answer_ms=%d playlist_ms=%.0f segment_ms=%.0f key_ms=%.0f "
+	    "stuck=%s "
 	    "why=\"%s\"",
 	    l->tune.guide_number, p.dns_ms, p.tcp_ms, p.tls_ms, p.answer_ms,
 	    l->playlist_at > 0 ? (l->playlist_at - l->opened_at) * 1e3 : -1,
-	    l->segment_at > 0 ? (l->segment_at - l->opened_at) * 1e3 : -1, why == NULL ? (now - l->opened_at) * 1e3 : -1,
-	    why == NULL ? "-" : p.dns_ms < 0 ? "dns" : p.tcp_ms < 0 ? "tcp" : p.tls_ms < 0 ? "tls" : !answered ?
-	    "answer" : l->playlist_at == 0 ? "playlist" : l->segment_at == 0 ? "segment" : "key", why != NULL ? why : "");
+	    l->segment_at > 0 ? (l->segment_at - l->opened_at) * 1e3 : -1,
+	    why == NULL ? (now - l->opened_at) * 1e3 : -1,
+	    why == NULL               ? "-"
+		: p.dns_ms < 0        ? "dns"
+		: p.tcp_ms < 0        ? "tcp"
+		: p.tls_ms < 0        ? "tls"
+		: !answered           ? "answer"
+		: l->playlist_at == 0 ? "playlist"
+		: l->segment_at == 0  ? "segment"
+				      : "key",
+	    why != NULL ? why : "");
 }
 
 /* What failed in this second, once: a source that is down fails several times in each. */
@@ -309,8 +322,8 @@ record_trouble(struct line *l)
 
 	if (!fetch_pool_trouble(l->pool, &t))
 		return;
-	snprintf(text, sizeof(text), "class=%s kind=%s status=%d tries=%u host=%.60s why=\"%.100s\"", trouble_name(t.what),
-	    fetch_kind_name(t.kind), t.http_status, t.tries, t.host, t.why);
+	snprintf(text, sizeof(text), "class=%s kind=%s status=%d tries=%u host=%.60s why=\"%.100s\"",
+	    trouble_name(t.what), fetch_kind_name(t.kind), t.http_status, t.tries, t.host, t.why);
 	recorder_event_put(&l->state->recorder, LOG_WARNING, "fetch.failed", text);
 }
 
@@ -375,8 +388,8 @@ look_out(struct line *l)
 	prefetch_deepen(l->prefetch, outlook_deeper(&l->outlook));
 	atomic_store(&f->try_timeout_ms,
 	    (uint32_t)((uint64_t)l->tune.settings.try_timeout_ms * outlook_patience(&l->outlook) / 1000));
-	atomic_store(&f->prefetch, limited(l, failover_now(l->failover)) ? 1 :
-	    l->tune.settings.prefetch + outlook_deeper(&l->outlook));
+	atomic_store(&f->prefetch,
+	    limited(l, failover_now(l->failover)) ? 1 : l->tune.settings.prefetch + outlook_deeper(&l->outlook));
 	atomic_store(&f->quality, (uint32_t)l->outlook.quality.state);
 	atomic_store(&f->rtt_ms, look.way.rtt_ms);
 	atomic_store(&f->retransmits, l->outlook.retransmits);
@@ -545,7 +558,8 @@ source_starts(void *arg, uint32_t behind_ms, uint32_t reserve_ms)
 	l->playlist_at = ev_now(l->loop);
 	/* A window that is too short shrinks the burst first. */
 	if (behind_ms < burst_ms + reserve_ms)
-		burst_ms = PB_MIN(burst_ms, PB_MAX(behind_ms > reserve_ms ? behind_ms - reserve_ms : 0, BURST_FLOOR_MS));
+		burst_ms =
+		    PB_MIN(burst_ms, PB_MAX(behind_ms > reserve_ms ? behind_ms - reserve_ms : 0, BURST_FLOOR_MS));
 	if (behind_ms != UINT32_MAX)
 		reserve_ms = behind_ms > burst_ms ? behind_ms - burst_ms : 0;
 	writer_set_start(l->writer, burst_ms, reserve_ms);
@@ -793,8 +807,9 @@ segment_begins(void *arg, const struct source_segment *segment)
 		.duration_ms = segment->duration_ms,
 		.discontinuity = segment->discontinuity || l->lost > 0,
 	};
-	struct state_upstream upstream = { .source = segment->source, .epoch = segment->epoch, .msn = segment->msn,
-		.serial = segment->serial };
+	struct state_upstream upstream = {
+		.source = segment->source, .epoch = segment->epoch, .msn = segment->msn, .serial = segment->serial
+	};
 
 	if (l->again && segment->serial == l->resumed.serial)
 		input.discontinuity = l->resumed.discontinuity; /* as it was told the first time */
@@ -870,8 +885,9 @@ static void
 segment_lost(void *arg, const struct source_segment *segment, int status, const char *reason)
 {
 	struct line *l = arg;
-	struct state_upstream upstream = { .source = segment->source, .epoch = segment->epoch, .msn = segment->msn,
-		.serial = segment->serial };
+	struct state_upstream upstream = {
+		.source = segment->source, .epoch = segment->epoch, .msn = segment->msn, .serial = segment->serial
+	};
 
 	l->lost++;
 	l->gone = 0;
@@ -907,13 +923,14 @@ segment_gone(void *arg, const struct source_segment *segment, int status, const 
 	if (l->gone != segment->serial + 1) {
 		l->gone = segment->serial + 1;
 		l->gone_times = 0;
-		l->gone_until = now + PB_MAX(segment->duration_ms / 1e3 + line_reserve_ms(l) / 1e3 - GONE_EARLY_S, GONE_MIN_S);
+		l->gone_until =
+		    now + PB_MAX(segment->duration_ms / 1e3 + line_reserve_ms(l) / 1e3 - GONE_EARLY_S, GONE_MIN_S);
 	}
 	if (now >= l->gone_until)
 		return false;
 	prefetch_clear(l->prefetch);
-	source_go_back(l->source, segment->msn, segment->serial,
-	    delays_s[PB_MIN(l->gone_times, NITEMS(delays_s) - 1)], reason);
+	source_go_back(
+	    l->source, segment->msn, segment->serial, delays_s[PB_MIN(l->gone_times, NITEMS(delays_s) - 1)], reason);
 	l->gone_times++;
 	return true;
 }

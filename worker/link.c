@@ -24,7 +24,7 @@ struct link {
 	struct msg in;
 	ev_io readable, writable;
 	ev_timer silence; /* looks SILENCE_LOOKS times in MSG_SILENCE_S */
-	unsigned silent;  /* looks since the last word */
+	unsigned silent; /* looks since the last word */
 	bool greeted, ready, media, failed_due; /* what still has to be said, in this order */
 	struct msg_failed failed;
 	struct msg_client_report reports[LINK_REPORTS];
@@ -99,7 +99,8 @@ send_of_sources(struct link *link)
 			return err;
 		}
 		if (link->sources[i].limit_due) {
-			err = msg_send(link->fd, MSG_W_LIMIT, &link->sources[i].limit, sizeof(link->sources[i].limit), NULL, 0);
+			err = msg_send(
+			    link->fd, MSG_W_LIMIT, &link->sources[i].limit, sizeof(link->sources[i].limit), NULL, 0);
 			link->sources[i].limit_due = err != 0;
 			return err;
 		}

@@ -139,8 +139,7 @@ m3u8_u64(const char *s, uint64_t *out)
 	if (!is_digit(*s))
 		return false;
 	for (; is_digit(*s); s++)
-		if (__builtin_mul_overflow(n, (uint64_t)10, &n) ||
-		    __builtin_add_overflow(n, (uint64_t)(*s - '0'), &n))
+		if (__builtin_mul_overflow(n, (uint64_t)10, &n) || __builtin_add_overflow(n, (uint64_t)(*s - '0'), &n))
 			return false;
 	*out = n;
 	return true;

@@ -37,7 +37,8 @@ turn(struct meter *m, double now_s)
 static void
 run(struct meter *m, double now_s)
 {
-	double gap_s = m->edge == m->moving ? METER_EDGE_GAP_S : METER_GAP_S, till_s = PB_MIN(now_s, m->byte_at + gap_s);
+	double gap_s = m->edge == m->moving ? METER_EDGE_GAP_S : METER_GAP_S,
+	       till_s = PB_MIN(now_s, m->byte_at + gap_s);
 
 	if (m->moving > 0 && till_s > m->at)
 		m->slot[m->second % METER_SLOTS].busy_s += till_s - m->at;

@@ -23,7 +23,7 @@ struct output {
 	struct ev_loop *loop;
 	struct state *state;
 	int spool_fd, fd;
-	bool file;    /* always ready: no watcher (epoll refuses files) */
+	bool file; /* always ready: no watcher (epoll refuses files) */
 	bool blocked;
 	uint64_t at, limit;
 	void (*on_end)(void *arg, int err);
@@ -101,7 +101,7 @@ output_run(struct output *o)
 	uint64_t to = PB_MIN(o->limit, atomic_load(&o->state->released));
 	uint8_t buf[PIECE];
 
-	for (size_t turn = 0; o->at < to; ) {
+	for (size_t turn = 0; o->at < to;) {
 		ssize_t got, put;
 
 		if (turn >= TURN_BYTES) {

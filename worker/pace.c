@@ -89,7 +89,8 @@ follow_reserve(struct pace *pace, int64_t now_ns)
 	pace->last_ns = now_ns;
 	if (pace->smooth_27m == 0)
 		pace->smooth_27m = pace->reserve_27m;
-	pace->smooth_27m += (pace->reserve_27m - pace->smooth_27m) * PB_MIN(passed_ms, SMOOTH_S * 1000) / (SMOOTH_S * 1000);
+	pace->smooth_27m +=
+	    (pace->reserve_27m - pace->smooth_27m) * PB_MIN(passed_ms, SMOOTH_S * 1000) / (SMOOTH_S * 1000);
 	if (pace->target_27m == 0)
 		return;
 	error = pace->smooth_27m - pace->target_27m;
@@ -114,8 +115,8 @@ mark_offset(const struct state *state, uint64_t n)
 }
 
 void
-pace_resume(struct pace *pace, const struct state *state, const struct state_snapshot *from, uint64_t released,
-    int64_t now_ns)
+pace_resume(
+    struct pace *pace, const struct state *state, const struct state_snapshot *from, uint64_t released, int64_t now_ns)
 {
 	uint64_t first = from->marks >= STATE_INDEX ? from->marks - STATE_INDEX + 1 : 0;
 
@@ -127,7 +128,8 @@ pace_resume(struct pace *pace, const struct state *state, const struct state_sna
 	pace->target_27m = from->target_27m;
 	pace->rate_ppm = from->rate_ppm;
 	pace->last_ns = now_ns;
-	for (pace->next = from->marks; pace->next > first && mark_offset(state, pace->next - 1) >= released; pace->next--)
+	for (pace->next = from->marks; pace->next > first && mark_offset(state, pace->next - 1) >= released;
+	     pace->next--)
 		;
 	pace->position_27m = pace_position(pace, now_ns);
 	pace->reserve_27m = PB_MAX(from->head_pcr_27m - pace->position_27m, 0);

@@ -32,11 +32,11 @@ struct pace {
 	int64_t anchor_pcr_27m;
 	int64_t burst_27m;
 	int64_t rate_ppm;
-	uint64_t next;          /* the first mark not yet released */
-	int64_t position_27m;   /* as of the last release */
-	int64_t reserve_27m;    /* head - position, as of the last release; never negative */
-	int64_t smooth_27m;     /* its slow average */
-	int64_t target_27m;     /* what it should be; 0 until known */
+	uint64_t next; /* the first mark not yet released */
+	int64_t position_27m; /* as of the last release */
+	int64_t reserve_27m; /* head - position, as of the last release; never negative */
+	int64_t smooth_27m; /* its slow average */
+	int64_t target_27m; /* what it should be; 0 until known */
 	int64_t last_ns;
 	uint64_t stalls;
 	bool dry;
@@ -45,8 +45,8 @@ struct pace {
 void pace_init(struct pace *pace, uint32_t burst_ms);
 
 /* Go on with the clock of a stream that another worker released up to `released`. */
-void pace_resume(struct pace *pace, const struct state *state, const struct state_snapshot *from, uint64_t released,
-    int64_t now_ns);
+void pace_resume(
+    struct pace *pace, const struct state *state, const struct state_snapshot *from, uint64_t released, int64_t now_ns);
 
 /* What the burst really is, once the window is known; before the first release only. */
 void pace_set_burst(struct pace *pace, uint32_t burst_ms);
@@ -55,8 +55,8 @@ void pace_set_burst(struct pace *pace, uint32_t burst_ms);
  * How far the stream is released now: an offset at a mark, or head.
  * Never less than `released`. marks and head are the committed ones.
  */
-uint64_t pace_release(struct pace *pace, const struct state *state, uint64_t marks, uint64_t head,
-    int64_t head_pcr_27m, uint64_t released, int64_t now_ns);
+uint64_t pace_release(struct pace *pace, const struct state *state, uint64_t marks, uint64_t head, int64_t head_pcr_27m,
+    uint64_t released, int64_t now_ns);
 
 /*
  * Stand so much further back: nothing was there to be released, and what

@@ -254,8 +254,9 @@ name_the_stranger(struct playlist *pl, const unsigned char *buf, size_t len)
 		return playlist_fail(pl, PB_EFORMAT, "gzip data, not a playlist");
 	if (len > 188 && buf[0] == 0x47 && buf[188] == 0x47)
 		return playlist_fail(pl, PB_EFORMAT, "MPEG-TS, not a playlist");
-	if (len >= 2 && ((buf[0] == 0xff && buf[1] == 0xfe) || (buf[0] == 0xfe && buf[1] == 0xff) ||
-	    (buf[0] == '#' && buf[1] == 0) || (buf[0] == 0 && buf[1] == '#')))
+	if (len >= 2 &&
+	    ((buf[0] == 0xff && buf[1] == 0xfe) || (buf[0] == 0xfe && buf[1] == 0xff) ||
+		(buf[0] == '#' && buf[1] == 0) || (buf[0] == 0 && buf[1] == '#')))
 		return playlist_fail(pl, PB_EFORMAT, "UTF-16 text, not UTF-8");
 	for (size_t i = at; i < len && i < at + 512; i++)
 		if (buf[i] == 0x7f || (buf[i] < 0x20 && !m3u8_is_space(buf[i])))
@@ -351,7 +352,8 @@ finish(struct tags *t)
 	int err;
 
 	if (pl->kind == PLAYLIST_INVALID)
-		return playlist_fail(pl, PB_EFORMAT, t->has_uri ? "a plain M3U list, not HLS" : "header only, lists nothing");
+		return playlist_fail(
+		    pl, PB_EFORMAT, t->has_uri ? "a plain M3U list, not HLS" : "header only, lists nothing");
 	if (pl->kind == PLAYLIST_MASTER) {
 		if (t->has_variant)
 			playlist_warn(t->pl, "EXT-X-STREAM-INF without a URI");

@@ -41,10 +41,10 @@ enum playlist_type { PLAYLIST_TYPE_LIVE, PLAYLIST_TYPE_EVENT, PLAYLIST_TYPE_VOD 
 /* Bits of playlist->unsupported: a media playlist that this version can't carry, and why. */
 enum {
 	PLAYLIST_NO_SAMPLE_AES = 1 << 0, /* SAMPLE-AES or SAMPLE-AES-CTR are a segment's only keys */
-	PLAYLIST_NO_DRM = 1 << 1,        /* ... or a KEYFORMAT other than identity, or an unknown METHOD */
-	PLAYLIST_NO_KEY_URI = 1 << 2,    /* ... or an AES-128 key that nobody can fetch */
-	PLAYLIST_NO_MAP = 1 << 3,        /* EXT-X-MAP: fragmented MP4 */
-	PLAYLIST_NO_IFRAMES = 1 << 4,    /* EXT-X-I-FRAMES-ONLY: no channel at all */
+	PLAYLIST_NO_DRM = 1 << 1, /* ... or a KEYFORMAT other than identity, or an unknown METHOD */
+	PLAYLIST_NO_KEY_URI = 1 << 2, /* ... or an AES-128 key that nobody can fetch */
+	PLAYLIST_NO_MAP = 1 << 3, /* EXT-X-MAP: fragmented MP4 */
+	PLAYLIST_NO_IFRAMES = 1 << 4, /* EXT-X-I-FRAMES-ONLY: no channel at all */
 };
 
 enum playlist_method { PLAYLIST_AES_128, PLAYLIST_SAMPLE_AES, PLAYLIST_SAMPLE_AES_CTR, PLAYLIST_METHOD_OTHER };
@@ -52,8 +52,8 @@ enum playlist_method { PLAYLIST_AES_128, PLAYLIST_SAMPLE_AES, PLAYLIST_SAMPLE_AE
 struct playlist_key {
 	enum playlist_method method;
 	const char *method_name; /* as written */
-	const char *uri;         /* NULL when none was given */
-	const char *keyformat;   /* "identity" when none was given */
+	const char *uri; /* NULL when none was given */
+	const char *keyformat; /* "identity" when none was given */
 	bool has_iv;
 	uint8_t iv[16];
 };
@@ -68,26 +68,26 @@ struct playlist_map {
 struct playlist_segment {
 	const char *uri;
 	uint64_t msn;
-	double duration_s;     /* EXTINF as written; the target duration when there is none (has_duration) */
+	double duration_s; /* EXTINF as written; the target duration when there is none (has_duration) */
 	uint32_t duration_ms;
 	bool has_duration;
-	bool gap;              /* never to be requested: EXT-X-GAP, or a URI that is too long */
+	bool gap; /* never to be requested: EXT-X-GAP, or a URI that is too long */
 	bool has_pdt;
 	bool has_range;
 	uint32_t discontinuities; /* tags in front of it: one boundary, however many */
-	int32_t key;           /* into keys[], -1 none: the one to use of all alternatives */
-	int32_t map;           /* into maps[], -1 none */
-	int64_t pdt_ms;        /* since the epoch; valid with has_pdt */
-	const char *pdt;       /* as written; NULL when absent, set even when it can't be read */
+	int32_t key; /* into keys[], -1 none: the one to use of all alternatives */
+	int32_t map; /* into maps[], -1 none */
+	int64_t pdt_ms; /* since the epoch; valid with has_pdt */
+	const char *pdt; /* as written; NULL when absent, set even when it can't be read */
 	uint64_t length, offset; /* EXT-X-BYTERANGE, chained; valid with has_range */
 };
 
 struct playlist_variant {
 	const char *uri;
-	uint64_t bandwidth;         /* bit/s; 0 when missing, which is illegal and met */
+	uint64_t bandwidth; /* bit/s; 0 when missing, which is illegal and met */
 	uint64_t average_bandwidth; /* 0 when missing */
-	uint32_t width, height;     /* 0 when missing */
-	double frame_rate;          /* 0 when missing */
+	uint32_t width, height; /* 0 when missing */
+	double frame_rate; /* 0 when missing */
 	/* NULL when missing: */
 	const char *codecs, *audio, *video, *subtitles, *closed_captions, *pathway_id, *video_range, *hdcp_level;
 };
@@ -113,7 +113,7 @@ struct playlist_variable {
 
 struct playlist {
 	enum playlist_kind kind;
-	char reason[160];  /* why it is invalid, "" when it isn't */
+	char reason[160]; /* why it is invalid, "" when it isn't */
 	char warning[160]; /* the first thing that was put right, "" when nothing was */
 	unsigned warnings;
 	unsigned unsupported;
@@ -125,9 +125,9 @@ struct playlist {
 	int64_t start_ms; /* EXT-X-START, negative: from the end */
 
 	/* Media. */
-	uint64_t target_s;     /* EXT-X-TARGETDURATION as written, or derived and rounded */
-	uint32_t target_ms;    /* the same, 1..PLAYLIST_DURATION_MAX_MS: a bound, not a pace */
-	bool has_target;       /* it was written, and above 0 */
+	uint64_t target_s; /* EXT-X-TARGETDURATION as written, or derived and rounded */
+	uint32_t target_ms; /* the same, 1..PLAYLIST_DURATION_MAX_MS: a bound, not a pace */
+	bool has_target; /* it was written, and above 0 */
 	uint64_t media_sequence;
 	uint64_t discontinuity_sequence;
 	enum playlist_type type;
@@ -151,15 +151,15 @@ struct playlist {
 	struct playlist_variable *variables; /* EXT-X-DEFINE */
 	size_t variable_count;
 
-	char *text;                   /* the body; most strings point into it */
+	char *text; /* the body; most strings point into it */
 	struct playlist_chunk *chunks; /* strings that variables made longer */
 };
 
 /* What else a body's meaning depends on. All zero: a whole body that came from nowhere. */
 struct playlist_context {
-	const char *base_url;           /* effective URL (after redirects), or NULL */
-	const struct playlist *master;  /* whose variables IMPORT may take, or NULL; borrowed for the call */
-	bool cut;                       /* the body may end early: a last line without its end is dropped */
+	const char *base_url; /* effective URL (after redirects), or NULL */
+	const struct playlist *master; /* whose variables IMPORT may take, or NULL; borrowed for the call */
+	bool cut; /* the body may end early: a last line without its end is dropped */
 };
 
 /*

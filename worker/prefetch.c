@@ -26,9 +26,9 @@
 #define PIECE ((size_t)65536) /* decrypted at once */
 #define FIRST_BYTES ((size_t)512) /* of ciphertext, before a key is judged */
 #define DEADLINE_MIN_S 3.
-#define AGAIN_S 0.3       /* before a useless segment is fetched once more; doubles */
+#define AGAIN_S 0.3 /* before a useless segment is fetched once more; doubles */
 #define AGAIN_MAX_S 2.
-#define AGAIN_TUNING 1    /* times, while a tune waits for its first picture */
+#define AGAIN_TUNING 1 /* times, while a tune waits for its first picture */
 #define DEADLINE_EARLY_S 2.
 
 /* Bytes that came before their turn. */
@@ -45,12 +45,12 @@ struct segment {
 	struct source_segment info; /* url and key_url in it are ours */
 	enum { WAITING, FLOWING, WHOLE, LOST } state;
 	struct fetch *fetch;
-	bool begun;   /* ops->begin was called */
-	bool paused;  /* its fetch waits for fetch_resume() */
+	bool begun; /* ops->begin was called */
+	bool paused; /* its fetch waits for fetch_resume() */
 	bool truncated;
 	bool rekeyed; /* its key was fetched a second time */
 	bool refused; /* its bytes are of no use; who takes them knows why */
-	unsigned again;     /* times it was fetched anew for that */
+	unsigned again; /* times it was fetched anew for that */
 	ev_tstamp not_before; /* the next time */
 	ev_tstamp deadline; /* as of the first time; 0: not yet asked for */
 	int status;
@@ -75,7 +75,7 @@ struct prefetch {
 	size_t kept;
 	uint32_t depth; /* so many at once */
 	uint32_t deeper; /* so many more */
-	uint32_t most;   /* but no more than these; 0: no bound */
+	uint32_t most; /* but no more than these; 0: no bound */
 	ev_tstamp tuning;
 	ev_timer turn; /* goes on with what is ready, in the next turn */
 	ev_timer later; /* for the first segment's not_before */
@@ -428,7 +428,8 @@ segment_data(void *arg, const void *buf, size_t len)
 	bool first = is_first(seg);
 	int err;
 
-	if (first && seg->kept == 0 && key_is_known(seg) && (seg->begun || seg->info.key_url == NULL || len >= FIRST_BYTES)) {
+	if (first && seg->kept == 0 && key_is_known(seg) &&
+	    (seg->begun || seg->info.key_url == NULL || len >= FIRST_BYTES)) {
 		if (!p->ops->room(p->arg)) {
 			seg->paused = true;
 			return PB_AGAIN;
@@ -470,8 +471,8 @@ segment_done(void *arg, const struct fetch_result *r)
 	} else if (!seg->refused && r->bytes > 0 && (r->err == PB_ENET || r->err == PB_ETIME || r->err == PB_EFORMAT) &&
 	    (seg->begun || seg->kept > 0)) {
 		/* The beginning is as good as any: complete packets are played, the rest is a cut. */
-		log_event(LOG_WARNING, "segment.cut", "channel=%s msn=%llu bytes=%llu why=\"%s\"", p->tune->guide_number,
-		    (unsigned long long)seg->info.msn, (unsigned long long)r->bytes, r->reason);
+		log_event(LOG_WARNING, "segment.cut", "channel=%s msn=%llu bytes=%llu why=\"%s\"",
+		    p->tune->guide_number, (unsigned long long)seg->info.msn, (unsigned long long)r->bytes, r->reason);
 		seg->state = WHOLE;
 		seg->truncated = true;
 	} else {
@@ -511,10 +512,10 @@ key_done(void *arg, const struct fetch_result *r)
 	if (r->err == 0)
 		why = "the key is not 16 bytes long";
 	TAILQ_FOREACH(seg, &p->queue, entry)
-		if (seg->info.key_url != NULL && strcmp(seg->info.key_url, p->key_url) == 0 && seg->state != LOST) {
-			give_up(seg, r->err == 0 ? 0 : r->http_status, why);
-			break;
-		}
+	if (seg->info.key_url != NULL && strcmp(seg->info.key_url, p->key_url) == 0 && seg->state != LOST) {
+		give_up(seg, r->err == 0 ? 0 : r->http_status, why);
+		break;
+	}
 	pump(p);
 }
 
@@ -586,7 +587,8 @@ start_some(struct prefetch *p)
 
 	if (p->most > 0)
 		limit = PB_MIN(limit, p->most);
-	TAILQ_FOREACH(seg, &p->queue, entry) {
+	TAILQ_FOREACH(seg, &p->queue, entry)
+	{
 		if (n++ >= limit)
 			break;
 		if (seg->state != LOST && !key_is_known(seg))
@@ -699,11 +701,11 @@ resume_some(struct prefetch *p)
 	struct segment *seg;
 
 	TAILQ_FOREACH(seg, &p->queue, entry)
-		if (seg->paused && seg->fetch != NULL &&
-		    (is_first(seg) ? seg->kept == 0 && p->ops->room(p->arg) : p->kept < PREFETCH_KEPT / 2)) {
-			seg->paused = false;
-			fetch_resume(seg->fetch);
-		}
+	if (seg->paused && seg->fetch != NULL &&
+	    (is_first(seg) ? seg->kept == 0 && p->ops->room(p->arg) : p->kept < PREFETCH_KEPT / 2)) {
+		seg->paused = false;
+		fetch_resume(seg->fetch);
+	}
 }
 
 /* As far as it goes: hand on what is ready, end what is over, ask for the next. */

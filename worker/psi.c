@@ -320,8 +320,8 @@ psi_put_pat(uint8_t *p, uint8_t cc, uint16_t program, uint16_t pmt_pid)
 }
 
 void
-psi_put_pmt(uint8_t *p, uint8_t cc, uint16_t program, uint16_t pmt_pid, uint16_t pcr_pid,
-    const struct psi_entry *entry, int n)
+psi_put_pmt(
+    uint8_t *p, uint8_t cc, uint16_t program, uint16_t pmt_pid, uint16_t pcr_pid, const struct psi_entry *entry, int n)
 {
 	size_t at = 17;
 

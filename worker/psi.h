@@ -19,7 +19,7 @@
 
 #define PSI_SECTION_MAX 1024
 #define PSI_PROGRAMS 16 /* more programs than that: the first ones */
-#define PSI_STREAMS 32  /* likewise, in one PMT */
+#define PSI_STREAMS 32 /* likewise, in one PMT */
 #define PSI_DESC_MAX 72 /* descriptors of one stream that we copy: our PMT stays one packet */
 
 /* Sections of one PID, put together from packets. Zero it to begin. */
@@ -41,8 +41,8 @@ struct psi_stream {
 	uint8_t type;
 	uint16_t pid;
 	enum es_codec codec; /* ES_NONE: not carried */
-	bool sealed;         /* SAMPLE-AES: would be carried if it could be read */
-	char lang[4];        /* ISO 639 in lower case, "" when not said */
+	bool sealed; /* SAMPLE-AES: would be carried if it could be read */
+	char lang[4]; /* ISO 639 in lower case, "" when not said */
 	const uint8_t *desc;
 	size_t desc_len;
 };

@@ -7,7 +7,7 @@
 
 #define DEGRADED_AFTER_S 2
 #define NORMAL_AFTER_S 10
-#define TROUBLE_LIMIT 2   /* failed tries within about 10 s */
+#define TROUBLE_LIMIT 2 /* failed tries within about 10 s */
 #define TROUBLE_DECAY_S 5
 #define LOSS_LIMIT 100 /* permille out of order or sent again: what a few in a hundred lost do */
 

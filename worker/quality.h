@@ -15,9 +15,9 @@
 struct quality {
 	enum state_quality state;
 	uint64_t retries, errors; /* as of the last second */
-	unsigned bad_s, good_s;   /* seconds in a row */
-	unsigned trouble;         /* decaying count of retries and errors */
-	unsigned decay_s;         /* seconds since it was halved */
+	unsigned bad_s, good_s; /* seconds in a row */
+	unsigned trouble; /* decaying count of retries and errors */
+	unsigned decay_s; /* seconds since it was halved */
 };
 
 /* One second's look. latency_limit_ms: above it a source is degraded. */

@@ -98,8 +98,8 @@ on_done(void *arg, const struct fetch_result *r)
 	q->fetch = NULL;
 	done(q);
 	log_event(r->err == 0 ? LOG_INFO : LOG_WARNING, "segment.quarantined",
-	    "channel=%s segment=%" PRIu64 " bytes=%" PRIu64 " status=%d why=\"%s\"", q->guide_number, q->serial, r->bytes,
-	    r->http_status, q->error != 0 ? strerror(q->error) : r->reason);
+	    "channel=%s segment=%" PRIu64 " bytes=%" PRIu64 " status=%d why=\"%s\"", q->guide_number, q->serial,
+	    r->bytes, r->http_status, q->error != 0 ? strerror(q->error) : r->reason);
 }
 
 void

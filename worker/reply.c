@@ -120,7 +120,8 @@ reply_line(struct reply *reply, const char *line, size_t len)
 	const char *colon;
 	size_t name_len;
 
-	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r' || line[len - 1] == ' ' || line[len - 1] == '\t'))
+	while (len > 0 &&
+	    (line[len - 1] == '\n' || line[len - 1] == '\r' || line[len - 1] == ' ' || line[len - 1] == '\t'))
 		len--;
 	if (len == 0)
 		return reply->status >= 200;

@@ -17,16 +17,16 @@
 #include "base/url.h"
 
 struct reply {
-	int status;              /* 0 before the status line */
-	int64_t length;          /* Content-Length; -1 unknown */
-	int64_t first, last;     /* Content-Range: bytes first-last/total; first -1: none or unreadable */
-	int64_t total;           /* -1: unknown; a 416 gives it alone */
-	bool encoded;            /* a Content-Encoding other than identity */
+	int status; /* 0 before the status line */
+	int64_t length; /* Content-Length; -1 unknown */
+	int64_t first, last; /* Content-Range: bytes first-last/total; first -1: none or unreadable */
+	int64_t total; /* -1: unknown; a 416 gives it alone */
+	bool encoded; /* a Content-Encoding other than identity */
 	bool location_too_long;
-	char type[64];           /* Content-Type without parameters, lower case */
-	char etag[128];          /* as sent, strong ones only */
-	char modified[64];       /* Last-Modified, as sent */
-	char *location;          /* as sent, under URL_MAX bytes; NULL when there was none. The reply's own */
+	char type[64]; /* Content-Type without parameters, lower case */
+	char etag[128]; /* as sent, strong ones only */
+	char modified[64]; /* Last-Modified, as sent */
+	char *location; /* as sent, under URL_MAX bytes; NULL when there was none. The reply's own */
 };
 
 /* Nothing is known. */

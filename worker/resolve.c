@@ -29,9 +29,9 @@
 #define TTL_MAX_S 300
 #define NEGATIVE_S 2.0
 #define GRACE_S 30.0 /* past its time, and still given while it is being renewed */
-#define STALE_S 0.3  /* how long a new answer is waited for when there is an old one */
-#define DOWN_S 5.0   /* after a failure the old answer is given without that wait */
-#define ASK_MS 600   /* to the first repetition; doubles */
+#define STALE_S 0.3 /* how long a new answer is waited for when there is an old one */
+#define DOWN_S 5.0 /* after a failure the old answer is given without that wait */
+#define ASK_MS 600 /* to the first repetition; doubles */
 #define ASK_TRIES 3
 #define RESOLV_CONF "/etc/resolv.conf"
 
@@ -51,8 +51,8 @@ struct name {
 	char host[RESOLVE_NAME_MAX];
 	struct resolve_addrs addrs; /* the last good ones */
 	ev_tstamp renew_at, good_until, negative_until;
-	int err;       /* of the last lookup */
-	bool busy;     /* c-ares holds a pointer to this */
+	int err; /* of the last lookup */
+	bool busy; /* c-ares holds a pointer to this */
 	bool answered; /* c-ares is done; those who wait don't know yet */
 	TAILQ_HEAD(, resolve_query) queries;
 };
@@ -115,7 +115,8 @@ on_socket(struct ev_loop *loop, ev_io *w, int revents)
 
 	(void)loop;
 	/* w may be gone when this returns. */
-	ares_process_fd(r->channel, revents & EV_READ ? fd : ARES_SOCKET_BAD, revents & EV_WRITE ? fd : ARES_SOCKET_BAD);
+	ares_process_fd(
+	    r->channel, revents & EV_READ ? fd : ARES_SOCKET_BAD, revents & EV_WRITE ? fd : ARES_SOCKET_BAD);
 	set_timer(r);
 	give_out(r);
 }
@@ -127,8 +128,8 @@ on_state(void *arg, ares_socket_t fd, int readable, int writable)
 	struct sock *s;
 
 	LIST_FOREACH(s, &r->socks, link)
-		if (s->io.fd == fd)
-			break;
+	if (s->io.fd == fd)
+		break;
 	if (s != NULL)
 		ev_io_stop(r->loop, &s->io);
 	if (!readable && !writable) {
@@ -248,8 +249,8 @@ name_find(struct resolve *r, const char *host)
 	struct name *n;
 
 	TAILQ_FOREACH(n, &r->names, link)
-		if (strcasecmp(n->host, host) == 0)
-			return n;
+	if (strcasecmp(n->host, host) == 0)
+		return n;
 	return NULL;
 }
 
@@ -273,8 +274,8 @@ name_get(struct resolve *r, const char *host)
 	}
 	if (r->count >= RESOLVE_NAMES_MAX) {
 		TAILQ_FOREACH_REVERSE(old, &r->names, names, link)
-			if (!old->busy && !old->answered && TAILQ_EMPTY(&old->queries))
-				break;
+		if (!old->busy && !old->answered && TAILQ_EMPTY(&old->queries))
+			break;
 		if (old == NULL)
 			return NULL;
 		name_drop(old);
@@ -297,7 +298,8 @@ take_addrs(struct name *n, const struct ares_addrinfo *info)
 	struct resolve_addrs got = { 0 };
 	int ttl_s = TTL_MAX_S;
 
-	for (const struct ares_addrinfo_node *a = info->nodes; a != NULL && got.count < RESOLVE_ADDRS_MAX; a = a->ai_next) {
+	for (const struct ares_addrinfo_node *a = info->nodes; a != NULL && got.count < RESOLVE_ADDRS_MAX;
+	     a = a->ai_next) {
 		struct resolve_addr *to = &got.addr[got.count];
 
 		if (a->ai_family == AF_INET && a->ai_addrlen >= sizeof(struct sockaddr_in)) {
@@ -438,8 +440,8 @@ give_out(struct resolve *r)
 		int err;
 
 		TAILQ_FOREACH(n, &r->names, link)
-			if (n->answered)
-				break;
+		if (n->answered)
+			break;
 		if (n == NULL)
 			return;
 		q = TAILQ_FIRST(&n->queries);
@@ -627,16 +629,16 @@ private_v4(uint32_t a)
 		uint32_t net;
 		int bits;
 	} nets[] = {
-		{ 0x00000000, 8 },  /* this network */
-		{ 0x0a000000, 8 },  /* 10/8 */
+		{ 0x00000000, 8 }, /* this network */
+		{ 0x0a000000, 8 }, /* 10/8 */
 		{ 0x64400000, 10 }, /* 100.64/10, carriers' NAT and overlay networks */
-		{ 0x7f000000, 8 },  /* loopback */
+		{ 0x7f000000, 8 }, /* loopback */
 		{ 0xa9fe0000, 16 }, /* link-local, and clouds' metadata */
 		{ 0xac100000, 12 }, /* 172.16/12 */
 		{ 0xc0000000, 24 }, /* 192.0.0/24 */
 		{ 0xc0a80000, 16 }, /* 192.168/16 */
 		{ 0xc6120000, 15 }, /* 198.18/15, benchmarks */
-		{ 0xe0000000, 3 },  /* multicast, reserved, broadcast */
+		{ 0xe0000000, 3 }, /* multicast, reserved, broadcast */
 	};
 
 	for (size_t i = 0; i < NITEMS(nets); i++)
@@ -726,7 +728,8 @@ const char *
 resolve_text(const struct resolve_addr *addr, char *out, size_t size)
 {
 	if (inet_ntop(addr->family, addr->family == AF_INET ? (const void *)&addr->v4 : (const void *)&addr->v6, out,
-		(socklen_t)size) == NULL && size > 0)
+		(socklen_t)size) == NULL &&
+	    size > 0)
 		out[0] = '\0';
 	return out;
 }

@@ -50,9 +50,9 @@ struct resolve_addrs {
 };
 
 struct resolve_figures {
-	uint64_t lookups;  /* asked of c-ares */
+	uint64_t lookups; /* asked of c-ares */
 	uint64_t failures; /* of those, without an answer of any kind */
-	uint64_t stale;    /* answers given past their time */
+	uint64_t stale; /* answers given past their time */
 };
 
 /* Gives *out to the caller. 0, PB_ENOMEM, PB_ESYS. */

@@ -23,25 +23,25 @@
 #include "worker/verdict.h"
 
 #define TUNE_TIMEOUT_MS 15000
-#define REOPEN_FLOOR_S 0.5   /* between two tries of the channel's URL */
+#define REOPEN_FLOOR_S 0.5 /* between two tries of the channel's URL */
 #define REOPEN_MAX_S 10.
-#define EXCLUDE_S 60.        /* how long a variant that failed loses to the others (hls.md 3) */
+#define EXCLUDE_S 60. /* how long a variant that failed loses to the others (hls.md 3) */
 #define CONFIRM_S 0.3
-#define BAD_TUNE_TRIES 3     /* bodies that are no playlist, before a tune is given up */
+#define BAD_TUNE_TRIES 3 /* bodies that are no playlist, before a tune is given up */
 #define SNIFF_BYTES (5 * TS_PACKET)
-#define RESERVE_TARGETS 3    /* reserve = auto */
+#define RESERVE_TARGETS 3 /* reserve = auto */
 #define REQUEST_MIN_S 3.
-#define STARVED_MS 1500      /* with less in hand the source is asked as if the picture stood already: */
-#define STARVED_PAUSE_S 0.5  /* ... so soon after a failure, */
-#define STARVED_TRY_S 2.     /* ... and no answer is waited for longer: media is back 2 s after the source is. */
+#define STARVED_MS 1500 /* with less in hand the source is asked as if the picture stood already: */
+#define STARVED_PAUSE_S 0.5 /* ... so soon after a failure, */
+#define STARVED_TRY_S 2. /* ... and no answer is waited for longer: media is back 2 s after the source is. */
 #define STARVED_QUICK_S 120. /* After so much of it, it is a long outage, or a source that has become slow: */
-#define STARVED_LONG_S 2.    /* ... such a pause, */
-#define STARVED_SLOW 4       /* ... and every so manieth try as patient as ever */
+#define STARVED_LONG_S 2. /* ... such a pause, */
+#define STARVED_SLOW 4 /* ... and every so manieth try as patient as ever */
 #define HEDGE_MAX_MS 5000
-#define LED_TRIES 2          /* of an address that a redirect led to */
+#define LED_TRIES 2 /* of an address that a redirect led to */
 #define LED_WAIT_S 1.5
-#define TOKEN_MIN_S 1.       /* what is refused sooner was no question of age */
-#define TOKEN_RENEW 0.8      /* of a token's life */
+#define TOKEN_MIN_S 1. /* what is refused sooner was no question of age */
+#define TOKEN_RENEW 0.8 /* of a token's life */
 
 /*
  * An address that holds a token, or a name that is given up after a while.
@@ -50,8 +50,8 @@
  */
 struct token {
 	ev_tstamp since; /* when it was given; 0: there is none */
-	double good_s;   /* the age at which one was last good */
-	double life_s;   /* 0: not learnt */
+	double good_s; /* the age at which one was last good */
+	double life_s; /* 0: not learnt */
 };
 
 enum source_what { OPENING, FOLLOWING, STREAMING, ENDED };
@@ -60,8 +60,8 @@ struct source {
 	struct ev_loop *loop;
 	struct fetch_pool *pool;
 	const struct msg_tune *tune;
-	unsigned number;          /* among the channel's sources */
-	char url[URL_MAX];        /* as the operator wrote it */
+	unsigned number; /* among the channel's sources */
+	char url[URL_MAX]; /* as the operator wrote it */
 	struct state_figures *figures;
 	char *reason;
 	const struct source_ops *ops;
@@ -70,41 +70,41 @@ struct source {
 	struct variant_limit limit;
 
 	struct fetch *fetch;
-	ev_timer timer;           /* the next load, or the next try to open */
+	ev_timer timer; /* the next load, or the next try to open */
 	ev_tstamp load_start;
 	ev_tstamp tune_deadline;
 	bool has_media;
-	unsigned open_failures;   /* in a row; since the first of them, */
+	unsigned open_failures; /* in a row; since the first of them, */
 	ev_tstamp failing_since;
-	unsigned bad_bodies;      /* in a row, before media */
+	unsigned bad_bodies; /* in a row, before media */
 
-	struct playlist master;   /* kind PLAYLIST_INVALID: there is none */
-	bool *excluded;           /* per variant of master */
+	struct playlist master; /* kind PLAYLIST_INVALID: there is none */
+	bool *excluded; /* per variant of master */
 	ev_tstamp excluded_at;
-	uint64_t step_bps;        /* no variant that needs more, the last step found; 0: no such bound */
-	int variant;              /* the one that is followed, -1: the channel's URL is the media playlist */
-	char media_url[URL_MAX];  /* as the master names it, or the channel's URL */
-	char now_url[URL_MAX];    /* what is loaded: media_url, or where it led to */
+	uint64_t step_bps; /* no variant that needs more, the last step found; 0: no such bound */
+	int variant; /* the one that is followed, -1: the channel's URL is the media playlist */
+	char media_url[URL_MAX]; /* as the master names it, or the channel's URL */
+	char now_url[URL_MAX]; /* what is loaded: media_url, or where it led to */
 	struct token led, opened; /* of now_url, where it isn't media_url; of media_url, where a master named it */
 
-	struct playlist list;     /* whose segments are still to be handed out */
+	struct playlist list; /* whose segments are still to be handed out */
 	struct track_news news;
-	size_t next;              /* index in list of the next one */
+	size_t next; /* index in list of the next one */
 	struct track track;
 	bool vod;
-	bool discontinuity;       /* in front of the next segment, whatever it says */
-	bool announced;           /* start() was called */
-	ev_tstamp news_at;        /* when something new was last listed, 0: never */
-	bool resuming;            /* the first list is searched for resume_msn */
+	bool discontinuity; /* in front of the next segment, whatever it says */
+	bool announced; /* start() was called */
+	ev_tstamp news_at; /* when something new was last listed, 0: never */
+	bool resuming; /* the first list is searched for resume_msn */
 	uint64_t resume_msn, resume_serial;
-	uint64_t epoch;           /* of the last segments that were new; each numbers anew */
+	uint64_t epoch; /* of the last segments that were new; each numbers anew */
 	bool epoch_known;
 
-	bool streaming;           /* stream_begin() was called */
-	uint8_t *sniffed;         /* the body of a first request that may be either */
+	bool streaming; /* stream_begin() was called */
+	uint8_t *sniffed; /* the body of a first request that may be either */
 	size_t sniffed_len, sniffed_room;
 	enum { SNIFF_OPEN, SNIFF_TEXT, SNIFF_TS } sniff;
-	char effective[URL_MAX];  /* of the request under way */
+	char effective[URL_MAX]; /* of the request under way */
 };
 
 static void load(struct source *s);
@@ -114,7 +114,8 @@ static void source_timer(struct ev_loop *, ev_timer *, int);
 
 int
 source_new(struct source **out, struct ev_loop *loop, struct fetch_pool *pool, const struct msg_tune *tune,
-    unsigned number, const char *url, struct state_figures *figures, char *reason, const struct source_ops *ops, void *arg)
+    unsigned number, const char *url, struct state_figures *figures, char *reason, const struct source_ops *ops,
+    void *arg)
 {
 	struct source *s = calloc(1, sizeof(*s));
 
@@ -208,7 +209,8 @@ is_starved(const struct source *s)
 {
 	if (!s->has_media || s->ops->reserve_ms(s->arg) >= STARVED_MS)
 		return false;
-	return !verdict_denied((int)atomic_load(&s->figures->http_status)) || s->ops->counted == NULL || !s->ops->counted(s->arg);
+	return !verdict_denied((int)atomic_load(&s->figures->http_status)) || s->ops->counted == NULL ||
+	    !s->ops->counted(s->arg);
 }
 
 /* One more in a row. */
@@ -368,7 +370,8 @@ source_variants(const struct source *s, struct step_variant *out, size_t max, si
 			.bandwidth_bps = s->master.variants[i].bandwidth,
 			.width = s->master.variants[i].width,
 			.height = s->master.variants[i].height,
-			.usable = !lately_excluded(s, i) && playlist_variant_like(&s->master, &s->limit, i, (size_t)s->variant),
+			.usable = !lately_excluded(s, i) &&
+			    playlist_variant_like(&s->master, &s->limit, i, (size_t)s->variant),
 		};
 	*current = (size_t)s->variant;
 	return n;
@@ -482,8 +485,8 @@ static void
 schedule_reload(struct source *s, const struct track_news *news)
 {
 	int64_t now_ms = (int64_t)(ev_now(s->loop) * 1e3), start_ms = (int64_t)(s->load_start * 1e3);
-	uint32_t ms = track_next_reload_ms(&s->track, news, now_ms, start_ms, s->ops->reserve_ms(s->arg),
-	    2 * drand48() - 1);
+	uint32_t ms =
+	    track_next_reload_ms(&s->track, news, now_ms, start_ms, s->ops->reserve_ms(s->arg), 2 * drand48() - 1);
 
 	wait_s(s, ms / 1e3);
 }
@@ -602,7 +605,8 @@ on_media(struct source *s, struct playlist *pl)
 	}
 	if (s->news.what == TRACK_NEW || s->news.what == TRACK_UNCHANGED)
 		s->open_failures = s->bad_bodies = 0;
-	if (s->news.lost > 0 || s->news.restart || (s->epoch_known && s->news.what == TRACK_NEW && s->news.epoch != s->epoch))
+	if (s->news.lost > 0 || s->news.restart ||
+	    (s->epoch_known && s->news.what == TRACK_NEW && s->news.epoch != s->epoch))
 		log_event(LOG_WARNING, "playlist.jump", "channel=%s lost=%llu restart=%d", s->tune->guide_number,
 		    (unsigned long long)s->news.lost, s->news.restart);
 	if (s->news.what == TRACK_NEW) {
@@ -828,8 +832,8 @@ load(struct source *s)
 	if (led && s->has_media) {
 		/* Another one is a request away: it is not waited for long. */
 		options.tries = LED_TRIES;
-		options.deadline = PB_MIN(options.deadline, ev_now(s->loop) +
-		    PB_MAX(LED_WAIT_S, atomic_load(&s->figures->target_ms) * 1.5e-3));
+		options.deadline = PB_MIN(options.deadline,
+		    ev_now(s->loop) + PB_MAX(LED_WAIT_S, atomic_load(&s->figures->target_ms) * 1.5e-3));
 	}
 	s->load_start = ev_now(s->loop);
 	fetch_cancel(&s->fetch);
@@ -922,10 +926,12 @@ stream_done(void *arg, const struct fetch_result *r)
 		s->sniff = SNIFF_OPEN;
 		failed_again(s);
 		if (s->has_media || s->open_failures < BAD_TUNE_TRIES) {
-			say(s, LOG_WARNING, "source.stream-ended", r->err == 0 ? "the source closed the connection" : r->reason);
+			say(s, LOG_WARNING, "source.stream-ended",
+			    r->err == 0 ? "the source closed the connection" : r->reason);
 			open_later(s);
 		} else {
-			fail(s, 807, r->err == 0 ? "the source closed the connection before a picture came" : r->reason);
+			fail(
+			    s, 807, r->err == 0 ? "the source closed the connection before a picture came" : r->reason);
 		}
 		return;
 	}

@@ -33,9 +33,9 @@ struct source_segment {
 	uint64_t serial; /* counts up, never repeats */
 	uint32_t duration_ms;
 	bool discontinuity; /* the clock or the format may jump in front of it */
-	bool skip;          /* never to be looked at: it crashed two workers */
-	uint64_t step_bps;  /* the bound of its variant (state_figures): its successor's, too, once it is in hand */
-	bool newest;        /* nothing behind it was listed: it may still be in the making */
+	bool skip; /* never to be looked at: it crashed two workers */
+	uint64_t step_bps; /* the bound of its variant (state_figures): its successor's, too, once it is in hand */
+	bool newest; /* nothing behind it was listed: it may still be in the making */
 	bool has_range;
 	uint64_t offset, length;
 	const char *url;

@@ -158,7 +158,8 @@ fail(struct sources *s, const struct sources_look *look, const char *why)
 	s->certain = false;
 	s->good_ms = 0;
 	if (s->pause_ms > look->now_ms)
-		return (struct sources_answer){ .act = SOURCES_STAY, .why = why }; /* once more, in the pause: it has its end */
+		return (struct sources_answer){ .act = SOURCES_STAY,
+			.why = why }; /* once more, in the pause: it has its end */
 	next = next_of(s, look->now_ms);
 	if (next < 0 && !s->media) {
 		s->given_up = true;

@@ -57,23 +57,23 @@ struct splice_track {
 struct splice_state {
 	struct splice_track track[ROLES];
 	struct keyframe key;
-	int64_t offset;     /* output = source + offset */
-	int64_t ref;        /* a source time near now, unwrapped: the way round the circle */
+	int64_t offset; /* output = source + offset */
+	int64_t ref; /* a source time near now, unwrapped: the way round the circle */
 	int64_t old_offset; /* those of the epoch before: its audio may come late */
 	int64_t old_ref;
-	int64_t joint_out;  /* where this epoch begins on the output's clock */
+	int64_t joint_out; /* where this epoch begins on the output's clock */
 	int64_t filled_raw[ROLES]; /* filled: the last unit before filler, the source's clock, 33 bits; TS_NOTIME */
-	int64_t joint_pts;  /* pictures shown before this one have lost what they lean on */
+	int64_t joint_pts; /* pictures shown before this one have lost what they lean on */
 	uint32_t source;
-	uint8_t phase;      /* enum splice_phase */
+	uint8_t phase; /* enum splice_phase */
 	uint8_t have_old;
-	uint8_t need_key;   /* video goes on at a key frame only */
-	uint8_t filled;     /* filler went out behind the last unit: nothing before that comes again */
+	uint8_t need_key; /* video goes on at a key frame only */
+	uint8_t filled; /* filler went out behind the last unit: nothing before that comes again */
 };
 
 struct splice_counts {
-	uint64_t early;  /* units dropped: they wait for a key frame, or stand before it */
-	uint64_t late;   /* ...times that fit nowhere */
+	uint64_t early; /* units dropped: they wait for a key frame, or stand before it */
+	uint64_t late; /* ...times that fit nowhere */
 	uint64_t repeats; /* ...sent already */
 	uint64_t unlisted; /* ...of a role that our PMT does not have */
 	uint64_t splices;
@@ -82,28 +82,28 @@ struct splice_counts {
 
 struct splice {
 	struct splice_state s;
-	struct pool *pool;         /* borrowed, as the next two */
-	const struct demux *from;  /* which streams there are */
+	struct pool *pool; /* borrowed, as the next two */
+	const struct demux *from; /* which streams there are */
 	struct interleave *to;
-	int64_t first_dts_90k;     /* of the stream's first unit */
+	int64_t first_dts_90k; /* of the stream's first unit */
 
-	struct queue held;    /* units that wait for a decision: start, joint, strays */
+	struct queue held; /* units that wait for a decision: start, joint, strays */
 	struct unit *held_key; /* the first key frame among them */
 	int64_t span[ROLES][2]; /* first and newest raw DTS since the start */
-	bool resend;          /* a repeat of what went out is expected, not a jump */
+	bool resend; /* a repeat of what went out is expected, not a jump */
 
 	/* Of this segment. */
 	uint32_t duration_ms;
-	bool first[ROLES];    /* no unit of it was mapped yet */
-	bool video_since;     /* video came since audio began to wait */
-	uint64_t carried;     /* units that were understood */
+	bool first[ROLES]; /* no unit of it was mapped yet */
+	bool video_since; /* video came since audio began to wait */
+	uint64_t carried; /* units that were understood */
 
 	struct splice_counts counts;
 };
 
 /* Borrows all for as long as s lives; the caller sets nothing else, but resend. */
-void splice_init(struct splice *s, struct pool *pool, const struct demux *from, struct interleave *to,
-    int64_t first_dts_90k);
+void splice_init(
+    struct splice *s, struct pool *pool, const struct demux *from, struct interleave *to, int64_t first_dts_90k);
 void splice_clear(struct splice *s);
 
 /*

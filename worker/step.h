@@ -36,9 +36,9 @@
 #define STEP_AGAIN_S 600.0
 #define STEP_AGAIN_MAX_S 3600.0
 #define STEP_SETTLE_S 20.0 /* after a step the figures are still those of the variant before */
-#define STEP_LOOKS 32      /* the reserve shrinks when it is less than it was in one of so many looks, */
+#define STEP_LOOKS 32 /* the reserve shrinks when it is less than it was in one of so many looks, */
 #define STEP_SHRUNK_MS 500 /* by so much, */
-#define STEP_LOW_MS 1000   /* or when there is none to speak of */
+#define STEP_LOW_MS 1000 /* or when there is none to speak of */
 
 struct step_variant {
 	uint64_t bandwidth_bps; /* as the master says */

@@ -166,8 +166,8 @@ on_media_sequence(struct tags *t, char *value)
 static int
 on_discontinuity_sequence(struct tags *t, char *value)
 {
-	read_sequence(t, "EXT-X-DISCONTINUITY-SEQUENCE", value, &t->has_discontinuity_sequence,
-	    &t->pl->discontinuity_sequence);
+	read_sequence(
+	    t, "EXT-X-DISCONTINUITY-SEQUENCE", value, &t->has_discontinuity_sequence, &t->pl->discontinuity_sequence);
 	return 0;
 }
 
@@ -395,8 +395,19 @@ on_skip(struct tags *t, char *value)
 }
 
 enum {
-	STREAM_BANDWIDTH, STREAM_AVERAGE, STREAM_CODECS, STREAM_RESOLUTION, STREAM_FRAME_RATE, STREAM_AUDIO,
-	STREAM_VIDEO, STREAM_SUBTITLES, STREAM_CAPTIONS, STREAM_PATHWAY, STREAM_RANGE, STREAM_HDCP, STREAM_ATTRS,
+	STREAM_BANDWIDTH,
+	STREAM_AVERAGE,
+	STREAM_CODECS,
+	STREAM_RESOLUTION,
+	STREAM_FRAME_RATE,
+	STREAM_AUDIO,
+	STREAM_VIDEO,
+	STREAM_SUBTITLES,
+	STREAM_CAPTIONS,
+	STREAM_PATHWAY,
+	STREAM_RANGE,
+	STREAM_HDCP,
+	STREAM_ATTRS,
 };
 
 static int
@@ -419,8 +430,7 @@ on_stream(struct tags *t, char *list)
 		playlist_warn(t->pl, "EXT-X-STREAM-INF without BANDWIDTH");
 	if (v[STREAM_AVERAGE] != NULL && !m3u8_u64(v[STREAM_AVERAGE], &variant->average_bandwidth))
 		playlist_warn(t->pl, "AVERAGE-BANDWIDTH is no number");
-	if (v[STREAM_RESOLUTION] != NULL &&
-	    !m3u8_resolution(v[STREAM_RESOLUTION], &variant->width, &variant->height))
+	if (v[STREAM_RESOLUTION] != NULL && !m3u8_resolution(v[STREAM_RESOLUTION], &variant->width, &variant->height))
 		playlist_warn(t->pl, "RESOLUTION is none");
 	if (v[STREAM_FRAME_RATE] != NULL &&
 	    (!m3u8_decimal(v[STREAM_FRAME_RATE], &variant->frame_rate) || variant->frame_rate < 0)) {
@@ -439,8 +449,17 @@ on_stream(struct tags *t, char *list)
 }
 
 enum {
-	MEDIA_TYPE, MEDIA_GROUP, MEDIA_NAME, MEDIA_URI, MEDIA_LANGUAGE, MEDIA_DEFAULT, MEDIA_AUTOSELECT, MEDIA_FORCED,
-	MEDIA_CHANNELS, MEDIA_INSTREAM, MEDIA_ATTRS,
+	MEDIA_TYPE,
+	MEDIA_GROUP,
+	MEDIA_NAME,
+	MEDIA_URI,
+	MEDIA_LANGUAGE,
+	MEDIA_DEFAULT,
+	MEDIA_AUTOSELECT,
+	MEDIA_FORCED,
+	MEDIA_CHANNELS,
+	MEDIA_INSTREAM,
+	MEDIA_ATTRS,
 };
 
 static bool

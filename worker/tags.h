@@ -55,8 +55,8 @@ struct tags {
 	struct playlist_map map;
 	struct key_in_force map_key; /* in force at the MAP; method_name is NULL when there was none */
 	bool has_map;
-	int32_t map_index;     /* -1: not used yet */
-	uint64_t range_end;    /* where a range without offset begins */
+	int32_t map_index; /* -1: not used yet */
+	uint64_t range_end; /* where a range without offset begins */
 	const char *range_map; /* the MAP's URI when range_end is its end */
 
 	/* What was met, for the end. */

@@ -24,7 +24,7 @@
 #define OTHER_CLOCK_MS 600000 /* another source whose dates differ by more has another idea of time */
 #define CONFIRM_MS 300
 #define CONFIRM_BELOW 20 /* a lesser step back may be two nodes of one CDN that disagree */
-#define IN_A_ROW 3       /* bad or stale bodies before something is done about it */
+#define IN_A_ROW 3 /* bad or stale bodies before something is done about it */
 #define INTERVAL_MIN_MS 500
 #define INTERVAL_MAX_MS 10000
 #define URGENT_MS 1000 /* interval when the reserve runs out, and for an empty list */
@@ -220,8 +220,8 @@ begin(struct track *track, const struct playlist *pl, struct track_mark *marks, 
 }
 
 int
-track_start(struct track *track, const struct playlist *pl, uint32_t burst_ms, uint32_t reserve_ms,
-    struct track_news *news)
+track_start(
+    struct track *track, const struct playlist *pl, uint32_t burst_ms, uint32_t reserve_ms, struct track_news *news)
 {
 	struct track_mark *marks;
 	int err;

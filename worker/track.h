@@ -28,57 +28,57 @@
 #include "worker/playlist.h"
 
 enum track_what {
-	TRACK_NEW,       /* queue [first, first + count); those with `gap` count and are not requested */
+	TRACK_NEW, /* queue [first, first + count); those with `gap` count and are not requested */
 	TRACK_UNCHANGED, /* nothing new, nothing wrong */
-	TRACK_EMPTY,     /* a playlist without a segment: nothing new; poll at 1 s */
-	TRACK_STALE,     /* an older state of the same window, a node behind: ignore it */
-	TRACK_CONFIRM,   /* it looks as if numbering began anew: load once more in 300 ms before it is believed */
-	TRACK_BAD,       /* no media playlist: keep what was, load again soon */
+	TRACK_EMPTY, /* a playlist without a segment: nothing new; poll at 1 s */
+	TRACK_STALE, /* an older state of the same window, a node behind: ignore it */
+	TRACK_CONFIRM, /* it looks as if numbering began anew: load once more in 300 ms before it is believed */
+	TRACK_BAD, /* no media playlist: keep what was, load again soon */
 };
 
 struct track_news {
 	enum track_what what;
-	size_t first, count;  /* index range in the new playlist; TRACK_NEW only */
-	uint64_t epoch;       /* of that range */
-	uint64_t serial;      /* of segment `first`; the others follow */
-	uint64_t lost;        /* how many segments left the window unseen */
-	bool restart;         /* numbering began anew: a new epoch */
-	bool discontinuity;   /* something is missing in front of `first`, or it is a restart */
-	bool by_uri;          /* the numbers were wrong and the URIs were followed; log it once */
-	bool endlist;         /* this body says that no more will come */
-	bool resolve;         /* resolve the master again: it is a master, or 3 bad bodies in a row */
-	bool other_node;      /* 3 stale bodies in a row: prefer another address of the host */
-	uint64_t behind_ms;   /* media from the start of `first` to the end of the list, gaps not counted */
+	size_t first, count; /* index range in the new playlist; TRACK_NEW only */
+	uint64_t epoch; /* of that range */
+	uint64_t serial; /* of segment `first`; the others follow */
+	uint64_t lost; /* how many segments left the window unseen */
+	bool restart; /* numbering began anew: a new epoch */
+	bool discontinuity; /* something is missing in front of `first`, or it is a restart */
+	bool by_uri; /* the numbers were wrong and the URIs were followed; log it once */
+	bool endlist; /* this body says that no more will come */
+	bool resolve; /* resolve the master again: it is a master, or 3 bad bodies in a row */
+	bool other_node; /* 3 stale bodies in a row: prefer another address of the host */
+	uint64_t behind_ms; /* media from the start of `first` to the end of the list, gaps not counted */
 };
 
 /* A mark of a listed segment. */
 struct track_mark {
 	uint64_t path; /* hash of the path without host and query */
 	uint64_t name; /* hash of the last part of it */
-	uint64_t uri;  /* hash of all of it */
+	uint64_t uri; /* hash of all of it */
 	uint32_t duration_ms;
 };
 
 struct track {
 	bool started;
-	bool restarting;         /* the next playlist is another variant's or source's */
-	bool other;              /* ...source's */
+	bool restarting; /* the next playlist is another variant's or source's */
+	bool other; /* ...source's */
 	uint64_t epoch;
 	uint64_t next_serial;
-	uint64_t first_msn;      /* of the window */
+	uint64_t first_msn; /* of the window */
 	struct track_mark *window;
 	size_t window_count;
-	uint64_t top_msn;        /* the highest that was handed out in this epoch */
+	uint64_t top_msn; /* the highest that was handed out in this epoch */
 	bool has_played_pdt;
-	int64_t played_pdt_ms;   /* programme time where the last segment handed out ends */
-	uint64_t doubt;          /* what is to be confirmed: path of that list's last entry, 0 none */
-	bool names_rotate;       /* the provider renames segments at each load: names mean nothing */
+	int64_t played_pdt_ms; /* programme time where the last segment handed out ends */
+	uint64_t doubt; /* what is to be confirmed: path of that list's last entry, 0 none */
+	bool names_rotate; /* the provider renames segments at each load: names mean nothing */
 	uint32_t target_ms;
-	uint32_t last_ms;        /* duration of the last segment listed */
-	uint32_t wanted_ms;      /* how far behind the edge the tune wanted to start */
-	unsigned bad;            /* bodies or loads in a row that failed */
-	unsigned stale;          /* stale bodies in a row */
-	unsigned endlists;       /* bodies in a row that said ENDLIST: one may be a blip */
+	uint32_t last_ms; /* duration of the last segment listed */
+	uint32_t wanted_ms; /* how far behind the edge the tune wanted to start */
+	unsigned bad; /* bodies or loads in a row that failed */
+	unsigned stale; /* stale bodies in a row */
+	unsigned endlists; /* bodies in a row that said ENDLIST: one may be a blip */
 };
 
 void track_init(struct track *track);
@@ -93,8 +93,8 @@ void track_clear(struct track *track);
  * first: the caller sees it there). A list that is complete on its first
  * load (ENDLIST) begins at its beginning. 0 or PB_ENOMEM.
  */
-int track_start(struct track *track, const struct playlist *pl, uint32_t burst_ms, uint32_t reserve_ms,
-    struct track_news *news);
+int track_start(
+    struct track *track, const struct playlist *pl, uint32_t burst_ms, uint32_t reserve_ms, struct track_news *news);
 
 /*
  * Begin as the successor of a worker that was at segment msn: with that one

@@ -16,7 +16,7 @@
 
 #include "base/pb.h"
 
-#define SPARE_MAX 4  /* handles kept for reuse; each has a buffer of its own */
+#define SPARE_MAX 4 /* handles kept for reuse; each has a buffer of its own */
 #define ROUNDS_MAX 8 /* of work in one turn; what is left comes in the next */
 
 struct sock {
@@ -29,11 +29,11 @@ struct transfers {
 	CURLM *multi;
 	CURLSH *share;
 	struct transfers_hooks hooks;
-	ev_timer timer;     /* curl's */
-	ev_timer soon;      /* work that is left for the next turn */
+	ev_timer timer; /* curl's */
+	ev_timer soon; /* work that is left for the next turn */
 	ev_prepare prepare; /* active while there is work */
-	bool kicked;        /* hooks.work is wanted */
-	bool due;           /* curl wants to be called at once */
+	bool kicked; /* hooks.work is wanted */
+	bool due; /* curl wants to be called at once */
 	bool in_curl, in_run;
 	TAILQ_HEAD(, transfer) noted; /* ended or to be unpaused, from inside curl */
 	TAILQ_HEAD(, transfer) spare;

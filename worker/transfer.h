@@ -47,8 +47,8 @@ struct transfers_hooks {
  * connections bounds those to one host, and what is kept open idle. Gives
  * *out. 0, PB_ENOMEM, PB_ESYS (curl can't be used).
  */
-int transfers_new(struct transfers **out, struct ev_loop *loop, unsigned connections,
-    const struct transfers_hooks *hooks);
+int transfers_new(
+    struct transfers **out, struct ev_loop *loop, unsigned connections, const struct transfers_hooks *hooks);
 
 /* From now on no more connections than so many are kept when transfers end; the oldest goes first. */
 void transfers_keep(struct transfers *ts, unsigned idle);

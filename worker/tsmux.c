@@ -14,10 +14,10 @@
 #include "base/ts.h"
 #include "worker/tsmux.h"
 
-#define LEAD_90K 63000         /* PCR stands 0.7 s before the next DTS... */
-#define LEAD_MIN_90K 9000      /* ...and 0.1 s at least, or the unit is too late */
-#define PCR_MAX_27M 1080000    /* 40 ms between two PCR */
-#define PSI_MAX_27M 810000     /* 30 ms: in front of a PCR at most 70 ms later, seen up to 30 ms before or after it */
+#define LEAD_90K 63000 /* PCR stands 0.7 s before the next DTS... */
+#define LEAD_MIN_90K 9000 /* ...and 0.1 s at least, or the unit is too late */
+#define PCR_MAX_27M 1080000 /* 40 ms between two PCR */
+#define PSI_MAX_27M 810000 /* 30 ms: in front of a PCR at most 70 ms later, seen up to 30 ms before or after it */
 #define WALK_MAX_27M 540000000 /* 20 s: no hole that conform leaves is longer */
 #define OUT_MAX (32u << 20)
 #define OUT_KEEP (256u << 10)
@@ -131,8 +131,8 @@ put_psi(struct tsmux *mux, int64_t pcr_27m)
 	mux->s.cc_pmt = (mux->s.cc_pmt + 1) & 15;
 	psi_put_pat(mux->out + mux->len, mux->s.cc_pat, TSMUX_PROGRAM, TSMUX_PID_PMT);
 	mux->len += TS_PACKET;
-	psi_put_pmt(mux->out + mux->len, mux->s.cc_pmt, TSMUX_PROGRAM, TSMUX_PID_PMT,
-	    tsmux_pid(pcr_role(&mux->s)), entry, n);
+	psi_put_pmt(
+	    mux->out + mux->len, mux->s.cc_pmt, TSMUX_PROGRAM, TSMUX_PID_PMT, tsmux_pid(pcr_role(&mux->s)), entry, n);
 	mux->len += TS_PACKET;
 	mux->s.last_psi_27m = pcr_27m;
 }

@@ -23,18 +23,14 @@
 #define TSMUX_PROGRAM 1
 #define TSMUX_AUDIO_MAX 65500 /* an audio unit's bytes: its PES length must fit 16 bits */
 
-enum role {
-	ROLE_VIDEO,
-	ROLE_AUDIO,
-	ROLES
-};
+enum role { ROLE_VIDEO, ROLE_AUDIO, ROLES };
 
 /* A place in the output that is worth knowing; conform.h gives it to its caller. */
 struct conform_mark {
-	size_t at;       /* bytes from the start of this output */
+	size_t at; /* bytes from the start of this output */
 	int64_t pcr_27m; /* the clock there */
 	int64_t dts_90k; /* of the access unit that follows */
-	bool key;        /* PAT, PMT and a key frame stand here: join here */
+	bool key; /* PAT, PMT and a key frame stand here: join here */
 };
 
 /* One stream as our PMT lists it; fixed for the output's life. */
@@ -50,9 +46,9 @@ struct tsmux_stream {
 struct tsmux_state {
 	struct tsmux_stream stream[ROLES];
 	int64_t last_dts[ROLES]; /* TS_NOTIME before the first */
-	int64_t last_pcr_27m;    /* TS_NOTIME before the first */
+	int64_t last_pcr_27m; /* TS_NOTIME before the first */
 	int64_t last_psi_27m;
-	int64_t last_key_90k;    /* DTS of the last key unit, or TS_NOTIME */
+	int64_t last_key_90k; /* DTS of the last key unit, or TS_NOTIME */
 	uint8_t cc_pat;
 	uint8_t cc_pmt;
 	uint8_t cc[ROLES];

@@ -61,8 +61,8 @@ decode_query_value(struct variables *v, const char *at, size_t len, const char *
 	for (size_t i = 0; i < len; i++) {
 		char c = at[i];
 
-		if (c == '%' && i + 2 < len && strspn((char[]){ at[i + 1], at[i + 2], '\0' },
-		    "0123456789abcdefABCDEF") == 2) {
+		if (c == '%' && i + 2 < len &&
+		    strspn((char[]){ at[i + 1], at[i + 2], '\0' }, "0123456789abcdefABCDEF") == 2) {
 			unsigned byte = (unsigned)strtoul((char[]){ at[i + 1], at[i + 2], '\0' }, NULL, 16);
 
 			if (byte >= 0x20 && byte != 0x7f) {

@@ -22,9 +22,9 @@
 struct playlist;
 
 struct variables {
-	struct playlist *pl;           /* whose they are; borrowed */
+	struct playlist *pl; /* whose they are; borrowed */
 	const struct playlist *master; /* where IMPORT looks, NULL: nowhere; borrowed */
-	size_t room;                   /* bytes that new strings may still take */
+	size_t room; /* bytes that new strings may still take */
 };
 
 /*

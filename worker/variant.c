@@ -105,13 +105,13 @@ rank_of(const struct playlist_variant *v, const struct variant_limit *limit, boo
 	double sign = within ? 1 : -1; /* above the limit, the lowest */
 
 	return (struct rank){ {
-		[RANK_VIDEO] = is_video,
-		[RANK_CARRIED] = codec != CODEC_FOREIGN,
-		[RANK_WITHIN] = within,
-		[RANK_CODEC] = codec,
-		[RANK_AREA] = sign * v->width * v->height,
-		[RANK_FRAMES] = sign * v->frame_rate,
-		[RANK_RATE] = sign * (double)v->bandwidth,
+	    [RANK_VIDEO] = is_video,
+	    [RANK_CARRIED] = codec != CODEC_FOREIGN,
+	    [RANK_WITHIN] = within,
+	    [RANK_CODEC] = codec,
+	    [RANK_AREA] = sign * v->width * v->height,
+	    [RANK_FRAMES] = sign * v->frame_rate,
+	    [RANK_RATE] = sign * (double)v->bandwidth,
 	} };
 }
 
@@ -136,8 +136,8 @@ needs_separate_audio(const struct playlist *master, const struct playlist_varian
 }
 
 int
-playlist_choose_variant(const struct playlist *master, const struct variant_limit *limit, const bool *excluded,
-    const char **why)
+playlist_choose_variant(
+    const struct playlist *master, const struct variant_limit *limit, const bool *excluded, const char **why)
 {
 	struct rank best = { 0 };
 	const char *unused;

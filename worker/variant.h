@@ -29,8 +29,8 @@
  * PB_EFORMAT when there is none at all or the playlist is no master. Then
  * *why (which may be NULL) points to static text for the operator.
  */
-int playlist_choose_variant(const struct playlist *master, const struct variant_limit *limit, const bool *excluded,
-    const char **why);
+int playlist_choose_variant(
+    const struct playlist *master, const struct variant_limit *limit, const bool *excluded, const char **why);
 
 /*
  * May variant `index` be played in a stream that began with variant `as`?

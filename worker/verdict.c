@@ -121,8 +121,8 @@ verdict_tls_text(int code, long verify)
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return certificate_text(verify);
 	case CURLE_SSL_CONNECT_ERROR:
-		return verify != X509_V_OK ? certificate_text(verify) :
-		    "TLS: no protocol or cipher in common, or the other side doesn't speak it";
+		return verify != X509_V_OK ? certificate_text(verify)
+					   : "TLS: no protocol or cipher in common, or the other side doesn't speak it";
 	case CURLE_SSL_CIPHER:
 		return "TLS: no cipher in common";
 	case CURLE_SSL_CACERT_BADFILE:
@@ -224,8 +224,9 @@ verdict_timeout(const struct verdict_try *t, bool naming, double timeout_s)
 		v.rotate = true;
 		return v;
 	}
-	v.trouble = naming ? TROUBLE_NAME : trouble_of_curl(CURLE_OPERATION_TIMEDOUT, 0,
-	    t->got > 0 || t->wanted ? REACH_BODY : t->reach);
+	v.trouble = naming
+	    ? TROUBLE_NAME
+	    : trouble_of_curl(CURLE_OPERATION_TIMEDOUT, 0, t->got > 0 || t->wanted ? REACH_BODY : t->reach);
 	if (naming)
 		because(&v, "no address for its name in %.0f ms", timeout_s * 1e3);
 	else if (t->got > 0)

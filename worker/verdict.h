@@ -26,58 +26,58 @@
 #include "worker/fetch.h"
 #include "worker/trouble.h"
 
-#define VERDICT_MISSING_S 0.3                   /* between two requests for a segment that is not there yet */
+#define VERDICT_MISSING_S 0.3 /* between two requests for a segment that is not there yet */
 #define VERDICT_MOVED_WELL ((uint64_t)64 << 10) /* a try that brought so much was no failure */
 
 /* What is known of a try. All zero: nothing came, and nobody knows why. */
 struct verdict_try {
 	enum fetch_kind kind;
-	bool reused;            /* it was on a kept connection */
-	bool fresh;             /* ... which was not allowed already */
-	unsigned addresses;     /* its host has so many */
-	uint64_t got;           /* bytes of body that this try brought */
-	uint64_t pos;           /* ... and all tries together */
+	bool reused; /* it was on a kept connection */
+	bool fresh; /* ... which was not allowed already */
+	unsigned addresses; /* its host has so many */
+	uint64_t got; /* bytes of body that this try brought */
+	uint64_t pos; /* ... and all tries together */
 
 	/* The response, if there was one. */
-	bool wanted;            /* a whole head came, and its body is one to take */
-	bool unwanted;          /* a whole head came, and its status speaks: */
+	bool wanted; /* a whole head came, and its body is one to take */
+	bool unwanted; /* a whole head came, and its status speaks: */
 	int status;
-	bool location;          /* it says where else to go */
-	bool ranged;            /* a part was asked for */
-	bool had_all;           /* what was delivered before is the whole file */
-	uint32_t missing_ms;    /* how long a 404 may last, 0: not at all */
-	double missing_s;       /* since the first 404, 0 when this is it */
+	bool location; /* it says where else to go */
+	bool ranged; /* a part was asked for */
+	bool had_all; /* what was delivered before is the whole file */
+	uint32_t missing_ms; /* how long a 404 may last, 0: not at all */
+	double missing_s; /* since the first 404, 0 when this is it */
 
 	/* How it ended. */
-	bool refused;           /* it would have connected where it must not */
-	bool whole;             /* stopped by us: all that is wanted is there */
-	bool replan;            /* stopped by us: ranges don't work here, and can be done without */
-	int stop_err;           /* stopped by us for this error, 0 if not */
-	int code;               /* curl's (CURLcode) */
-	long verify;            /* what was wrong with the certificate (X509_V_...), 0: nothing, or it was not asked */
-	bool connected;         /* a new connection was made */
+	bool refused; /* it would have connected where it must not */
+	bool whole; /* stopped by us: all that is wanted is there */
+	bool replan; /* stopped by us: ranges don't work here, and can be done without */
+	int stop_err; /* stopped by us for this error, 0 if not */
+	int code; /* curl's (CURLcode) */
+	long verify; /* what was wrong with the certificate (X509_V_...), 0: nothing, or it was not asked */
+	bool connected; /* a new connection was made */
 	enum trouble_reach reach; /* how far it got, kept connection or not */
-	long os_error;          /* errno of what failed, 0: nothing did */
+	long os_error; /* errno of what failed, 0: nothing did */
 };
 
 enum verdict_what {
-	VERDICT_DONE,     /* the body is there */
-	VERDICT_END,      /* given up, with err */
+	VERDICT_DONE, /* the body is there */
+	VERDICT_END, /* given up, with err */
 	VERDICT_REDIRECT, /* to where Location says */
-	VERDICT_NOW,      /* once more, at once; not counted */
-	VERDICT_MISSING,  /* once more in VERDICT_MISSING_S; not counted */
-	VERDICT_STALE,    /* once more, at once, not counted the first times; then as VERDICT_RETRY */
-	VERDICT_RETRY,    /* counted: once more after a pause, else given up with err */
+	VERDICT_NOW, /* once more, at once; not counted */
+	VERDICT_MISSING, /* once more in VERDICT_MISSING_S; not counted */
+	VERDICT_STALE, /* once more, at once, not counted the first times; then as VERDICT_RETRY */
+	VERDICT_RETRY, /* counted: once more after a pause, else given up with err */
 };
 
 struct verdict {
 	enum verdict_what what;
-	int err;      /* of the fetch, should nothing follow; 0 for VERDICT_DONE */
-	bool fresh;   /* what follows is not to use a kept connection */
-	bool rotate;  /* ... and should try another address first */
-	bool whole;   /* ... and has to do without ranges */
-	bool doubt;   /* the addresses of its name may have changed */
-	bool http2;   /* HTTP/2 is to blame */
+	int err; /* of the fetch, should nothing follow; 0 for VERDICT_DONE */
+	bool fresh; /* what follows is not to use a kept connection */
+	bool rotate; /* ... and should try another address first */
+	bool whole; /* ... and has to do without ranges */
+	bool doubt; /* the addresses of its name may have changed */
+	bool http2; /* HTTP/2 is to blame */
 	enum trouble trouble; /* in which way it failed */
 	char why[FETCH_REASON_MAX / 2]; /* for the log; "" when who stopped it said it already */
 };
@@ -100,8 +100,8 @@ struct verdict verdict_timeout(const struct verdict_try *t, bool naming, double 
  * asked for within that bound, and up to a quarter less by random (0..1), so
  * that channels don't beat together.
  */
-double verdict_pause(unsigned failures, uint32_t backoff_ms, uint32_t backoff_max_ms, uint32_t retry_after_ms,
-    double random);
+double verdict_pause(
+    unsigned failures, uint32_t backoff_ms, uint32_t backoff_max_ms, uint32_t retry_after_ms, double random);
 
 /* Did a server say that it is not for us (401, 403, 407, 451)? To ask it again and again looks bad. */
 bool verdict_denied(int status);

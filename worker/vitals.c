@@ -20,7 +20,7 @@
 #define STREAM_PRIVATE 0xbd /* AC-3 and its like */
 #define RATE_SEGMENTS 5 /* until a bitrate is known */
 #define SLICE_AUDIO 5 /* PES: less is what a border of slices cuts off */
-#define SAMPLE 16     /* bytes at the end of a packet in the middle of a PES */
+#define SAMPLE 16 /* bytes at the end of a packet in the middle of a PES */
 
 static const uint64_t hash_seed = UINT64_C(0x9e3779b97f4a7c15);
 

@@ -23,9 +23,9 @@
 #define FILL_LAG_27M (200 * INT64_C(27000))
 #define FILL_WAIT_NS INT64_C(250000000)
 #define FILL_AHEAD_27M (400 * INT64_C(27000)) /* of what is released: four ticks */
-#define FILL_JUMP_27M (500 * INT64_C(27000))  /* filler that leaves at once is no more than this */
-#define FILL_AGAIN_NS INT64_C(1000000000)     /* nothing to fill with was found: look again */
-#define FILL_KEYS 8                           /* key marks in which picture and sound are looked for */
+#define FILL_JUMP_27M (500 * INT64_C(27000)) /* filler that leaves at once is no more than this */
+#define FILL_AGAIN_NS INT64_C(1000000000) /* nothing to fill with was found: look again */
+#define FILL_KEYS 8 /* key marks in which picture and sound are looked for */
 #define FILL_READ (FILLER_PICTURE_MAX + (1u << 20))
 /* The tail moves in steps, not with every tick: a hole is punched in whole blocks anyway. */
 #define RECLAIM_MS 1000
@@ -45,15 +45,15 @@ struct writer {
 	int64_t reclaimed_ns, kbps_ns, fed_ns;
 	uint64_t kbps_bytes;
 	bool media, finished;
-	bool owed;          /* conform still has what the spool could not take */
-	bool had_reserve;   /* since the last filler: then a clock that passes the head is news */
+	bool owed; /* conform still has what the spool could not take */
+	bool had_reserve; /* since the last filler: then a clock that passes the head is news */
 	bool filling;
-	unsigned dry;       /* streams that dried up alone, as was shown last */
-	int64_t level_ns;   /* when the stream last was not in need of filler, or could not be helped: we stood */
-	int64_t looked_ns;  /* for something to fill with, in vain */
+	unsigned dry; /* streams that dried up alone, as was shown last */
+	int64_t level_ns; /* when the stream last was not in need of filler, or could not be helped: we stood */
+	int64_t looked_ns; /* for something to fill with, in vain */
 	int slate_fds[MSG_SLATES_MAX]; /* -1: none */
-	int64_t fill_ns;    /* when this filler began */
-	bool slate_tried;   /* ...and for this one a slate was looked for */
+	int64_t fill_ns; /* when this filler began */
+	bool slate_tried; /* ...and for this one a slate was looked for */
 	bool slate_on;
 	const char *slate_news; /* NULL: none */
 };
@@ -95,8 +95,7 @@ writer_new(struct writer **out, int spool_fd, struct state *state, const struct 
 }
 
 int
-writer_resume(struct writer *w, int64_t now_ns, struct state_upstream *upstream, bool *in_segment,
-    bool *passed)
+writer_resume(struct writer *w, int64_t now_ns, struct state_upstream *upstream, bool *in_segment, bool *passed)
 {
 	struct state_snapshot *snap = malloc(sizeof(*snap));
 	struct conform_snapshot from;
@@ -302,7 +301,8 @@ reclaim(struct writer *w, uint64_t hold_at)
 	int64_t pcr;
 
 	/* The window begins at a key frame: everyone who is moved there can begin there. */
-	if (edge > w->first_pcr_27m && state_find_key(w->state, w->marks, edge, w->tail, w->released, &at, &pcr) && pcr <= edge)
+	if (edge > w->first_pcr_27m && state_find_key(w->state, w->marks, edge, w->tail, w->released, &at, &pcr) &&
+	    pcr <= edge)
 		tail = at;
 	/* spool_max is harder than the window: history goes first. */
 	if (w->head - tail > w->settings.spool_max)
@@ -330,8 +330,8 @@ measure(struct writer *w, int64_t now_ns)
 	if (passed_ms < 5000)
 		return;
 	if (w->kbps_ns != 0)
-		atomic_store(&w->state->figures.media_kbps,
-		    (uint32_t)((w->released - w->kbps_bytes) * 8 / (uint64_t)passed_ms));
+		atomic_store(
+		    &w->state->figures.media_kbps, (uint32_t)((w->released - w->kbps_bytes) * 8 / (uint64_t)passed_ms));
 	w->kbps_ns = now_ns;
 	w->kbps_bytes = w->released;
 }
@@ -506,7 +506,10 @@ writer_tick(struct writer *w, int64_t now_ns, uint64_t hold_at)
 	}
 	atomic_store(&w->state->figures.underruns, w->pace.stalls);
 	watch_dry(w);
-	atomic_store(&w->state->figures.filling, !w->filling ? FILLING_NO : w->slate_on ? FILLING_SLATE : FILLING_PICTURE);
+	atomic_store(&w->state->figures.filling,
+	    !w->filling       ? FILLING_NO
+		: w->slate_on ? FILLING_SLATE
+			      : FILLING_PICTURE);
 	if (released == w->released)
 		return false;
 	w->released = released;

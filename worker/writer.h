@@ -44,8 +44,8 @@ void writer_free(struct writer **writer);
  * 0; PB_NO when there is nothing to go on from (no key frame was out);
  * PB_EFORMAT when the snapshot is none.
  */
-int writer_resume(struct writer *writer, int64_t now_ns, struct state_upstream *upstream, bool *in_segment,
-    bool *passed);
+int writer_resume(
+    struct writer *writer, int64_t now_ns, struct state_upstream *upstream, bool *in_segment, bool *passed);
 
 /* Where upstream is; becomes part of the next commit. */
 void writer_upstream(struct writer *writer, const struct state_upstream *upstream);

@@ -29,7 +29,8 @@ on_wrong(void *user, unsigned line, const char *why)
 static const struct entry_events events = { NULL, on_entry, NULL, on_wrong };
 
 static int
-read_all(int (*item)(void *user, unsigned index, const char *text, size_t len), void *user, const uint8_t *data, size_t size)
+read_all(
+    int (*item)(void *user, unsigned index, const char *text, size_t len), void *user, const uint8_t *data, size_t size)
 {
 	struct items *items = calloc(1, sizeof(*items));
 	int err = 0;

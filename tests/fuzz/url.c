@@ -42,7 +42,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			pb_assert(url_parse(&same, again) == 0 && strcmp(same.host, parts.host) == 0);
 			pb_assert(parts.port != 0 && parts.host[0] != '\0');
 			url_redact(shown, sizeof(shown), out);
-			pb_assert(!parts.userinfo || strstr(shown, "***@") != NULL || strlen(shown) + 1 == sizeof(shown));
+			pb_assert(
+			    !parts.userinfo || strstr(shown, "***@") != NULL || strlen(shown) + 1 == sizeof(shown));
 			pb_assert(url_append_query(out, sizeof(out), base) == 0 || strlen(out) < URL_MAX);
 		}
 	}

@@ -26,7 +26,7 @@
 
 enum fail_mode {
 	FAIL_ONCE, /* that one: what comes after it works again */
-	FAIL_ON,   /* that one and all that follow: there is no memory any more */
+	FAIL_ON, /* that one and all that follow: there is no memory any more */
 };
 
 /* The n-th allocation from here fails, n from 1. */

@@ -231,8 +231,9 @@ collect(int fd, uint32_t id, struct found all[FOUND_MAX], int count)
 		if (n == -1)
 			continue;
 		read_reply(&f, bytes, (size_t)n);
-		(void)inet_ntop(from.any.sa_family, from.any.sa_family == AF_INET ? (void *)&from.v4.sin_addr :
-		    (void *)&from.v6.sin6_addr, f.ip, sizeof(f.ip));
+		(void)inet_ntop(from.any.sa_family,
+		    from.any.sa_family == AF_INET ? (void *)&from.v4.sin_addr : (void *)&from.v6.sin6_addr, f.ip,
+		    sizeof(f.ip));
 		if (id != 0 && f.id != id)
 			wrong("another one than was asked for answers");
 		count = note(all, count, &f);

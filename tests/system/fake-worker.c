@@ -82,7 +82,7 @@ static struct state *state;
 static uint64_t head;
 static char word[64];
 static bool adopted;
-static unsigned steps, life;  /* life: steps until flaky dies */
+static unsigned steps, life; /* life: steps until flaky dies */
 static struct msg_tune tune;
 
 static int64_t

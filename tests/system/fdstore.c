@@ -144,8 +144,9 @@ hear(int sock)
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(int) * 253) + CMSG_SPACE(sizeof(struct ucred))];
 	} control;
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf) };
+	struct msghdr mh = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
+	};
 	struct ucred from = { 0 };
 	int fds[253];
 	size_t nfds = 0;
@@ -236,7 +237,8 @@ kill_group(void)
 			if (fd != -1)
 				close(fd);
 			text[n > 0 ? n : 0] = '\0';
-			if (strrchr(text, ')') != NULL && sscanf(strrchr(text, ')'), ") %*c %d", &parent) == 1 && parent == getpid())
+			if (strrchr(text, ')') != NULL && sscanf(strrchr(text, ')'), ") %*c %d", &parent) == 1 &&
+			    parent == getpid())
 				kill((pid_t)strtol(e->d_name, NULL, 10), SIGKILL);
 		}
 		if (dir != NULL)

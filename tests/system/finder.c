@@ -78,8 +78,8 @@ ip_of(const union place *p)
 {
 	static char text[INET6_ADDRSTRLEN];
 
-	return p->any.sa_family == AF_INET ? inet_ntop(AF_INET, &p->v4.sin_addr, text, sizeof(text)) :
-	                                     inet_ntop(AF_INET6, &p->v6.sin6_addr, text, sizeof(text));
+	return p->any.sa_family == AF_INET ? inet_ntop(AF_INET, &p->v4.sin_addr, text, sizeof(text))
+					   : inet_ntop(AF_INET6, &p->v6.sin6_addr, text, sizeof(text));
 }
 
 static int
@@ -216,7 +216,8 @@ main(int argc, char **argv)
 		return hear(argv[2], (int)strtol(argv[3], NULL, 10));
 	if (argc == 4 && strcmp(argv[1], "hold") == 0)
 		return hold(argv[2], (unsigned)strtoul(argv[3], NULL, 10));
-	fputs("usage: finder ask ADDRESS PORT HEX [COUNT] | search ADDRESS ST | listen ADDRESS SECONDS | hold PROTO PORT\n",
+	fputs("usage: finder ask ADDRESS PORT HEX [COUNT] | search ADDRESS ST | listen ADDRESS SECONDS | hold PROTO "
+	      "PORT\n",
 	    stderr);
 	return 2;
 }

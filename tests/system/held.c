@@ -121,8 +121,8 @@ store_many(int count)
 		int err;
 
 		/* The holder may be slower than we are. */
-		while (snprintf(name, sizeof(name), "m%x", i), (err = notify_store(notify, name, fd)) == PB_ELIMIT &&
-		    notify_stored(notify) < NOTIFY_STORE_MAX)
+		while (snprintf(name, sizeof(name), "m%x", i),
+		    (err = notify_store(notify, name, fd)) == PB_ELIMIT && notify_stored(notify) < NOTIFY_STORE_MAX)
 			ev_run(loop, EVRUN_ONCE);
 		if (err != 0)
 			give_up("store", err);

@@ -360,10 +360,10 @@ main(int argc, char **argv)
 			interval_ms = number(optarg, 1, 60000);
 			break;
 		case 'e':
-			ending = strcmp(optarg, "half") == 0 ? END_HALF :
-			    strcmp(optarg, "reset") == 0         ? END_RESET :
-			    strcmp(optarg, "cut") == 0           ? END_CUT :
-								   END_KEEP;
+			ending = strcmp(optarg, "half") == 0 ? END_HALF
+			    : strcmp(optarg, "reset") == 0   ? END_RESET
+			    : strcmp(optarg, "cut") == 0     ? END_CUT
+							     : END_KEEP;
 			break;
 		case 'w':
 			wait_ms = number(optarg, 1, 600000);
@@ -384,7 +384,8 @@ main(int argc, char **argv)
 		}
 	}
 	if (optind + 1 != argc) {
-		fputs("usage: hostile PORT [-n COUNT] [-i MS] [-e END] [-w MS] [-t SECONDS] [-b BYTES] [-o FILE] <REQUEST\n",
+		fputs("usage: hostile PORT [-n COUNT] [-i MS] [-e END] [-w MS] [-t SECONDS] [-b BYTES] [-o FILE] "
+		      "<REQUEST\n",
 		    stderr);
 		return PB_EXIT_PERMANENT;
 	}

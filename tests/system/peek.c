@@ -120,7 +120,8 @@ place_get(const struct place *p, char **head, size_t *len)
 	int fd = socket(p->addr.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	/* 1.0: what follows the head is the body, up to the end. */
-	n = snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n", p->path, p->host);
+	n = snprintf(
+	    request, sizeof(request), "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n", p->path, p->host);
 	if (text == NULL || fd == -1 || n >= (ssize_t)sizeof(request) || connect(fd, &p->addr.any, p->len) == -1 ||
 	    send(fd, request, (size_t)n, MSG_NOSIGNAL) != n)
 		goto out;
@@ -259,7 +260,8 @@ await_line(const char *name, const char *pattern, int64_t until_ms)
 static int
 usage(void)
 {
-	fprintf(stderr, "usage: peek [-t SECONDS [-p PID]] [-a PATH] SOCKET|URL [FILTER] | peek -t SECONDS -l FILE PATTERN\n");
+	fprintf(stderr,
+	    "usage: peek [-t SECONDS [-p PID]] [-a PATH] SOCKET|URL [FILTER] | peek -t SECONDS -l FILE PATTERN\n");
 	return 2;
 }
 

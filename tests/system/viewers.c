@@ -33,7 +33,7 @@ struct tap {
 	uint8_t packet[PACKET];
 	size_t have;
 	bool begun;
-	uint64_t next;    /* number of the packet that must come */
+	uint64_t next; /* number of the packet that must come */
 	uint64_t packets;
 };
 
@@ -84,7 +84,8 @@ check(int count, char **files)
 		}
 		while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
 			if (!tap_feed(&tap, buf, n)) {
-				printf("%s: after %llu packets: not what comes next\n", files[i], (unsigned long long)tap.packets);
+				printf("%s: after %llu packets: not what comes next\n", files[i],
+				    (unsigned long long)tap.packets);
 				status = 1;
 				break;
 			}
@@ -126,7 +127,8 @@ tune_start(struct tune *t, int port, int count, char **channels)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	char request[128];
-	int len = snprintf(request, sizeof(request), "GET /auto/v%s HTTP/1.1\r\nHost: x\r\n\r\n", channels[rand() % count]);
+	int len =
+	    snprintf(request, sizeof(request), "GET /auto/v%s HTTP/1.1\r\nHost: x\r\n\r\n", channels[rand() % count]);
 
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	*t = (struct tune){ .whim = (enum whim)(rand() % WHIMS), .until_ms = now_ms() + rand() % 400 };

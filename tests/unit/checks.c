@@ -10,13 +10,15 @@
 
 #define SNMP(out, again, resets) \
 	"Ip: Forwarding DefaultTTL\nIp: 1 64\n" \
-	"Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs " \
+	"Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs " \
+	"OutSegs " \
 	"RetransSegs InErrs OutRsts InCsumErrors\n" \
 	"Tcp: 1 200 120000 -1 900 100 7 " resets " 4 99999 " out " " again " 0 100 0\n"
 #define NETSTAT(drops) "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 0 " drops " " drops "\n"
 #define DEV(errors) \
 	"Inter-|   Receive                                                |  Transmit\n" \
-	" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier " \
+	" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls " \
+	"carrier " \
 	"compressed\n" \
 	"    lo: 1 9999999 999 999 0 0 0 0 1 9999999 0 0 0 0 0 0\n" \
 	"  eth0: 123 100000 " errors " 0 0 0 0 0 456 100000 0 0 0 0 0 0\n"

@@ -167,7 +167,8 @@ START_TEST(a_viewer_begins_at_a_key_frame_a_burst_back)
 	size_t head = sizeof(HEAD) - 1, got;
 	int pair[2];
 
-	stream(100); /* keys at ticks 0, 5, ...; the newest mark at 3960 ms, burst 400 ms: the key at 3400 ms, tick 85 */
+	stream(
+	    100); /* keys at ticks 0, 5, ...; the newest mark at 3960 ms, burst 400 ms: the key at 3400 ms, tick 85 */
 	tcp_pair(pair, 0);
 	ck_assert_int_eq(add(7, 3, pair[0]), 0);
 	got = viewer_read(pair[1], buf, sizeof(buf));
@@ -271,8 +272,7 @@ first_tick(int fd)
 static const struct {
 	uint64_t at, from;
 } backs[] = {
-	{ 52, 50 }, { 50, 50 }, { 3, 0 }, { 99, 95 }, { 100, 95 },
-	{ 1000, 85 }, /* nonsense: as anybody else */
+	{ 52, 50 }, { 50, 50 }, { 3, 0 }, { 99, 95 }, { 100, 95 }, { 1000, 85 }, /* nonsense: as anybody else */
 };
 
 START_TEST(one_that_was_cut_off_goes_on_where_it_was)
@@ -542,7 +542,8 @@ START_TEST(a_successor_goes_on_to_the_byte)
 		ck_assert_uint_eq(viewer_read(pairs[v][1], all[v] + got[v], 1), 0);
 		patience = 50;
 		ck_assert_mem_eq(all[v], HEAD, head);
-		ck_assert_int_eq(pread(spool_fd, want, got[v] - head, (off_t)slot->base_offset), (ssize_t)(got[v] - head));
+		ck_assert_int_eq(
+		    pread(spool_fd, want, got[v] - head, (off_t)slot->base_offset), (ssize_t)(got[v] - head));
 		ck_assert_mem_eq(all[v] + head, want, got[v] - head);
 	}
 	ck_assert_uint_eq(nreports, 0);

@@ -80,11 +80,14 @@ static const struct {
 	    "t.ini:2: worker_user: is the same as user: workers need a user of their own" },
 	{ "[server]\nuser = a b\n", "t.ini:2: user: a b: the name of a system user would be right" },
 	{ "[server]\nlog_level = loud\n", "t.ini:2: log_level: loud is none of err, warning, info, debug" },
-	{ "[server]\nhosts = tv example\n", "t.ini:2: hosts: tv example: the name of a host, like tv.example.org, would be right" },
+	{ "[server]\nhosts = tv example\n",
+	    "t.ini:2: hosts: tv example: the name of a host, like tv.example.org, would be right" },
 	{ "[tuner]\nport = 5005\n", "t.ini:2: port: is for a [tuner NAME]; [tuner] is where [server] listen says" },
 	{ "[tuner]\npath = /a\n", "t.ini:2: path: is for a [tuner NAME]; [tuner] has none" },
-	{ "[tuner]\nnumbers = 5-3\n", "t.ini:2: numbers: 5-3: a number like 7.1, or a range like 100-199, would be right" },
-	{ "[tuner]\nnumbers = 1-\n", "t.ini:2: numbers: 1-: a number like 7.1, or a range like 100-199, would be right" },
+	{ "[tuner]\nnumbers = 5-3\n",
+	    "t.ini:2: numbers: 5-3: a number like 7.1, or a range like 100-199, would be right" },
+	{ "[tuner]\nnumbers = 1-\n",
+	    "t.ini:2: numbers: 1-: a number like 7.1, or a range like 100-199, would be right" },
 	{ "[tuner]\nprovider = home\n", "t.ini:2: tuner: provider: there is no [provider home]" },
 	{ "[tuner a b]\n",
 	    "t.ini:1: [tuner a b]: a name is at most 31 letters, digits, '-' or '_', and no path of the tuner's own" },
@@ -128,7 +131,8 @@ static const struct {
 	{ "[tuner]\ndevice_id = 12345678\n",
 	    "t.ini:2: device_id: 12345678: its check digit is wrong; only the last digit need change, or take auto" },
 	{ "[tuner]\ndevice_id = 1010C032\n",
-	    "t.ini:2: device_id: 1010C032: clients take it for an old device without HTTP; one that begins with 105 would be "
+	    "t.ini:2: device_id: 1010C032: clients take it for an old device without HTTP; one that begins with 105 "
+	    "would be "
 	    "right" },
 	{ "[tuner]\ndevice_id = 00000000\n",
 	    "t.ini:2: device_id: 00000000: it means any device; auto makes a good one" },
@@ -138,7 +142,8 @@ static const struct {
 	    "t.ini:2: interfaces: an-interface-that-is-long: the name of an interface, like eth0, would be right" },
 	{ "[tunner]\nname = x\n", "t.ini:1: [tunner]: no such section; is [tuner] meant?" },
 	{ "[nonsense]\nname = x\n",
-	    "t.ini:1: [nonsense]: no such section; there are server, tuner, tuner NAME, discovery, stream, fetch, testcard, "
+	    "t.ini:1: [nonsense]: no such section; there are server, tuner, tuner NAME, discovery, stream, fetch, "
+	    "testcard, "
 	    "provider "
 	    "NAME and channel NUMBER" },
 	{ "name = x\nurl = y\n", "t.ini:1: name: stands before any [section]" },
@@ -161,7 +166,8 @@ static const struct {
 	{ ONE_CHANNEL "provider = home\n", "t.ini:1: channel 5.1: provider: there is no [provider home]" },
 	{ ONE_CHANNEL "backup1 = http://b.example/\nbackup1_provider = other\n",
 	    "t.ini:1: channel 5.1: the provider of a backup: there is no [provider other]" },
-	{ ONE_CHANNEL "backup2_provider = home\n[provider home]\n", "t.ini:1: channel 5.1: backup2_provider: there is no backup2" },
+	{ ONE_CHANNEL "backup2_provider = home\n[provider home]\n",
+	    "t.ini:1: channel 5.1: backup2_provider: there is no backup2" },
 	{ ONE_CHANNEL ONE_CHANNEL, "t.ini:4: channel 5.1: is also the channel of line 1: give it another number" },
 	{ ONE_CHANNEL "[testcard]\nenabled = yes\nnumber = 5.1\n",
 	    "t.ini:6: number: 5.1 is also the channel of line 1" },
@@ -475,7 +481,8 @@ START_TEST(the_command_line_has_the_last_word_and_is_checked_too)
 		"tuner.name", "channel 5.url=http://a.example/", "stream.reserve=90s" };
 	static const char *const said[] = { "-o: tuner.tuner_count: 0 is less than 1",
 		"-o: tuner_cont: no such setting in [tuner]; is tuner_count meant?",
-		("-o: [nope]: no such section; there are server, tuner, tuner NAME, discovery, stream, fetch, testcard, provider "
+		("-o: [nope]: no such section; there are server, tuner, tuner NAME, discovery, stream, fetch, "
+		 "testcard, provider "
 		 "NAME and "
 		 "channel NUMBER"),
 		"-o: tuner: section.key=value would be right", "-o: tuner.name: section.key=value would be right",
@@ -656,8 +663,8 @@ END_TEST
 START_TEST(a_backup_comes_under_its_own_provider_or_the_channels)
 {
 	struct config *c = load_good(ONE_CHANNEL "provider = home\nbackup2 = http://b.example/\n"
-				     "backup4 = http://c.example/\nbackup4_provider = away\n"
-				     "[provider home]\n[provider away]\n");
+						 "backup4 = http://c.example/\nbackup4_provider = away\n"
+						 "[provider home]\n[provider away]\n");
 	const struct channel *channel = &c->lineup.channels[0];
 
 	ck_assert_uint_eq(channel->backup_count, 2);
@@ -838,10 +845,11 @@ END_TEST
 /* Cut the file at every byte: it is understood or refused, nothing else. */
 START_TEST(several_tuners_have_what_each_was_given_and_defaults_else)
 {
-	struct config *config = load_good("[tuner]\nname = Main\nnumbers = 1-99\n"
-	                                  "[tuner kids]\ntuner_count = 2\ngroup = Kids*, ~toon\n"
-	                                  "[tuner sports]\nname = Sports\nport = 5006\nnumbers = 100-199, 7.1\nprovider = a\n"
-	                                  "[provider a]\nplaylist = http://a.example/\n" ONE_CHANNEL);
+	struct config *config =
+	    load_good("[tuner]\nname = Main\nnumbers = 1-99\n"
+		      "[tuner kids]\ntuner_count = 2\ngroup = Kids*, ~toon\n"
+		      "[tuner sports]\nname = Sports\nport = 5006\nnumbers = 100-199, 7.1\nprovider = a\n"
+		      "[provider a]\nplaylist = http://a.example/\n" ONE_CHANNEL);
 	char *shown = config_dump(config);
 
 	ck_assert_str_eq(config->tuner.label, "");
@@ -872,13 +880,22 @@ START_TEST(a_range_has_its_ends_and_what_is_between_as_numbers_go)
 		const char *item, *number;
 		bool in;
 	} rows[] = {
-		{ "100-199", "100", true }, { "100-199", "199", true }, { "100-199", "150.2", true }, { "100-199", "199.1", false },
-		{ "100-199", "99.9", false }, { "100-199", "1000", false }, { "7.1", "7.1", true }, { "7.1", "7.10", false },
-		{ "7.1", "7", false }, { "5.2-5.10", "5.3", true }, { "5.2-5.10", "5.1", false },
+		{ "100-199", "100", true },
+		{ "100-199", "199", true },
+		{ "100-199", "150.2", true },
+		{ "100-199", "199.1", false },
+		{ "100-199", "99.9", false },
+		{ "100-199", "1000", false },
+		{ "7.1", "7.1", true },
+		{ "7.1", "7.10", false },
+		{ "7.1", "7", false },
+		{ "5.2-5.10", "5.3", true },
+		{ "5.2-5.10", "5.1", false },
 	};
 
 	for (size_t i = 0; i < NITEMS(rows); i++)
-		ck_assert_msg(config_in_range(rows[i].item, rows[i].number) == rows[i].in, "%s %s", rows[i].item, rows[i].number);
+		ck_assert_msg(
+		    config_in_range(rows[i].item, rows[i].number) == rows[i].in, "%s %s", rows[i].item, rows[i].number);
 }
 END_TEST
 

@@ -62,8 +62,8 @@ keep(void)
 			if (out.marks[i].key)
 				ck_assert_uint_eq(ts_pid(out.data + out.marks[i].at), TS_PID_PAT);
 			else
-				ck_assert_int_eq(ts_pcr(out.data + out.marks[i].at),
-				    out.marks[i].pcr_27m % (TS_WRAP_90K * 300));
+				ck_assert_int_eq(
+				    ts_pcr(out.data + out.marks[i].at), out.marks[i].pcr_27m % (TS_WRAP_90K * 300));
 		}
 		if (got_len + out.len > got_cap) {
 			got_cap = (got_len + out.len) * 2;
@@ -370,7 +370,8 @@ START_TEST(worthless_packets_are_dropped)
 	ck_assert_uint_eq(conform_stats(c)->damaged, 0);
 	ck_assert_uint_eq(conform_stats(c)->cc_losses, 0);
 	ck_assert_uint_gt(conform_stats(c)->duplicates + conform_stats(c)->tei + conform_stats(c)->scrambled +
-	        conform_stats(c)->bad_header + conform_stats(c)->unlisted, 100);
+		conform_stats(c)->bad_header + conform_stats(c)->unlisted,
+	    100);
 }
 END_TEST
 
@@ -776,8 +777,12 @@ static const struct {
 	{ "<!DOCTYPE html><html><body>Gone</body></html>", 45, PB_EFORMAT, "HTML" },
 	{ "{\"error\":403}", 13, PB_EFORMAT, "JSON" },
 	{ "#EXTM3U\n", 8, PB_EFORMAT, "playlist" },
-	{ "\0\0\0\x18" "ftypiso5", 12, PB_ENOSUP, "fragmented MP4" },
-	{ "\0\0\0\x18" "stypmsdh", 12, PB_ENOSUP, "fragmented MP4" },
+	{ "\0\0\0\x18"
+	  "ftypiso5",
+	    12, PB_ENOSUP, "fragmented MP4" },
+	{ "\0\0\0\x18"
+	  "stypmsdh",
+	    12, PB_ENOSUP, "fragmented MP4" },
 	{ "ID3\4\0\0\0\0\0\x3f", 10, PB_ENOSUP, "packed audio" },
 	{ "\xff\xf1\x4c\x80\x05\x1f\xfc", 7, PB_ENOSUP, "packed AAC" },
 	{ "WEBVTT\n\n", 8, PB_ENOSUP, "WebVTT" },
@@ -1205,7 +1210,10 @@ START_TEST(the_configured_language_is_chosen)
 	check();
 	ck_assert_uint_eq(t.units[1], 31);
 	/* The PMT says so to the viewer too. */
-	ck_assert_ptr_nonnull(memmem(got, 400, "\x0a\x04" "deu", 5));
+	ck_assert_ptr_nonnull(memmem(got, 400,
+	    "\x0a\x04"
+	    "deu",
+	    5));
 }
 END_TEST
 

@@ -181,8 +181,8 @@ main(void)
 	int failed;
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, memory_that_runs_out_anywhere_costs_a_segment_at_most, 0,
-	    (int)(NITEMS(modes) * NITEMS(chunks)));
+	tcase_add_loop_test(
+	    tc, memory_that_runs_out_anywhere_costs_a_segment_at_most, 0, (int)(NITEMS(modes) * NITEMS(chunks)));
 	tcase_add_test(tc, a_successor_that_fails_leaves_the_snapshot_good);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

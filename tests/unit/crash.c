@@ -28,7 +28,7 @@ static const struct {
 	{ EXIT(100), false, true },
 	{ EXIT(111), false, true },
 	{ SIG(SIGKILL), true, true }, /* watchdog */
-	{ EXIT(0), true, true },      /* it ended while we were about to kill it */
+	{ EXIT(0), true, true }, /* it ended while we were about to kill it */
 	{ SIG(SIGKILL), false, false },
 	{ SIG(SIGTERM), false, false },
 	{ SIG(SIGHUP), false, false },
@@ -147,7 +147,8 @@ main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
-	tcase_add_loop_test(tc, faults_failures_and_our_own_kills_are_crashes_and_nothing_else_is, 0, (int)NITEMS(kinds));
+	tcase_add_loop_test(
+	    tc, faults_failures_and_our_own_kills_are_crashes_and_nothing_else_is, 0, (int)NITEMS(kinds));
 	tcase_add_test(tc, the_segment_in_hand_at_two_crashes_is_left_out_once);
 	tcase_add_test(tc, kills_from_outside_and_empty_hands_poison_nothing);
 	tcase_add_test(tc, a_worker_that_can_not_stay_up_is_started_ever_later);

@@ -45,7 +45,9 @@ static const struct {
 	    "CH   NAME    N\n5.1  \xe6\xbc\xa2\xe5\xad\x97\xe2\x80\xa6   7\n" },
 	{ "a\x1b[31mred\n", 80, true, "CH   NAME        N\n5.1  a?[31mred?  7\n" },
 	{ "\xff\xc3(\xed\xa0\x80", 80, true, "CH   NAME    N\n5.1  ?\?(???  7\n" },
-	{ "\xc2\x9b" "2J\xe2\x80\xae", 80, true, "CH   NAME  N\n5.1  ?2J?  7\n" },
+	{ "\xc2\x9b"
+	  "2J\xe2\x80\xae",
+	    80, true, "CH   NAME  N\n5.1  ?2J?  7\n" },
 	{ "narrower than this it does not get", 1, true, "CH   NAME  N\n5.1  nar\xe2\x80\xa6  7\n" },
 };
 
@@ -131,19 +133,22 @@ static const char whole[] =
     "\"name\":\"First of a very long list of names that nobody would ever want to read to its end\",\"tuner\":0,"
     "\"state\":\"live\",\"seconds\":61,\"clients\":[{\"id\":1,\"address\":\"fd00::1234:5678:9abc:def0\","
     "\"agent\":\"Lavf/Plex Media Server with many words\",\"seconds\":60,\"bytes\":5000000,\"behind_live_s\":0.4,"
-    "\"connection\":{\"rtt_ms\":12.5,\"retransmits\":98},\"state\":\"playing\"}],\"worker\":{\"pid\":12,\"state\":\"live\",\"uptime_s\":61,\"restarts\":2},"
+    "\"connection\":{\"rtt_ms\":12.5,\"retransmits\":98},\"state\":\"playing\"}],\"worker\":{\"pid\":12,\"state\":"
+    "\"live\",\"uptime_s\":61,\"restarts\":2},"
     "\"handovers\":23,\"crashes\":3,\"poisoned\":1,\"last_handover\":{\"ms\":4.5,\"clients\":17,\"seconds_ago\":125,"
-    "\"why\":\"its heart stands still longer than watchdog allows\"},\"reserve_s\":17.9,\"window_s\":60,\"upstream\":{\"quality\":\"normal\",\"latency_ms\":40,"
+    "\"why\":\"its heart stands still longer than watchdog "
+    "allows\"},\"reserve_s\":17.9,\"window_s\":60,\"upstream\":{\"quality\":\"normal\",\"latency_ms\":40,"
     "\"media_kbps\":8000,\"segments\":31,\"segments_lost\":1,\"errors\":2},\"sources\":["
     "{\"source\":0,\"health\":\"doubted\",\"quality\":\"degraded\",\"used_s\":45000,\"latency_ms\":1234,"
     "\"throughput_kbps\":123400,\"loss_percent\":12.5,\"error_percent\":33.3,\"retransmits\":77,\"failures\":3},"
-    "{\"source\":1,\"health\":\"untried\",\"quality\":null,\"used_s\":0,\"failures\":0}]}],\"channels\":{\"count\":120}}";
+    "{\"source\":1,\"health\":\"untried\",\"quality\":null,\"used_s\":0,\"failures\":0}]}],\"channels\":{\"count\":120}"
+    "}";
 
 START_TEST(the_status_fits_eighty_columns_and_names_what_matters)
 {
-	static const char *const words[] = { "pid 10", "1 of 4", "120 channels", "0.0.0.0:5004", "5.1", "First", "12", "17.9 s",
-		"8.0 M", "40 ms", "4.8 MiB", "23", "4.5 ms", "17", "2 min", "its heart", "12.5 ms", "98", "fd00::1234:5678:9abc:def0", "Lavf",
-		"12 h 30 min", "1234 ms", "123.4 M", "12.5 %", "33.3 %", "77",
+	static const char *const words[] = { "pid 10", "1 of 4", "120 channels", "0.0.0.0:5004", "5.1", "First", "12",
+		"17.9 s", "8.0 M", "40 ms", "4.8 MiB", "23", "4.5 ms", "17", "2 min", "its heart", "12.5 ms", "98",
+		"fd00::1234:5678:9abc:def0", "Lavf", "12 h 30 min", "1234 ms", "123.4 M", "12.5 %", "33.3 %", "77",
 		"105902DB", "481 (too many for Plex)", "5005/kids", "0 of 2" };
 	json_t *status = json_loads(whole, 0, NULL);
 	char *text, *line, *rest;
@@ -166,7 +171,8 @@ static const char *const odd[] = {
 	"[]",
 	"{\"streams\":7,\"spare\":[]}",
 	"{\"streams\":[7,{}, {\"clients\":{}, \"worker\":{}, \"upstream\":3, \"seconds\":\"x\"}]}",
-	"{\"streams\":[{\"clients\":[null,{\"bytes\":-1}],\"worker\":{\"pid\":-4}}],\"supervisor\":{\"listeners\":[1]}}",
+	"{\"streams\":[{\"clients\":[null,{\"bytes\":-1}],\"worker\":{\"pid\":-4}}],\"supervisor\":{\"listeners\":[1]}"
+	"}",
 	"{\"channels\":[3,{\"channel\":5}]}",
 };
 

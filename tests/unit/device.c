@@ -206,7 +206,7 @@ END_TEST
 START_TEST(a_kept_uuid_and_auth_are_taken_as_they_are)
 {
 	static const char kept[] = "{\"DeviceID\":\"105902DB\",\"UUID\":\"01234567-89ab-cdef-0123-456789abcdef\","
-	                           "\"DeviceAuth\":\"abcdefghijklmnopqrstuvwx\"}\n";
+				   "\"DeviceAuth\":\"abcdefghijklmnopqrstuvwx\"}\n";
 	static const char old[] = "{\"DeviceID\":\"105902DB\"}\n";
 	struct device device;
 
@@ -229,7 +229,8 @@ END_TEST
 START_TEST(a_damaged_uuid_or_auth_is_a_damaged_file_whose_id_is_saved)
 {
 	static const char *const bad[] = { "{\"DeviceID\":\"105902DB\",\"UUID\":\"01234567\"}",
-		"{\"DeviceID\":\"105902DB\",\"UUID\":17}", "{\"DeviceID\":\"105902DB\",\"DeviceAuth\":\"<bcdefghijklmnopqrstuvwx\"}" };
+		"{\"DeviceID\":\"105902DB\",\"UUID\":17}",
+		"{\"DeviceID\":\"105902DB\",\"DeviceAuth\":\"<bcdefghijklmnopqrstuvwx\"}" };
 
 	for (size_t i = 0; i < NITEMS(bad); i++) {
 		struct device device;

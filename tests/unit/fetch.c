@@ -227,7 +227,8 @@ answer(struct conn *c)
 	else if (on("/other-tag-cut"))
 		n == 1 ? send_cut(c) : send_file(c, FILE_LEN, "\"v2\"");
 	else if (on("/shifted-cut") && n == 2) {
-		say(c, "HTTP/1.1 206 Partial Content\r\nContent-Length: 100\r\nContent-Range: bytes 7-106/%d\r\n\r\n", FILE_LEN);
+		say(c, "HTTP/1.1 206 Partial Content\r\nContent-Length: 100\r\nContent-Range: bytes 7-106/%d\r\n\r\n",
+		    FILE_LEN);
 		add_pattern(c, 7, 100);
 	} else if (on("/shifted-cut"))
 		n == 1 ? send_cut(c) : send_file(c, FILE_LEN, "\"v1\"");
@@ -277,13 +278,15 @@ answer(struct conn *c)
 		c->drips = 10000;
 		ev_timer_start(loop, &c->drip);
 	} else if (on("/hops/") && number_of("/hops/") > 0)
-		say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: %d?x=1#f\r\n\r\n", number_of("/hops/") - 1);
+		say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: %d?x=1#f\r\n\r\n",
+		    number_of("/hops/") - 1);
 	else if (on("/hops/"))
 		send_file(c, FILE_LEN, "\"v1\"");
 	else if (on("/loop"))
 		say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /loop\r\n\r\n");
 	else if (on("/far"))
-		say(c, "HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: http://localhost:%d%s\r\n\r\n", site.port, site.path + 4);
+		say(c, "HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: http://localhost:%d%s\r\n\r\n", site.port,
+		    site.path + 4);
 	else if (on("/ftp"))
 		say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: ftp://a.example/\r\n\r\n");
 	else if (on("/long/"))
@@ -629,8 +632,14 @@ setup(void)
 	ev_io_init(&site.io, on_accept, site.fd, EV_READ);
 	ev_io_start(loop, &site.io);
 
-	settings = (struct msg_settings){ .connect_timeout_ms = 500, .try_timeout_ms = 5000, .try_step_ms = 50, .tries = 3,
-		.backoff_ms = 20, .backoff_max_ms = 50, .keepalive_ms = 10000, .connections = 3 };
+	settings = (struct msg_settings){ .connect_timeout_ms = 500,
+		.try_timeout_ms = 5000,
+		.try_step_ms = 50,
+		.tries = 3,
+		.backoff_ms = 20,
+		.backoff_max_ms = 50,
+		.keepalive_ms = 10000,
+		.connections = 3 };
 	ck_assert_int_eq(resolve_new(&names, loop), 0);
 	pool = NULL;
 	new_pool(NULL, 0, false);
@@ -1394,8 +1403,8 @@ END_TEST
 
 START_TEST(a_reader_may_cancel_its_own_fetch_and_any_other)
 {
-	struct job *a = job(FETCH_SEGMENT, "/file"), *b = job(FETCH_SEGMENT, "/file"), *c = job(FETCH_SEGMENT, "/never"),
-		   *d;
+	struct job *a = job(FETCH_SEGMENT, "/file"), *b = job(FETCH_SEGMENT, "/file"),
+		   *c = job(FETCH_SEGMENT, "/never"), *d;
 
 	a->cancel_at = 20000;
 	a->cancels = c;
@@ -1697,8 +1706,8 @@ END_TEST
 
 START_TEST(weak_tags_and_heads_before_the_last_count_for_nothing)
 {
-	static const char *const lines[] = { "HTTP/1.1 103 Early\r\n", "ETag: \"early\"\r\n", "\r\n",
-		"HTTP/2 200\r\n", "ETag: W/\"weak\"\r\n", "Content-Type: Video/MP2T; x=1\r\n", "Nonsense\r\n",
+	static const char *const lines[] = { "HTTP/1.1 103 Early\r\n", "ETag: \"early\"\r\n", "\r\n", "HTTP/2 200\r\n",
+		"ETag: W/\"weak\"\r\n", "Content-Type: Video/MP2T; x=1\r\n", "Nonsense\r\n",
 		"Content-Length: 12x\r\n" };
 	struct reply r;
 

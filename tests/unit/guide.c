@@ -38,8 +38,8 @@ on_entry(void *user, const struct entry *e)
 		heard_len += (size_t)snprintf(heard + heard_len, sizeof(heard) - heard_len, "|UA %s", e->user_agent);
 	for (unsigned i = 0; i < e->header_count; i++)
 		heard_len += (size_t)snprintf(heard + heard_len, sizeof(heard) - heard_len, "|%s", e->headers[i]);
-	heard_len += (size_t)snprintf(heard + heard_len, sizeof(heard) - heard_len, "%s%s\n", e->radio ? "|radio" : "",
-	    e->vod ? "|vod" : "");
+	heard_len += (size_t)snprintf(
+	    heard + heard_len, sizeof(heard) - heard_len, "%s%s\n", e->radio ? "|radio" : "", e->vod ? "|vod" : "");
 	return 0;
 }
 
@@ -89,15 +89,24 @@ static const struct {
 	/* a byte order mark, CR LF, no end of the last line */
 	{ TEXT("\xef\xbb\xbf#EXTM3U\r\n#EXTINF:0,Two\r\nhttp://h/2"), "Two|http://h/2|||\n", "" },
 	/* printable, but for one byte in each place of eight */
-	{ TEXT("#EXTINF:-1,abcdefgh\x7f" "abcdef\xc3\xa9ghi\x01jkl\nhttp://h/2\n"), "abcdefgh abcdef\xc3\xa9ghi jkl|http://h/2|||\n", "" },
-	{ TEXT("\xef\xbb\xbf#EXTM3U\r\n#EXTINF:-1,Ole\xf1 TV\r\nhttp://h/2\r\n"), "Ole\xc3\xb1 TV|http://h/2|||\n", "" },
+	{ TEXT("#EXTINF:-1,abcdefgh\x7f"
+	       "abcdef\xc3\xa9ghi\x01jkl\nhttp://h/2\n"),
+	    "abcdefgh abcdef\xc3\xa9ghi jkl|http://h/2|||\n", "" },
+	{ TEXT("\xef\xbb\xbf#EXTM3U\r\n#EXTINF:-1,Ole\xf1 TV\r\nhttp://h/2\r\n"), "Ole\xc3\xb1 TV|http://h/2|||\n",
+	    "" },
 	/* CR alone */
 	{ TEXT("#EXTM3U\r#EXTINF:0,Two\rhttp://h/2\r"), "Two|http://h/2|||\n", "" },
 	/* Windows-1252 */
 	{ TEXT("#EXTINF:-1,Caf\xe9 \x80\nhttp://h/3\n"), "Caf\xc3\xa9 \xe2\x82\xac|http://h/3|||\n", "" },
 	/* UTF-16 with and without its mark */
-	{ TEXT("\xff\xfe#\0E\0X\0T\0I\0N\0F\0:\0" "1\0,\0\xe9\0\n\0h\0t\0t\0p\0:\0/\0/\0h\0/\0" "1\0\n\0"), "\xc3\xa9|http://h/1|||\n", "" },
-	{ TEXT("\0#\0E\0X\0T\0I\0N\0F\0:\0" "1\0,\0A\0\n\0h\0t\0t\0p\0:\0/\0/\0h\0/\0" "1\0\n"), "A|http://h/1|||\n", "" },
+	{ TEXT("\xff\xfe#\0E\0X\0T\0I\0N\0F\0:\0"
+	       "1\0,\0\xe9\0\n\0h\0t\0t\0p\0:\0/\0/\0h\0/\0"
+	       "1\0\n\0"),
+	    "\xc3\xa9|http://h/1|||\n", "" },
+	{ TEXT("\0#\0E\0X\0T\0I\0N\0F\0:\0"
+	       "1\0,\0A\0\n\0h\0t\0t\0p\0:\0/\0/\0h\0/\0"
+	       "1\0\n"),
+	    "A|http://h/1|||\n", "" },
 	/* quotes in values, commas in names and values */
 	{ TEXT("#EXTINF:-1 tvg-name=\"The \"Best\" Show\" group-title=\"A, B\",One, Two, \"Three\"\nhttp://h/4\n"),
 	    "One, Two, \"Three\"|http://h/4|||A, B\n", "" },
@@ -177,12 +186,15 @@ static const struct {
 	{ "HD 1080p Sport", "sport", LIST_FHD },
 	{ "Das Erste SD", "daserste", LIST_SD },
 	{ "Caf\xc3\xa9 \xc3\x89t\xc3\xa9", "cafeete", LIST_PLAIN },
-	{ "TVP \xc5\x81\xc3\xb3" "d\xc5\xba", "tvplodz", LIST_PLAIN },
+	{ "TVP \xc5\x81\xc3\xb3"
+	  "d\xc5\xba",
+	    "tvplodz", LIST_PLAIN },
 	{ "A & B", "aandb", LIST_PLAIN },
 	{ "Canal+ Sport", "canal+sport", LIST_PLAIN },
 	{ "ITV1 +1", "itv1+1", LIST_PLAIN },
 	{ "4K", "4k", LIST_4K },
-	{ "\xd0\x9f\xd0\x95\xd0\xa0\xd0\x92\xd0\xab\xd0\x99 HD", "\xd0\xbf\xd0\xb5\xd1\x80\xd0\xb2\xd1\x8b\xd0\xb9", LIST_HD },
+	{ "\xd0\x9f\xd0\x95\xd0\xa0\xd0\x92\xd0\xab\xd0\x99 HD", "\xd0\xbf\xd0\xb5\xd1\x80\xd0\xb2\xd1\x8b\xd0\xb9",
+	    LIST_HD },
 	{ "UK: BBC One H.265", "ukbbcone", LIST_PLAIN },
 	{ "\xe2\x97\x89 News \xe2\x97\x89", "news", LIST_PLAIN },
 	{ "HDnet", "hdnet", LIST_PLAIN },
@@ -265,10 +277,11 @@ list_of(const char *text)
 
 START_TEST(a_list_has_what_was_taken_and_counts_what_was_not)
 {
-	struct list *list = list_of("#EXTINF:-1 tvg-id=\"none\" tvg-logo=\"http://l/user/secret/x.png\",A\nhttp://h/1\n"
-				    "#EXTINF:-1 radio=\"true\",R\nhttp://h/r\n#EXTINF:-1,F\nhttp://h/movie/1.mp4\n"
-				    "#EXTINF:-1,U\nudp://h:1\n"
-				    "#EXTINF:-1 tvg-id=\"b\" tvg-logo=\"http://l/x.png\" tvg-chno=\"0\",B HD\nhttp://h/2|A=b&C=d\n");
+	struct list *list =
+	    list_of("#EXTINF:-1 tvg-id=\"none\" tvg-logo=\"http://l/user/secret/x.png\",A\nhttp://h/1\n"
+		    "#EXTINF:-1 radio=\"true\",R\nhttp://h/r\n#EXTINF:-1,F\nhttp://h/movie/1.mp4\n"
+		    "#EXTINF:-1,U\nudp://h:1\n"
+		    "#EXTINF:-1 tvg-id=\"b\" tvg-logo=\"http://l/x.png\" tvg-chno=\"0\",B HD\nhttp://h/2|A=b&C=d\n");
 	const struct list_entry *e = list->entries;
 
 	ck_assert_uint_eq(list->head->count, 2);
@@ -311,8 +324,8 @@ START_TEST(urls_of_one_server_are_resolved_each)
 	struct list *list;
 
 	for (size_t i = 0; i < NITEMS(of); i++)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "#EXTINF:-1 tvg-logo=\"%s\",C %zu\n%s\n", of[i].url, i,
-		    of[i].url);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "#EXTINF:-1 tvg-logo=\"%s\",C %zu\n%s\n",
+		    of[i].url, i, of[i].url);
 	list = list_of(text);
 	ck_assert_uint_eq(list->head->count, NITEMS(of));
 	for (size_t i = 0; i < NITEMS(of); i++) {
@@ -426,7 +439,8 @@ END_TEST
 /* A hostile writer: each byte of a good list changed to something else is refused or harmless. */
 START_TEST(a_list_with_any_byte_changed_is_refused_or_good)
 {
-	struct list *good = list_of("#EXTINF:-1 tvg-id=\"b\" tvg-chno=\"5\" tvg-logo=\"http://l/x\",B HD\nhttp://h/2|A=b\n");
+	struct list *good =
+	    list_of("#EXTINF:-1 tvg-id=\"b\" tvg-chno=\"5\" tvg-logo=\"http://l/x\",B HD\nhttp://h/2|A=b\n");
 	size_t size = good->size;
 	char *bytes = malloc(size);
 	char path[] = "/tmp/plexbridge-list-XXXXXX";
@@ -451,7 +465,8 @@ START_TEST(a_list_with_any_byte_changed_is_refused_or_good)
 			err = list_check(list, LIST_ENTRIES_MAX, &why);
 			if (err == 0)
 				for (uint32_t n = 0; n < list->head->count; n++)
-					ck_assert_uint_lt(strlen(list_string(list, list->entries[n].name)), LIST_NAME_MAX);
+					ck_assert_uint_lt(
+					    strlen(list_string(list, list->entries[n].name)), LIST_NAME_MAX);
 			list_drop(&list);
 		}
 		ck_assert(err == 0 || err == PB_EFORMAT);
@@ -467,8 +482,8 @@ static int
 on_item(void *user, unsigned index, const char *text, size_t len)
 {
 	(void)user;
-	heard_len += (size_t)snprintf(heard + heard_len, sizeof(heard) - heard_len, "%u %.*s\n", index, (int)len,
-	    text != NULL ? text : "");
+	heard_len += (size_t)snprintf(
+	    heard + heard_len, sizeof(heard) - heard_len, "%u %.*s\n", index, (int)len, text != NULL ? text : "");
 	return 0;
 }
 
@@ -493,8 +508,9 @@ END_TEST
 
 START_TEST(an_xtream_server_is_understood_in_its_own_types)
 {
-	static const char account[] = "{\"user_info\":{\"auth\":1,\"status\":\"Active\",\"exp_date\":\"1900000000\","
-				      "\"max_connections\":\"2\",\"active_cons\":1,\"allowed_output_formats\":[\"m3u8\",\"ts\"]}}";
+	static const char account[] =
+	    "{\"user_info\":{\"auth\":1,\"status\":\"Active\",\"exp_date\":\"1900000000\","
+	    "\"max_connections\":\"2\",\"active_cons\":1,\"allowed_output_formats\":[\"m3u8\",\"ts\"]}}";
 	static const char groups_json[] = "[{\"category_id\":\"7\",\"category_name\":\"News\"},{\"category_id\":8}]";
 	static const char stream[] = "{\"num\":1,\"name\":\"A HD\",\"stream_type\":\"live\",\"stream_id\":15,"
 				     "\"stream_icon\":null,\"epg_channel_id\":\"a.tv\",\"category_id\":7}";
@@ -522,7 +538,8 @@ START_TEST(an_xtream_server_is_understood_in_its_own_types)
 	ck_assert_int_eq(xtream_stream(&to, 2, TEXT("{\"name\":\"B\"}")), 0);
 	ck_assert_int_eq(xtream_stream(&to, 3, TEXT("7")), 0);
 	ck_assert_int_eq(xtream_stream(&to, 4, TEXT("{\"stream_id\":\"../x\",\"name\":\"B\"}")), 0);
-	ck_assert_str_eq(wrongs, "2 it has no stream_id\n3 it is no object, or has more than 64 KiB\n4 it has no stream_id\n");
+	ck_assert_str_eq(
+	    wrongs, "2 it has no stream_id\n3 it is no object, or has more than 64 KiB\n4 it has no stream_id\n");
 	xtream_groups_free(&groups);
 }
 END_TEST
@@ -574,7 +591,8 @@ unpacked(const char *bytes, size_t len, size_t step)
 START_TEST(what_is_packed_once_or_twice_is_unpacked_and_a_bomb_is_not)
 {
 	char once[4096], twice[4096];
-	size_t one = gzip(once, sizeof(once), TEXT("hello, hello")), two = gzip(twice, sizeof(twice), once, one), len = 64 << 20;
+	size_t one = gzip(once, sizeof(once), TEXT("hello, hello")), two = gzip(twice, sizeof(twice), once, one),
+	       len = 64 << 20;
 	char *zeros = calloc(1, len), *bomb = malloc(1 << 20);
 
 	for (size_t step = 1; step < 9; step++) {
@@ -602,8 +620,8 @@ START_TEST(what_is_packed_with_xz_is_unpacked_wherever_it_is_cut)
 	uint8_t packed[4096], twice[4096];
 	size_t len = 0, two;
 
-	ck_assert_int_eq(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, NULL, (const uint8_t *)text, sizeof(text) - 1, packed, &len,
-			     sizeof(packed)),
+	ck_assert_int_eq(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, NULL, (const uint8_t *)text, sizeof(text) - 1,
+			     packed, &len, sizeof(packed)),
 	    LZMA_OK);
 	two = gzip((char *)twice, sizeof(twice), (const char *)packed, len);
 	for (size_t step = 1; step <= len; step++) {

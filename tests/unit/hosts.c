@@ -125,11 +125,8 @@ START_TEST(two_failures_within_a_minute_end_http2_at_this_host_only)
 		double at_s[3];
 		bool left;
 	} stories[] = {
-		{ { 1000 }, true },
-		{ { 1000, 1059 }, false },
-		{ { 1000, 1061 }, true },
-		{ { 1000, 1061, 1062 }, false },
-		{ { 1000, 1001, 2000 }, false }, /* for good */
+		{ { 1000 }, true }, { { 1000, 1059 }, false }, { { 1000, 1061 }, true },
+		{ { 1000, 1061, 1062 }, false }, { { 1000, 1001, 2000 }, false }, /* for good */
 	};
 
 	for (size_t i = 0; i < NITEMS(stories); i++) {

@@ -312,7 +312,8 @@ START_TEST(what_the_file_says_is_said_over_what_is_imported)
 	struct journal *j = reopen(NULL);
 
 	/* 7 and 100 are the file's: the first time no import gets them. */
-	ck_assert_str_eq(merged(j, written, 4, list_of(first, 1), NULL), "99 Mine http://m/1\n100 Hand http://m/2\n101 News http://h/1\n");
+	ck_assert_str_eq(merged(j, written, 4, list_of(first, 1), NULL),
+	    "99 Mine http://m/1\n100 Hand http://m/2\n101 News http://h/1\n");
 	journal_free(&j);
 	ck_assert_int_eq(unlinkat(dir, "lineup.journal", 0), 0);
 	j = reopen(NULL);

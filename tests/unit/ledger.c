@@ -53,13 +53,20 @@ open_again(size_t *dropped)
 static struct ledger_stream
 a_stream(uint64_t number)
 {
-	return (struct ledger_stream){ .number = number, .tuner = 3, .live = 1, .restarts = 2, .born_ns = 5, .guide_number = "5.1" };
+	return (struct ledger_stream){
+		.number = number, .tuner = 3, .live = 1, .restarts = 2, .born_ns = 5, .guide_number = "5.1"
+	};
 }
 
 static struct ledger_client
 a_client(uint64_t number, uint64_t stream)
 {
-	struct ledger_client c = { .number = number, .stream = stream, .slot = 7, .duration_s = 60, .since_ns = 1, .served_ns = 2,
+	struct ledger_client c = { .number = number,
+		.stream = stream,
+		.slot = 7,
+		.duration_s = 60,
+		.since_ns = 1,
+		.served_ns = 2,
 		.agent = "a viewer" };
 
 	return c;
@@ -67,7 +74,9 @@ a_client(uint64_t number, uint64_t stream)
 
 START_TEST(what_was_put_is_found_by_the_next_supervisor)
 {
-	struct ledger_socket socket = { .number = ledger_number(ledger), .role = LEDGER_TUNER, .bound_to = "0.0.0.0:5004" };
+	struct ledger_socket socket = {
+		.number = ledger_number(ledger), .role = LEDGER_TUNER, .bound_to = "0.0.0.0:5004"
+	};
 	struct ledger_stream stream = a_stream(ledger_number(ledger));
 	struct ledger_client client = a_client(ledger_number(ledger), stream.number);
 	struct ledger_socket socket_got;
@@ -235,7 +244,8 @@ check_all(const struct ledger *l)
 	}
 	for (at = 0; ledger_next_stream(l, &at, &stream);) {
 		ck_assert(stream.number != 0 && stream.tuner >= 0 && stream.live <= 1);
-		ck_assert_uint_lt(strnlen(stream.guide_number, sizeof(stream.guide_number)), sizeof(stream.guide_number));
+		ck_assert_uint_lt(
+		    strnlen(stream.guide_number, sizeof(stream.guide_number)), sizeof(stream.guide_number));
 	}
 	for (at = 0; ledger_next_client(l, &at, &client);) {
 		ck_assert(client.number != 0 && client.stream != 0);
@@ -332,7 +342,8 @@ START_TEST(it_is_whole_after_every_instruction_of_its_writer)
 		write_versions(number);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status)) {
-		ck_assert_int_eq(WEXITSTATUS(status), 77); /* whoever runs us allows no tracing; the kills below say it too */
+		ck_assert_int_eq(
+		    WEXITSTATUS(status), 77); /* whoever runs us allows no tracing; the kills below say it too */
 		return;
 	}
 	while (WIFSTOPPED(status)) {
@@ -349,7 +360,8 @@ START_TEST(it_is_whole_after_every_instruction_of_its_writer)
 			ck_assert(!ledger_next_socket(again, &at, &s));
 		}
 		ledger_free(&again);
-		ck_assert_msg(now == seen || now == seen + 1 || (seen == VERSIONS && now == 0), "%d after %d", now, seen);
+		ck_assert_msg(
+		    now == seen || now == seen + 1 || (seen == VERSIONS && now == 0), "%d after %d", now, seen);
 		versions += now != seen;
 		seen = now;
 		steps++;

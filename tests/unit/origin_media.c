@@ -283,9 +283,10 @@ START_TEST(the_window_slides_by_one_segment_each_two_seconds)
 	const struct channel *c = channel("clock=start,win=4,base=100");
 	char *text = playlist(c, NOW, NULL);
 
-	ck_assert_str_eq(text, "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:100\n"
-			       "#EXT-X-INDEPENDENT-SEGMENTS\n#EXTINF:2.00000,\nseg/0.ts\n#EXTINF:2.00000,\nseg/1.ts\n"
-			       "#EXTINF:2.00000,\nseg/2.ts\n#EXTINF:2.00000,\nseg/3.ts\n");
+	ck_assert_str_eq(text,
+	    "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:100\n"
+	    "#EXT-X-INDEPENDENT-SEGMENTS\n#EXTINF:2.00000,\nseg/0.ts\n#EXTINF:2.00000,\nseg/1.ts\n"
+	    "#EXTINF:2.00000,\nseg/2.ts\n#EXTINF:2.00000,\nseg/3.ts\n");
 	free(text);
 	for (int i = 0; i < 100; i++)
 		ck_assert_uint_eq(sequence(playlist(c, NOW + 2 * i + 0.01, NULL)), 100u + (unsigned)i);
@@ -498,7 +499,8 @@ START_TEST(no_segment_number_is_too_large_to_be_answered)
 END_TEST
 
 static const char *const bad_specs[] = { "nokey=1", "win", "win=0", "win=1.5", "win=x", "seg=0", "seg=nan", "aes=maybe",
-	"gzip=2", "clock=sun", "variants=9", "name=a/b", "name=", "name=ch", "base=-1", "speed=inf", "file9=x", "token=0" };
+	"gzip=2", "clock=sun", "variants=9", "name=a/b", "name=", "name=ch", "base=-1", "speed=inf", "file9=x",
+	"token=0" };
 
 START_TEST(a_wrong_definition_is_refused_and_says_which_key)
 {

@@ -10,9 +10,9 @@
 #include "ipc/state.h"
 #include "worker/pace.h"
 
-#define MS ((int64_t)1000000)   /* ns */
-#define PCR(ms) ((int64_t)(ms) * 27000)
-#define BYTES(ms) ((uint64_t)(ms) * 188) /* one packet a millisecond */
+#define MS ((int64_t)1000000) /* ns */
+#define PCR(ms) ((int64_t)(ms)*27000)
+#define BYTES(ms) ((uint64_t)(ms)*188) /* one packet a millisecond */
 
 static struct state *state;
 static struct state_snapshot *draft;

@@ -125,12 +125,16 @@ START_TEST(the_reply_is_the_devices_to_the_byte)
 
 	len = discover_reply(&w, &device);
 	is_hex(w.bytes, len,
-	    "0003004b0104000000010204105902db2a16687474703a2f2f3139322e302e322e31303a353030341001042722687474703a2f2f3139322e30"
+	    "0003004b0104000000010204105902db2a16687474703a2f2f3139322e302e322e31303a353030341001042722687474703a2f2f31"
+	    "39322e30"
 	    "2e322e31303a353030342f6c696e6575702e6a736f6e938a72da");
 	device.auth = "abcdefghijklmnopqrstuvwx";
 	len = discover_reply(&w, &device);
 	ck_assert_uint_eq(len, 0x4b + 8 + 26);
-	ck_assert_mem_eq(w.bytes + 16, "\x2b\x18" "abcdefghijklmnopqrstuvwx\x2a\x16http://", 35);
+	ck_assert_mem_eq(w.bytes + 16,
+	    "\x2b\x18"
+	    "abcdefghijklmnopqrstuvwx\x2a\x16http://",
+	    35);
 
 	/* The longest that there is has 28 characters; one more breaks older clients. */
 	device.base = "http://255.255.255.255:65535";
@@ -145,8 +149,8 @@ START_TEST(lengths_are_one_byte_or_two)
 	static const struct {
 		size_t len;
 		const char *hex;
-	} rows[] = { { 0, "7f00" }, { 1, "7f01" }, { 127, "7f7f" }, { 128, "7f8001" }, { 200, "7fc801" }, { 300, "7fac02" },
-		{ 1449, "7fa90b" } };
+	} rows[] = { { 0, "7f00" }, { 1, "7f01" }, { 127, "7f7f" }, { 128, "7f8001" }, { 200, "7fc801" },
+		{ 300, "7fac02" }, { 1449, "7fa90b" } };
 	static const uint8_t zeros[PACKET_MAX];
 
 	for (size_t i = 0; i < NITEMS(rows); i++) {
@@ -208,8 +212,9 @@ show(void *arg, int n, struct getset_tuner *out)
 		*out = (struct getset_tuner){ true, true, "9", "Nobody", "", 0, 1000000, 0 };
 }
 
-static const struct getset_device device = { .tuner_count = 4, .memory_bytes = 1000, .turn_ms = 1.5, .streams = 3,
-	.tuner = show };
+static const struct getset_device device = {
+	.tuner_count = 4, .memory_bytes = 1000, .turn_ms = 1.5, .streams = 3, .tuner = show
+};
 
 /* What a client that asks hears: the value, or the error. */
 static const char *
@@ -267,7 +272,8 @@ static const struct {
 	{ "/tuner0/target", "none" },
 	{ "/tuner0/lockkey", "none" },
 	{ "/tuner0/debug",
-	    "tun: ch=none lock=none ss=0 snq=0 seq=0 dbg=0\ndev: resync=0 overflow=0\nts:  bps=0 ut=0 te=0 miss=0 crc=0\n"
+	    "tun: ch=none lock=none ss=0 snq=0 seq=0 dbg=0\ndev: resync=0 overflow=0\nts:  bps=0 ut=0 te=0 miss=0 "
+	    "crc=0\n"
 	    "flt: bps=0\nnet: pps=0 err=0 stop=0\n" },
 	{ "/tuner1/status", "ch=auto:7.1 lock=8vsb ss=100 snq=100 seq=100 bps=7834560 pps=744" },
 	{ "/tuner1/streaminfo", "1: 7.1 News HD\ntsid=0x0001\n" },
@@ -301,8 +307,10 @@ START_TEST(every_variable_says_what_is_so_and_none_can_be_set)
 	bool known = strncmp(variables[_i].value, "ERROR", 5) != 0;
 
 	ck_assert_str_eq(ask(variables[_i].name, NULL), variables[_i].value);
-	ck_assert_str_eq(ask(variables[_i].name, "1"), known ? "ERROR: write protected" : "ERROR: unknown getset variable");
-	ck_assert_str_eq(ask(variables[_i].name, ""), known ? "ERROR: write protected" : "ERROR: unknown getset variable");
+	ck_assert_str_eq(
+	    ask(variables[_i].name, "1"), known ? "ERROR: write protected" : "ERROR: unknown getset variable");
+	ck_assert_str_eq(
+	    ask(variables[_i].name, ""), known ? "ERROR: write protected" : "ERROR: unknown getset variable");
 }
 END_TEST
 
@@ -334,7 +342,9 @@ START_TEST(frames_of_variables_are_the_devices_to_the_byte)
 	} rows[] = {
 		{ "0004000d030b2f7379732f6d6f64656c008f5b54b5",
 		    "0005001f030b2f7379732f6d6f64656c0004106864686f6d6572756e355f61747363001e5fd121" },
-		{ NULL, "0005002903062f6e6f706500051f4552524f523a20756e6b6e6f776e20676574736574207661726961626c65006dcbbd89" },
+		{ NULL,
+		    "0005002903062f6e6f706500051f4552524f523a20756e6b6e6f776e20676574736574207661726961626c65006dcbbd8"
+		    "9" },
 		/* A set of the lockkey, with the key that its client holds. */
 		{ "0004002003102f74756e6572302f6c6f636b6b6579000406313233343500150400003039990cad2c", NULL },
 	};
@@ -498,8 +508,9 @@ START_TEST(each_unit_has_its_part_of_the_lineup_and_is_found_by_port_or_path)
 		{ .label = "b", .name = "B", .port = 5005, .tuner_count = 1, .provider = { providers, 1 } },
 		{ .label = "n", .name = "N", .path = "/n", .tuner_count = 1, .numbers = { numbers, 2 } },
 	};
-	static struct config config = { .tuner = { .label = "", .name = "All", .tuner_count = 2 }, .tuners = named,
-		.tuner_count = 3 };
+	static struct config config = {
+		.tuner = { .label = "", .name = "All", .tuner_count = 2 }, .tuners = named, .tuner_count = 3
+	};
 	struct lineup lineup = { channels, NITEMS(channels) };
 	static struct units units;
 	static struct request req;
@@ -594,8 +605,9 @@ START_TEST(a_lineup_that_is_too_long_or_empty_is_said_once_until_it_is_otherwise
 	static struct config_tuner named[] = {
 		{ .label = "n", .name = "N", .path = "/n", .tuner_count = 1, .numbers = { none, 1 } },
 	};
-	static struct config config = { .tuner = { .label = "", .name = "All", .tuner_count = 2 }, .tuners = named,
-		.tuner_count = 1 };
+	static struct config config = {
+		.tuner = { .label = "", .name = "All", .tuner_count = 2 }, .tuners = named, .tuner_count = 1
+	};
 	static struct units units;
 	struct sizes s = { &units, &config, channels, large, NITEMS(large), false };
 

@@ -26,27 +26,26 @@
 #define INF "#EXTINF:6,\n"
 #define IV "00000000000000000000000000000001"
 
-static const char live[] =
-    "#EXTM3U\r\n"
-    "#EXT-X-VERSION:6\r\n"
-    "#EXT-X-TARGETDURATION:7\r\n"
-    "#EXT-X-MEDIA-SEQUENCE:7794\r\n"
-    "#EXT-X-DISCONTINUITY-SEQUENCE:3\r\n"
-    "#EXT-X-INDEPENDENT-SEGMENTS\r\n"
-    "#EXT-X-DEFINE:NAME=\"host\",VALUE=\"http://cdn.example\"\r\n"
-    "#EXT-X-KEY:METHOD=AES-128,URI=\"https://k/52\",IV=0x1F\r\n"
-    "#EXT-X-PROGRAM-DATE-TIME:2024-02-29T23:59:59.5+01:00\r\n"
-    "#EXTINF:2.833,one, two\r\n"
-    "#EXT-X-BYTERANGE:1000@5\r\n"
-    "{$host}/a.ts\r\n"
-    "#EXT-X-DISCONTINUITY\r\n"
-    "#EXT-X-KEY:METHOD=NONE\r\n"
-    "#EXTINF:6.006,\r\n"
-    "b.ts?x=\"1\"\r\n"
-    "#EXT-X-GAP\r\n"
-    "#EXTINF:3\r\n"
-    "../c.ts\r\n"
-    "#EXT-X-ENDLIST\r\n";
+static const char live[] = "#EXTM3U\r\n"
+			   "#EXT-X-VERSION:6\r\n"
+			   "#EXT-X-TARGETDURATION:7\r\n"
+			   "#EXT-X-MEDIA-SEQUENCE:7794\r\n"
+			   "#EXT-X-DISCONTINUITY-SEQUENCE:3\r\n"
+			   "#EXT-X-INDEPENDENT-SEGMENTS\r\n"
+			   "#EXT-X-DEFINE:NAME=\"host\",VALUE=\"http://cdn.example\"\r\n"
+			   "#EXT-X-KEY:METHOD=AES-128,URI=\"https://k/52\",IV=0x1F\r\n"
+			   "#EXT-X-PROGRAM-DATE-TIME:2024-02-29T23:59:59.5+01:00\r\n"
+			   "#EXTINF:2.833,one, two\r\n"
+			   "#EXT-X-BYTERANGE:1000@5\r\n"
+			   "{$host}/a.ts\r\n"
+			   "#EXT-X-DISCONTINUITY\r\n"
+			   "#EXT-X-KEY:METHOD=NONE\r\n"
+			   "#EXTINF:6.006,\r\n"
+			   "b.ts?x=\"1\"\r\n"
+			   "#EXT-X-GAP\r\n"
+			   "#EXTINF:3\r\n"
+			   "../c.ts\r\n"
+			   "#EXT-X-ENDLIST\r\n";
 
 static const struct {
 	const char *body;
@@ -62,7 +61,9 @@ static const struct {
 	{ "#EXTM3U\r#EXT-X-TARGETDURATION:6\r#EXTINF:6,\rs.ts\r", "'target_duration':6,'uris':['s.ts']" },
 	{ H "  #EXT-X-TARGETDURATION : 6  \n\n \t #EXTINF: 6 ,\n\n  s.ts \t\n", "'durations':[6.0],'uris':['s.ts']" },
 	{ T "#EXTINF:6,\ns.ts", "'uris':['s.ts']" },
-	{ T "#EXTINF:6,\xff\xfe\n" "s.ts\n", "'uris':['s.ts']" },
+	{ T "#EXTINF:6,\xff\xfe\n"
+	    "s.ts\n",
+	    "'uris':['s.ts']" },
 	{ T INF "s\xff.ts\n", "'uris':['s\xef\xbf\xbd.ts'],'resolved':['http://h/a/s%FF.ts']" },
 	{ T "# comment\n#EXT-X-FUTURE:A=1\n#EXTnonsense\n#\n" S, "'uris':['s.ts'],'warnings':0" },
 	{ T "#extinf:3,\n#EXT-X-ENDLISTED\ns.ts\n", "'durations':[6.0],'endlist':false" },
@@ -71,7 +72,9 @@ static const struct {
 	{ "<!DOCTYPE html><html>", "'kind':'invalid','reason':'HTML or XML, not a playlist'" },
 	{ "  {\"error\":1}", "'kind':'invalid','reason':'JSON, not a playlist'" },
 	{ "\x1f\x8b\x08", "'kind':'invalid','reason':'gzip data, not a playlist'" },
-	{ "\x7f" "ELF\x01\x02", "'kind':'invalid','reason':'binary data, not a playlist'" },
+	{ "\x7f"
+	  "ELF\x01\x02",
+	    "'kind':'invalid','reason':'binary data, not a playlist'" },
 	{ "\xff\xfe#", "'kind':'invalid','reason':'UTF-16 text, not UTF-8'" },
 	{ "#EXT-X-TARGETDURATION:6\n" S, "'kind':'invalid','reason':'no #EXTM3U at the beginning'" },
 	{ "#EXTM3U8\n" S, "'kind':'invalid'" },
@@ -93,7 +96,8 @@ static const struct {
 	{ H "#EXT-X-MEDIA-SEQUENCE:4294967296\n" S, "'media_sequence':4294967296" },
 	{ H "#EXT-X-MEDIA-SEQUENCE:9223372036854775807\n" S, "'media_sequence':9223372036854775807" },
 	{ H "#EXT-X-MEDIA-SEQUENCE:9223372036854775808\n" S, "'media_sequence':9223372036854775808.0" },
-	{ T "#EXT-X-MEDIA-SEQUENCE:-5\n" S, "'media_sequence':0,'warnings':1,"
+	{ T "#EXT-X-MEDIA-SEQUENCE:-5\n" S,
+	    "'media_sequence':0,'warnings':1,"
 	    "'warning':'EXT-X-MEDIA-SEQUENCE is negative'" },
 	{ T "#EXT-X-MEDIA-SEQUENCE:99999999999999999999\n" S, "'media_sequence':0,'warnings':1" },
 	{ T "#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-MEDIA-SEQUENCE:9\n" S, "'media_sequence':7" },
@@ -114,7 +118,8 @@ static const struct {
 	{ T "#EXT-X-ENDLIST\n" S, "'endlist':true,'uris':['s.ts']" },
 	{ T INF "#EXT-X-GAP\ng.ts\n" S, "'gaps':[0],'uris':['g.ts','s.ts']" },
 	{ T "#EXT-X-BYTERANGE:10@5\n" S "#EXT-X-BYTERANGE:20\n" S "#EXT-X-BYTERANGE:30\n" INF "t.ts\n" S
-	    "#EXT-X-BYTERANGE:40\n" S, "'byteranges':[[10,5],[20,15],[30,35],null,[40,0]]" },
+	    "#EXT-X-BYTERANGE:40\n" S,
+	    "'byteranges':[[10,5],[20,15],[30,35],null,[40,0]]" },
 	{ T "#EXT-X-BYTERANGE:x\n" S "#EXT-X-BYTERANGE:0@1\n" S "#EXT-X-BYTERANGE:9223372036854775807@1\n" S,
 	    "'byteranges':[null,null,null],'warnings':3" },
 	{ T "#EXT-X-PROGRAM-DATE-TIME:2024-01-01T00:00:00Z\n" S S, "'pdt':['2024-01-01T00:00:00Z',null]" },
@@ -138,7 +143,8 @@ static const struct {
 	{ T "#EXT-X-KEY:METHOD=AES-128,URI=\"data:;base64,AAAA\"\n" S,
 	    "'keys':[['AES-128','data:;base64,AAAA',null]]" },
 	{ T "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://f\",KEYFORMAT=\"com.apple.streamingkeydelivery\"\n"
-	    "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n" S, "'keys':[['AES-128','http://h/a/k',null]],'unsupported':null" },
+	    "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n" S,
+	    "'keys':[['AES-128','http://h/a/k',null]],'unsupported':null" },
 	{ T "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://f\",KEYFORMAT=\"com.apple.streamingkeydelivery\"\n" S,
 	    "'unsupported':'protected content (DRM): no key format that can be used'" },
 	{ T "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n" S,
@@ -157,14 +163,16 @@ static const struct {
 	{ T "#EXT-X-I-FRAMES-ONLY\n" S, "'unsupported':'playlist of key frames only (EXT-X-I-FRAMES-ONLY)'" },
 	/* Low latency, delta, vendors. */
 	{ T "#EXT-X-PART-INF:PART-TARGET=1\n#EXT-X-PART:DURATION=1,URI=\"p\"\n" S
-	    "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"q\"\n#EXT-X-RENDITION-REPORT:URI=\"r\"\n", "'uris':['s.ts']" },
+	    "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"q\"\n#EXT-X-RENDITION-REPORT:URI=\"r\"\n",
+	    "'uris':['s.ts']" },
 	{ T "#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n" S,
 	    "'kind':'invalid','reason':'delta update (EXT-X-SKIP) that was not asked for'" },
 	{ T "#EXT-X-CUE-OUT:30\n#EXT-OATCLS-SCTE35:/DA\n#EXT-X-TWITCH-INFO:A=\"1\"\n" S, "'uris':['s.ts']" },
 	/* Variables. */
 	{ T "#EXT-X-DEFINE:NAME=\"x\",VALUE=\"y\"\n" INF "{$x}/{$x}{$z}.ts\n", "'uris':['y/y{$z}.ts'],'warnings':1" },
 	{ T INF "{$x}.ts\n", "'uris':['{$x}.ts'],'warnings':1" },
-	{ T "#EXT-X-DEFINE:QUERYPARAM=\"v\"\n" INF "{$v}.ts\n", "'uris':['a b.ts'],'resolved':['http://h/a/a%20b.ts']" },
+	{ T "#EXT-X-DEFINE:QUERYPARAM=\"v\"\n" INF "{$v}.ts\n",
+	    "'uris':['a b.ts'],'resolved':['http://h/a/a%20b.ts']" },
 	{ T "#EXT-X-DEFINE:QUERYPARAM=\"w\"\n" INF "{$w}.ts\n", "'uris':['{$w}.ts']" },
 	{ T "#EXT-X-DEFINE:NAME=\"x\",VALUE=\"1\"\n#EXT-X-DEFINE:NAME=\"x\",VALUE=\"2\"\n"
 	    "#EXT-X-DEFINE:NAME=\"y\",VALUE=\"{$x}{$x}\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"{$y}\",IV=0x{$y}\n" S,
@@ -180,14 +188,17 @@ static const struct {
 	{ H "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"aac\",NAME=\"English\",LANGUAGE=\"en\",DEFAULT=YES,AUTOSELECT=YES,"
 	    "CHANNELS=\"2\",URI=\"en.m3u8\"\n#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"n\"\n"
 	    "#EXT-X-MEDIA:TYPE=SMELL,GROUP-ID=\"x\",NAME=\"n\"\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n",
-	    "'renditions':[{'type':'AUDIO','group_id':'aac','name':'English','uri':'http://h/a/en.m3u8','language':'en',"
+	    "'renditions':[{'type':'AUDIO','group_id':'aac','name':'English','uri':'http://h/a/"
+	    "en.m3u8','language':'en',"
 	    "'default':true,'autoselect':true,'forced':false,'channels':'2'},{'type':'SUBTITLES','group_id':'s',"
-	    "'name':'n','uri':null,'language':null,'default':false,'autoselect':false,'forced':false,'channels':null}]" },
+	    "'name':'n','uri':null,'language':null,'default':false,'autoselect':false,'forced':false,'channels':null}"
+	    "]" },
 	{ H "#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"k\"\n#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=9,URI=\"i\"\n"
 	    "#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n",
 	    "'session_keys':[['AES-128','http://h/a/k',null]],'bandwidths':[1]" },
 	/* All of it at once. */
-	{ live, "'version':6,'target_duration':7,'media_sequence':7794,'discontinuity_sequence':3,'endlist':true,"
+	{ live,
+	    "'version':6,'target_duration':7,'media_sequence':7794,'discontinuity_sequence':3,'endlist':true,"
 	    "'uris':['http://cdn.example/a.ts','b.ts?x=\\'1\\'','../c.ts'],"
 	    "'resolved':['http://cdn.example/a.ts','http://h/a/b.ts?x=\\'1\\'','http://h/c.ts'],"
 	    "'durations':[2.833,6.006,3.0],'discontinuities':[1],'gaps':[2],'byteranges':[[1000,5],null,null],"
@@ -213,7 +224,8 @@ START_TEST(a_body_means_what_it_says)
 	playlist_check(&pl);
 	got = inspect_json(&pl);
 	ck_assert_ptr_nonnull(got);
-	json_object_foreach(want, name, value) {
+	json_object_foreach(want, name, value)
+	{
 		char *is = json_dumps(got, 0);
 
 		ck_assert_msg(json_equal(json_object_get(got, name), value), "%s in %s", name, is);
@@ -275,7 +287,8 @@ END_TEST
 
 START_TEST(variables_are_imported_from_the_master)
 {
-	static const char master_body[] = H "#EXT-X-DEFINE:NAME=\"t\",VALUE=\"tok\"\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n";
+	static const char master_body[] =
+	    H "#EXT-X-DEFINE:NAME=\"t\",VALUE=\"tok\"\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n";
 	static const char body[] = T "#EXT-X-DEFINE:IMPORT=\"t\"\n#EXT-X-DEFINE:IMPORT=\"u\"\n" INF "s.ts?{$t}{$u}\n";
 	struct playlist master, pl;
 	struct playlist_context context = { .base_url = URL, .master = &master };
@@ -328,9 +341,11 @@ static const struct {
 	{ H, "#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n", PLAYLIST_VARIANTS_MAX, 0, "" },
 	{ H, "#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n", PLAYLIST_VARIANTS_MAX + 1, PB_ELIMIT, "over 500 variants" },
 	{ H, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\"\n", PLAYLIST_RENDITIONS_MAX, 0, "" },
-	{ H, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\"\n", PLAYLIST_RENDITIONS_MAX + 1, PB_ELIMIT, "over 500 renditions" },
+	{ H, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\"\n", PLAYLIST_RENDITIONS_MAX + 1, PB_ELIMIT,
+	    "over 500 renditions" },
 	{ T, "\n", PLAYLIST_BODY_MAX, PB_ELIMIT, "playlist over 4 MiB" },
-	{ T "#EXT-X-DEFINE:NAME=\"x\",VALUE=\"" "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"\n",
+	{ T "#EXT-X-DEFINE:NAME=\"x\",VALUE=\""
+	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"\n",
 	    "{$x}{$x}{$x}{$x}\n", 10000, PB_ELIMIT, "variables make it too long" },
 	{ T "#EXT-X-DEFINE:NAME=\"x\",VALUE=\"y\"\n", "{$x}{$", 600000, 0, "" },
 	{ T S "#EXT-X-KEY:", "A=\"", 1000000, 0, "" },
@@ -407,7 +422,8 @@ END_TEST
 #define V(attributes) "#EXT-X-STREAM-INF:" attributes "\nv\n"
 #define AUDIO(more) "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\"," more "\n"
 #define LADDER \
-	V("BANDWIDTH=800000,RESOLUTION=640x360") V("BANDWIDTH=6000000,RESOLUTION=1920x1080") \
+	V("BANDWIDTH=800000,RESOLUTION=640x360") \
+	V("BANDWIDTH=6000000,RESOLUTION=1920x1080") \
 	V("BANDWIDTH=3000000,RESOLUTION=1280x720") V("BANDWIDTH=64000,CODECS=\"mp4a.40.2\"")
 
 static const struct {
@@ -430,14 +446,20 @@ static const struct {
 	{ "best", V("BANDWIDTH=9") V("BANDWIDTH=1,RESOLUTION=640x360"), "", 1 },
 	{ "best", V("BANDWIDTH=5,RESOLUTION=640x360") V("BANDWIDTH=5,RESOLUTION=640x360"), "", 0 },
 	{ "best", V("BANDWIDTH=5,RESOLUTION=640x360") V("BANDWIDTH=5,RESOLUTION=640x360"), "x", 1 },
-	{ "best", V("BANDWIDTH=9,RESOLUTION=640x360,FRAME-RATE=25")
-	    V("BANDWIDTH=5,RESOLUTION=640x360,FRAME-RATE=50"), "", 1 },
-	{ "best", V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"hvc1.1\"")
-	    V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"mp4a.40.2, avc1.64\""), "", 1 },
-	{ "500p", V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"avc1.64\"")
-	    V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"hvc1.1\""), "", 1 },
-	{ "best", V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"av01.0\"")
-	    V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"hev1.1\""), "", 1 },
+	{ "best", V("BANDWIDTH=9,RESOLUTION=640x360,FRAME-RATE=25") V("BANDWIDTH=5,RESOLUTION=640x360,FRAME-RATE=50"),
+	    "", 1 },
+	{ "best",
+	    V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"hvc1.1\"")
+		V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"mp4a.40.2, avc1.64\""),
+	    "", 1 },
+	{ "500p",
+	    V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"avc1.64\"")
+		V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"hvc1.1\""),
+	    "", 1 },
+	{ "best",
+	    V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"av01.0\"")
+		V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"hev1.1\""),
+	    "", 1 },
 	{ "best", V("BANDWIDTH=9,CODECS=\"mp4a.40.2\""), "", 0 },
 	{ "best", V("BANDWIDTH=9,CODECS=\"\""), "", 0 },
 	{ "best", AUDIO("URI=\"u\"") V("BANDWIDTH=9,AUDIO=\"a\""), "", PB_ENOSUP },
@@ -447,8 +469,10 @@ static const struct {
 	{ "best", AUDIO("URI=\"u\"") AUDIO("DEFAULT=YES") V("BANDWIDTH=9,AUDIO=\"a\""), "", 0 },
 	{ "best", AUDIO("URI=\"u\"") AUDIO("AUTOSELECT=YES") V("BANDWIDTH=9,AUDIO=\"a\""), "", 0 },
 	{ "best", AUDIO("NAME=\"n\"") AUDIO("AUTOSELECT=YES,URI=\"u\"") V("BANDWIDTH=9,AUDIO=\"a\""), "", PB_ENOSUP },
-	{ "best", AUDIO("URI=\"u\"") V("BANDWIDTH=9,AUDIO=\"a\",CODECS=\"avc1.64,mp4a.40.2\"")
-	    V("BANDWIDTH=1,CODECS=\"mp4a.40.2\""), "", PB_ENOSUP },
+	{ "best",
+	    AUDIO("URI=\"u\"") V("BANDWIDTH=9,AUDIO=\"a\",CODECS=\"avc1.64,mp4a.40.2\"")
+		V("BANDWIDTH=1,CODECS=\"mp4a.40.2\""),
+	    "", PB_ENOSUP },
 	{ "best", "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",URI=\"u\"\n", "", PB_EFORMAT },
 };
 
@@ -479,17 +503,26 @@ static const struct {
 } likes[] = {
 	{ "best", V("BANDWIDTH=9,RESOLUTION=1920x1080") V("BANDWIDTH=5,RESOLUTION=640x360"), true },
 	{ "best", V("BANDWIDTH=9,RESOLUTION=1920x1080") V("BANDWIDTH=5"), false },
-	{ "best", V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"avc1.64,mp4a.40.2\"")
-	    V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"mp4a.40.5, avc1.42\""), true },
-	{ "best", V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"avc1.64\"")
-	    V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"hvc1.1\""), false },
-	{ "best", V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"avc1.64,ec-3\"")
-	    V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"avc1.64,mp4a.40.2\""), false },
-	{ "best", V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"avc1.64\"")
-	    V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"avc1.64,mp4a.40.2\""), true },
+	{ "best",
+	    V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"avc1.64,mp4a.40.2\"")
+		V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"mp4a.40.5, avc1.42\""),
+	    true },
+	{ "best",
+	    V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"avc1.64\"")
+		V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"hvc1.1\""),
+	    false },
+	{ "best",
+	    V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"avc1.64,ec-3\"")
+		V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"avc1.64,mp4a.40.2\""),
+	    false },
+	{ "best",
+	    V("BANDWIDTH=9,RESOLUTION=1920x1080,CODECS=\"avc1.64\"")
+		V("BANDWIDTH=5,RESOLUTION=640x360,CODECS=\"avc1.64,mp4a.40.2\""),
+	    true },
 	{ "best", V("BANDWIDTH=9,CODECS=\"avc1.64,mp4a.40.2\"") V("BANDWIDTH=5,CODECS=\"mp4a.40.2\""), false },
-	{ "best", AUDIO("URI=\"u\"") V("BANDWIDTH=9,RESOLUTION=1920x1080")
-	    V("BANDWIDTH=5,RESOLUTION=640x360,AUDIO=\"a\""), false },
+	{ "best",
+	    AUDIO("URI=\"u\"") V("BANDWIDTH=9,RESOLUTION=1920x1080") V("BANDWIDTH=5,RESOLUTION=640x360,AUDIO=\"a\""),
+	    false },
 	{ "400p", V("BANDWIDTH=5,RESOLUTION=640x360") V("BANDWIDTH=9,RESOLUTION=1920x1080"), false },
 	{ "1080p", V("BANDWIDTH=5,RESOLUTION=640x360") V("BANDWIDTH=9,RESOLUTION=1920x1080"), true },
 	{ "100k", V("BANDWIDTH=900000,RESOLUTION=1920x1080") V("BANDWIDTH=500000,RESOLUTION=640x360"), true },

@@ -15,12 +15,11 @@
 #define INF "#EXTINF:6,\n"
 #define TEN(line) line line line line line line line line line line
 
-static const char master[] =
-    "#EXTM3U\n"
-    "#EXT-X-DEFINE:NAME=\"cdn\",VALUE=\"http://cdn.example\"\n"
-    TEN("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"{$cdn}\",URI=\"{$cdn}/a.m3u8\"\n")
-    TEN("#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"{$cdn}/k\"\n")
-    TEN("#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\"\n{$cdn}/v.m3u8\n");
+static const char master[] = "#EXTM3U\n"
+			     "#EXT-X-DEFINE:NAME=\"cdn\",VALUE=\"http://cdn.example\"\n" TEN(
+				 "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"{$cdn}\",URI=\"{$cdn}/a.m3u8\"\n")
+				 TEN("#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"{$cdn}/k\"\n")
+				     TEN("#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\"\n{$cdn}/v.m3u8\n");
 
 /* Each list has more than eight of its kind, so that its array has to grow, and then grow again. */
 static const struct {
@@ -30,10 +29,12 @@ static const struct {
 	{ "#EXTM3U\n#EXT-X-TARGETDURATION:6\n" INF "s.ts\n", 2 },
 	{ "#EXTM3U\n" TEN(INF "s.ts\n"), 4 }, /* without a target duration: it is derived */
 	{ "#EXTM3U\n#EXT-X-TARGETDURATION:6\n" TEN("#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n" INF "s.ts\n"), 5 },
-	{ "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n"
-	  TEN("#EXT-X-MAP:URI=\"m.mp4\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"l\"\n" INF "s.m4s\n"), 7 },
-	{ "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-DEFINE:IMPORT=\"cdn\"\n#EXT-X-DEFINE:QUERYPARAM=\"token\"\n"
-	  TEN(INF "{$cdn}/s.ts?t={$token}\n"), 16 },
+	{ "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n" TEN(
+	      "#EXT-X-MAP:URI=\"m.mp4\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"l\"\n" INF "s.m4s\n"),
+	    7 },
+	{ "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-DEFINE:IMPORT=\"cdn\"\n#EXT-X-DEFINE:QUERYPARAM=\"token\"\n" TEN(
+	      INF "{$cdn}/s.ts?t={$token}\n"),
+	    16 },
 	{ master, 40 },
 };
 
@@ -81,7 +82,8 @@ load(struct playlist *pl, unsigned first, unsigned last)
 	char body[4096];
 	size_t len = (size_t)snprintf(body, sizeof(body),
 	    "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:%u\n"
-	    "#EXT-X-PROGRAM-DATE-TIME:2024-01-01T00:%02u:%02uZ\n", first, first * 6 / 60, first * 6 % 60);
+	    "#EXT-X-PROGRAM-DATE-TIME:2024-01-01T00:%02u:%02uZ\n",
+	    first, first * 6 / 60, first * 6 % 60);
 
 	for (unsigned i = first; i <= last; i++)
 		len += (size_t)snprintf(body + len, sizeof(body) - len, INF "s%u.ts\n", i);

@@ -136,7 +136,11 @@ START_TEST(the_oldest_go_first_and_nothing_else)
 	ck_assert_int_ne(fd, -1);
 	close(fd);
 	for (int i = 0; i < 2 * QUARANTINE_FILES; i++) {
-		ck_assert_int_eq(make("1", (uint64_t)i, NOON + i, i == 0 ? first : i == QUARANTINE_FILES ? second : name), 0);
+		ck_assert_int_eq(make("1", (uint64_t)i, NOON + i,
+				     i == 0                      ? first
+					 : i == QUARANTINE_FILES ? second
+								 : name),
+		    0);
 		ck_assert_uint_le(files(), QUARANTINE_FILES);
 	}
 	ck_assert_uint_eq(files(), QUARANTINE_FILES);

@@ -12,7 +12,7 @@
 
 struct head {
 	const char *text;
-	int status;       /* 0: accepted */
+	int status; /* 0: accepted */
 	const char *path; /* NULL where it is not looked at */
 	const char *query;
 };
@@ -198,7 +198,8 @@ START_TEST(a_path_or_query_that_is_too_long_is_414)
 		for (int over = 0; over < 2; over++) {
 			/* The longest that fits has its NUL in the field. */
 			int len = REQUEST_PATH_MAX - 1 + over - (query ? 0 : 1);
-			int n = snprintf(head, sizeof(head), "GET /%s%0*d HTTP/1.1\r\n" H "\r\n", query ? "?" : "", len, 0);
+			int n =
+			    snprintf(head, sizeof(head), "GET /%s%0*d HTTP/1.1\r\n" H "\r\n", query ? "?" : "", len, 0);
 
 			ck_assert_int_eq(request_parse(&req, head, (size_t)n, &status), over ? PB_EFORMAT : 0);
 			if (over)
@@ -304,7 +305,8 @@ main(void)
 
 	suite_add_tcase(suite, tc);
 	tcase_add_loop_test(tc, a_head_is_understood_or_refused_with_the_status_it_is_owed, 0, (int)NITEMS(heads));
-	tcase_add_loop_test(tc, a_head_cut_anywhere_is_waited_for_or_refused_as_the_whole_one_is, 0, (int)NITEMS(heads));
+	tcase_add_loop_test(
+	    tc, a_head_cut_anywhere_is_waited_for_or_refused_as_the_whole_one_is, 0, (int)NITEMS(heads));
 	tcase_add_test(tc, what_follows_a_head_is_left_alone);
 	tcase_add_test(tc, fields_that_matter_are_told);
 	tcase_add_test(tc, a_head_that_is_too_long_is_414_or_431_and_takes_no_more_memory);

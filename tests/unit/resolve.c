@@ -92,8 +92,8 @@ on_question(struct ev_loop *l, ev_io *w, int revents)
 		memcpy(a + alen, rr, sizeof(rr));
 		alen += sizeof(rr);
 	} else if (dns.mode == ANSWER && type == 28) {
-		const uint8_t rr[] = { 0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 1, 0, 16, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0,
-			0, 0, 0, 0, 0, 1 };
+		const uint8_t rr[] = { 0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 1, 0, 16, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0,
+			0, 0, 0, 0, 0, 0, 1 };
 
 		a[7] = 1;
 		memcpy(a + alen, rr, sizeof(rr));
@@ -460,7 +460,8 @@ END_TEST
 
 START_TEST(octal_and_short_forms_are_no_addresses)
 {
-	static const char *const no[] = { "127.1", "0177.0.0.1", "2130706433", "0x7f.1", "1.2.3.4.", "::1%lo", "[::1]" };
+	static const char *const no[] = { "127.1", "0177.0.0.1", "2130706433", "0x7f.1", "1.2.3.4.", "::1%lo",
+		"[::1]" };
 	struct resolve_addr a;
 
 	for (size_t i = 0; i < NITEMS(no); i++)

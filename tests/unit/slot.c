@@ -13,7 +13,10 @@
 #include "base/pb.h"
 #include "supervisor/slot.h"
 
-#define NONE { .fd = -1 }
+#define NONE \
+	{ \
+		.fd = -1 \
+	}
 
 static char state[] = "/tmp/plexbridge-slot-XXXXXX";
 static struct slots slots;
@@ -62,7 +65,8 @@ END_TEST
 
 START_TEST(each_provider_has_its_own_whatever_it_is_called)
 {
-	static const char *const called[] = { "home", "Home", "../home", "a/b", "a%2Fb", "h\xc3\xa4user", ".", "home.1" };
+	static const char *const called[] = { "home", "Home", "../home", "a/b", "a%2Fb", "h\xc3\xa4user", ".",
+		"home.1" };
 	struct slot got[NITEMS(called)];
 
 	for (size_t i = 0; i < NITEMS(called); i++)

@@ -40,7 +40,8 @@ pass(unsigned seconds)
 
 	if (before_ms > 0) {
 		look.reserve_ms = before_ms;
-		(void)step_second(&step, ladder, NITEMS(ladder), current, &(struct step_look){ .reserve_ms = before_ms });
+		(void)step_second(
+		    &step, ladder, NITEMS(ladder), current, &(struct step_look){ .reserve_ms = before_ms });
 		look.reserve_ms = reserve_ms;
 		before_ms = 0;
 	}

@@ -22,8 +22,8 @@ write_body(char *body, size_t size, const char *story)
 	size_t len;
 	int used;
 
-	len = (size_t)snprintf(body, size, "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:%llu\n",
-	    (unsigned long long)msn);
+	len = (size_t)snprintf(
+	    body, size, "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:%llu\n", (unsigned long long)msn);
 	story = strchr(story, ':') + 1;
 	while (sscanf(story, "%63s%n", word, &used) == 1) {
 		const char *name = word;
@@ -42,8 +42,8 @@ write_body(char *body, size_t size, const char *story)
 			    "#EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:%02lu:%02luZ\n", s / 60, s % 60);
 		}
 		for (; *name == '|' || *name == '!'; name++)
-			len += (size_t)snprintf(body + len, size - len, "%s\n",
-			    *name == '|' ? "#EXT-X-DISCONTINUITY" : "#EXT-X-GAP");
+			len += (size_t)snprintf(
+			    body + len, size - len, "%s\n", *name == '|' ? "#EXT-X-DISCONTINUITY" : "#EXT-X-GAP");
 		len += (size_t)snprintf(body + len, size - len, "#EXTINF:6,\n%s\n", name);
 	}
 	ck_assert_uint_lt(len, size);
@@ -70,8 +70,8 @@ tell(char *out, size_t size, const struct track_news *news, const struct playlis
 	size_t len = (size_t)snprintf(out, size, "%s", track_what_name(news->what));
 
 	for (size_t i = news->first; i < news->first + news->count; i++)
-		len += (size_t)snprintf(out + len, size - len, " %s%s", track_discontinuity(news, pl, i) ? "|" : "",
-		    pl->segments[i].uri);
+		len += (size_t)snprintf(
+		    out + len, size - len, " %s%s", track_discontinuity(news, pl, i) ? "|" : "", pl->segments[i].uri);
 	if (news->lost > 0)
 		len += (size_t)snprintf(out + len, size - len, " -lost %llu", (unsigned long long)news->lost);
 	len += (size_t)snprintf(out + len, size - len, "%s%s%s%s%s", news->restart ? " -restart" : "",
@@ -87,58 +87,73 @@ static const struct {
 		const char *body, *want;
 	} steps[STEPS];
 } stories[] = {
-	{ "the window slides", { { "1: a b c", "new a b c" }, { "2: b c d", "new d" }, { "4: d e f", "new e f" },
-	    { "4: d e f", "unchanged" }, { "4: d e f g h", "new g h" } } },
-	{ "only the front of the window goes", { { "1: a b c", "new a b c" }, { "2: b c", "unchanged" },
-	    { "2: b c d", "new d" } } },
-	{ "what is not a playlist changes nothing", { { "1: a b", "new a b" }, { "!<html>", "bad" }, { "!", "bad" },
-	    { "!oops", "bad -resolve" }, { "2: b c", "new c" }, { "!<html>", "bad" } } },
-	{ "a master instead of media asks for another choice", { { "1: a b", "new a b" },
-	    { "!#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n", "bad -resolve" }, { "2: b c", "new c" } } },
+	{ "the window slides",
+	    { { "1: a b c", "new a b c" }, { "2: b c d", "new d" }, { "4: d e f", "new e f" },
+		{ "4: d e f", "unchanged" }, { "4: d e f g h", "new g h" } } },
+	{ "only the front of the window goes",
+	    { { "1: a b c", "new a b c" }, { "2: b c", "unchanged" }, { "2: b c d", "new d" } } },
+	{ "what is not a playlist changes nothing",
+	    { { "1: a b", "new a b" }, { "!<html>", "bad" }, { "!", "bad" }, { "!oops", "bad -resolve" },
+		{ "2: b c", "new c" }, { "!<html>", "bad" } } },
+	{ "a master instead of media asks for another choice",
+	    { { "1: a b", "new a b" }, { "!#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n", "bad -resolve" },
+		{ "2: b c", "new c" } } },
 	{ "an empty list changes nothing", { { "1: a b", "new a b" }, { "3:", "empty" }, { "2: b c", "new c" } } },
 	{ "a tune waits for the first segment", { { "1:", "empty" }, { "1:", "empty" }, { "1: a b", "new a b" } } },
-	{ "segments that were lost are told", { { "1: a b c", "new a b c" }, { "7: g h", "new |g h -lost 3" },
-	    { "8: h i", "new i" } } },
+	{ "segments that were lost are told",
+	    { { "1: a b c", "new a b c" }, { "7: g h", "new |g h -lost 3" }, { "8: h i", "new i" } } },
 	{ "a window that follows exactly lost nothing", { { "1: a b", "new a b" }, { "3: c d", "new c d" } } },
-	{ "a node behind is ignored", { { "5: e f g", "new e f g" }, { "4: d e f", "stale" }, { "3: c d e", "stale" },
-	    { "4: d e f", "stale -node" }, { "6: f g h", "new h" }, { "5: e f g", "stale" } } },
-	{ "a far step back is a new beginning", { { "100: a b c", "new a b c" },
-	    { "0: x y z", "new |x y z -restart" }, { "1: y z w", "new w" } } },
-	{ "a small step back is confirmed first", { { "10: a b c", "new a b c" }, { "0: x y", "confirm" },
-	    { "0: x y", "new |x y -restart" }, { "1: y z", "new z" } } },
-	{ "a small step back that was one node's is forgotten", { { "10: a b c", "new a b c" }, { "0: x y", "confirm" },
-	    { "11: b c d", "new d" }, { "1: x y", "confirm" }, { "12: c d e", "new e" } } },
-	{ "a new beginning goes on where programme time says", { { "100: @0a b c", "new a b c" },
-	    { "0: @12c2 d2 e2", "new |d2 e2 -restart" } } },
-	{ "programme time of a node behind is not played twice", { { "100: @30a b c", "new a b c" },
-	    { "0: @10x y", "stale" }, { "0: @10x y", "stale" }, { "0: @10x y", "new |x y -restart" } } },
-	{ "a sequence that stands still is followed by name", { { "0: a b c", "new a b c" },
-	    { "0: b c d", "new d -uri" }, { "0: c d e", "new e -uri" }, { "0: c d e", "unchanged" } } },
-	{ "a sequence that stands still is followed by query", { { "0: s?1 s?2 s?3", "new s?1 s?2 s?3" },
-	    { "0: s?2 s?3 s?4", "new s?4 -uri" }, { "0: s?2 s?3 s?4", "unchanged" } } },
-	{ "a sequence that counts too much is followed by name", { { "10: a b c", "new a b c" },
-	    { "13: b c d", "new d -uri" }, { "99: c d e f", "new e f -uri" } } },
-	{ "a sequence that was reset under the same names goes on", { { "50: a b c", "new a b c" },
-	    { "0: b c d", "new d -uri" }, { "1: c d e", "new e" } } },
-	{ "tokens in the query don't matter", { { "1: a?1 b?1 c?1", "new a?1 b?1 c?1" }, { "1: a?2 b?2 c?2", "unchanged" },
-	    { "2: b?3 c?3 d?3", "new d?3" } } },
-	{ "tokens in the path don't matter", { { "1: t1/a t1/b", "new t1/a t1/b" }, { "1: t2/a t2/b", "unchanged" },
-	    { "2: t3/b t3/c", "new t3/c" } } },
-	{ "names that change at each load are found out once", { { "1: a1 b1 c1", "new a1 b1 c1" },
-	    { "2: b2 c2 d2", "confirm" }, { "2: b3 c3 d3", "new d3" }, { "3: c4 d4 e4", "new e4" },
-	    { "3: c5 d5 e5", "unchanged" } } },
-	{ "other content under the same numbers is a new beginning", { { "1: a b c", "new a b c" },
-	    { "1: x y z", "confirm" }, { "2: y z w", "new |y z w -restart" }, { "3: z w v", "new v" } } },
-	{ "a slate that loops one file has a segment for each number", { { "1: s s s", "new s s s" },
-	    { "2: s s s", "new s" }, { "2: s s s", "unchanged" }, { "4: s s s", "new s s" }, { "7: s s s", "new s s s" } } },
-	{ "a duration that was put right is no other segment", { { "1: a b c", "new a b c" },
-	    { "!#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:2\n#EXTINF:6,\nb\n#EXTINF:5,\nc\n#EXTINF:6,\nd\n", "new d" } } },
-	{ "tags and gaps are boundaries", { { "1: a |b", "new a |b" }, { "2: |b ||c !d e f", "new |c d |e f" },
-	    { "5: e f", "unchanged" } } },
-	{ "an end that was a blip is gone over", { { "1: a b", "new a b" }, { "2: b c .", "new c -end" },
-	    { "2: b c .", "unchanged -end" }, { "3: c d", "new d" } } },
-	{ "huge numbers are numbers", { { "18446744073709531000: a b", "new a b" },
-	    { "18446744073709531001: b c", "new c" }, { "5: x y", "new |x y -restart" } } },
+	{ "a node behind is ignored",
+	    { { "5: e f g", "new e f g" }, { "4: d e f", "stale" }, { "3: c d e", "stale" },
+		{ "4: d e f", "stale -node" }, { "6: f g h", "new h" }, { "5: e f g", "stale" } } },
+	{ "a far step back is a new beginning",
+	    { { "100: a b c", "new a b c" }, { "0: x y z", "new |x y z -restart" }, { "1: y z w", "new w" } } },
+	{ "a small step back is confirmed first",
+	    { { "10: a b c", "new a b c" }, { "0: x y", "confirm" }, { "0: x y", "new |x y -restart" },
+		{ "1: y z", "new z" } } },
+	{ "a small step back that was one node's is forgotten",
+	    { { "10: a b c", "new a b c" }, { "0: x y", "confirm" }, { "11: b c d", "new d" }, { "1: x y", "confirm" },
+		{ "12: c d e", "new e" } } },
+	{ "a new beginning goes on where programme time says",
+	    { { "100: @0a b c", "new a b c" }, { "0: @12c2 d2 e2", "new |d2 e2 -restart" } } },
+	{ "programme time of a node behind is not played twice",
+	    { { "100: @30a b c", "new a b c" }, { "0: @10x y", "stale" }, { "0: @10x y", "stale" },
+		{ "0: @10x y", "new |x y -restart" } } },
+	{ "a sequence that stands still is followed by name",
+	    { { "0: a b c", "new a b c" }, { "0: b c d", "new d -uri" }, { "0: c d e", "new e -uri" },
+		{ "0: c d e", "unchanged" } } },
+	{ "a sequence that stands still is followed by query",
+	    { { "0: s?1 s?2 s?3", "new s?1 s?2 s?3" }, { "0: s?2 s?3 s?4", "new s?4 -uri" },
+		{ "0: s?2 s?3 s?4", "unchanged" } } },
+	{ "a sequence that counts too much is followed by name",
+	    { { "10: a b c", "new a b c" }, { "13: b c d", "new d -uri" }, { "99: c d e f", "new e f -uri" } } },
+	{ "a sequence that was reset under the same names goes on",
+	    { { "50: a b c", "new a b c" }, { "0: b c d", "new d -uri" }, { "1: c d e", "new e" } } },
+	{ "tokens in the query don't matter",
+	    { { "1: a?1 b?1 c?1", "new a?1 b?1 c?1" }, { "1: a?2 b?2 c?2", "unchanged" },
+		{ "2: b?3 c?3 d?3", "new d?3" } } },
+	{ "tokens in the path don't matter",
+	    { { "1: t1/a t1/b", "new t1/a t1/b" }, { "1: t2/a t2/b", "unchanged" }, { "2: t3/b t3/c", "new t3/c" } } },
+	{ "names that change at each load are found out once",
+	    { { "1: a1 b1 c1", "new a1 b1 c1" }, { "2: b2 c2 d2", "confirm" }, { "2: b3 c3 d3", "new d3" },
+		{ "3: c4 d4 e4", "new e4" }, { "3: c5 d5 e5", "unchanged" } } },
+	{ "other content under the same numbers is a new beginning",
+	    { { "1: a b c", "new a b c" }, { "1: x y z", "confirm" }, { "2: y z w", "new |y z w -restart" },
+		{ "3: z w v", "new v" } } },
+	{ "a slate that loops one file has a segment for each number",
+	    { { "1: s s s", "new s s s" }, { "2: s s s", "new s" }, { "2: s s s", "unchanged" },
+		{ "4: s s s", "new s s" }, { "7: s s s", "new s s s" } } },
+	{ "a duration that was put right is no other segment",
+	    { { "1: a b c", "new a b c" },
+		{ "!#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:2\n#EXTINF:6,\nb\n#EXTINF:5,\nc\n#EXTINF:6,\nd\n", "new d" } } },
+	{ "tags and gaps are boundaries",
+	    { { "1: a |b", "new a |b" }, { "2: |b ||c !d e f", "new |c d |e f" }, { "5: e f", "unchanged" } } },
+	{ "an end that was a blip is gone over",
+	    { { "1: a b", "new a b" }, { "2: b c .", "new c -end" }, { "2: b c .", "unchanged -end" },
+		{ "3: c d", "new d" } } },
+	{ "huge numbers are numbers",
+	    { { "18446744073709531000: a b", "new a b" }, { "18446744073709531001: b c", "new c" },
+		{ "5: x y", "new |x y -restart" } } },
 };
 
 START_TEST(a_reload_is_understood)
@@ -158,8 +173,8 @@ START_TEST(a_reload_is_understood)
 		else
 			ck_assert_int_eq(track_update(&track, &pl, &news), 0);
 		tell(got, sizeof(got), &news, &pl);
-		ck_assert_msg(strcmp(got, stories[_i].steps[i].want) == 0, "%s: step %d: %s, not %s", stories[_i].name, i,
-		    got, stories[_i].steps[i].want);
+		ck_assert_msg(strcmp(got, stories[_i].steps[i].want) == 0, "%s: step %d: %s, not %s", stories[_i].name,
+		    i, got, stories[_i].steps[i].want);
 		ck_assert_uint_ge(news.epoch, epoch);
 		ck_assert(!news.restart || news.epoch > epoch);
 		if (news.what == TRACK_NEW) {
@@ -309,11 +324,11 @@ static const struct {
 	const char *want, *next;
 	uint64_t serial;
 } successors[] = {
-	{ "5: a b c d", 7, "new c d", "new e", 40 },             /* in hand */
+	{ "5: a b c d", 7, "new c d", "new e", 40 }, /* in hand */
 	{ "5: a b c d", 5, "new a b c d", "new e", 40 },
-	{ "5: a b c d", 9, "unchanged", "new e", 40 },           /* it was the last one, and it is over */
-	{ "5: a b c d", 3, "new |a b c d -lost 2", "new e", 40 },/* the window has moved on */
-	{ "5: a b c d", 90, "new |c d -restart", "new e", 40 },  /* numbering began anew */
+	{ "5: a b c d", 9, "unchanged", "new e", 40 }, /* it was the last one, and it is over */
+	{ "5: a b c d", 3, "new |a b c d -lost 2", "new e", 40 }, /* the window has moved on */
+	{ "5: a b c d", 90, "new |c d -restart", "new e", 40 }, /* numbering began anew */
 	{ "5: a b |c d", 7, "new |c d", "new e", 40 },
 };
 
@@ -355,8 +370,9 @@ START_TEST(the_next_reload_keeps_the_recommended_pace)
 	news.endlist = reloads[_i].endlist;
 	if (reloads[_i].failed)
 		track_failed(&track);
-	ck_assert_uint_eq(track_next_reload_ms(&track, &news, reloads[_i].now_ms, 1000, reloads[_i].reserve_ms,
-	    reloads[_i].jitter), reloads[_i].want_ms);
+	ck_assert_uint_eq(
+	    track_next_reload_ms(&track, &news, reloads[_i].now_ms, 1000, reloads[_i].reserve_ms, reloads[_i].jitter),
+	    reloads[_i].want_ms);
 	track_clear(&track);
 }
 END_TEST

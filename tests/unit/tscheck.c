@@ -24,9 +24,9 @@ struct walk {
 	int64_t psi; /* the clock at the last PAT */
 	int64_t dts[2];
 	uint16_t open; /* PID of the unit in hand, 0 when none */
-	size_t left;   /* bytes of it to come, when it says */
+	size_t left; /* bytes of it to come, when it says */
 	bool bounded;
-	int psi_ago;   /* packets since the last PMT */
+	int psi_ago; /* packets since the last PMT */
 };
 
 __attribute__((format(printf, 2, 3))) static bool

@@ -19,9 +19,9 @@ struct tscheck {
 	size_t packets;
 	size_t pcrs;
 	size_t keys; /* random access points */
-	bool video;  /* listed in the PMT */
+	bool video; /* listed in the PMT */
 	bool audio;
-	int n;       /* access units kept below, in their order; later ones only counted */
+	int n; /* access units kept below, in their order; later ones only counted */
 	size_t units[2];
 	struct {
 		bool audio;
@@ -29,8 +29,8 @@ struct tscheck {
 		int64_t pts; /* unwrapped by nearness to the one before */
 		int64_t dts;
 		uint32_t serial; /* of tsmake.h, UINT32_MAX when there is none */
-		size_t at;       /* bytes, of its first packet */
-		size_t len;      /* payload bytes */
+		size_t at; /* bytes, of its first packet */
+		size_t len; /* payload bytes */
 	} unit[TSCHECK_UNITS];
 	char why[160];
 };

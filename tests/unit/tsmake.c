@@ -159,7 +159,8 @@ void
 tsmake_picture(struct tsmake *m, int64_t dts, int64_t cts, bool key, size_t size)
 {
 	static const uint8_t aud[] = { 0, 0, 0, 1, 9, 0xf0 };
-	static const uint8_t params[] = { 0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0xd9, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80 };
+	static const uint8_t params[] = { 0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0xd9, 0, 0, 0, 1, 0x68, 0xce, 0x3c,
+		0x80 };
 	static const uint8_t recovery[] = { 0, 0, 1, 6, 6, 1, 0x84, 0x80 };
 	static const uint8_t idr[] = { 0, 0, 1, 0x65, 0x88, 0x84 };
 	static const uint8_t intra[] = { 0, 0, 1, 0x41, 0x88, 0x84 };

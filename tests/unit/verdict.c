@@ -223,8 +223,15 @@ START_TEST(pauses_double_up_to_their_bound_and_respect_what_the_server_asks)
 		uint32_t retry_after_ms;
 		double random, want_s;
 	} pauses[] = {
-		{ 1, 0, 1, 0.2 }, { 2, 0, 1, 0.4 }, { 3, 0, 1, 0.8 }, { 4, 0, 1, 1.5 }, { UINT32_MAX, 0, 1, 1.5 },
-		{ 1, 0, 0, 0.15 }, { 1, 1000, 1, 1.0 }, { 3, 500, 1, 0.8 }, { 1, 86400000, 1, 1.5 },
+		{ 1, 0, 1, 0.2 },
+		{ 2, 0, 1, 0.4 },
+		{ 3, 0, 1, 0.8 },
+		{ 4, 0, 1, 1.5 },
+		{ UINT32_MAX, 0, 1, 1.5 },
+		{ 1, 0, 0, 0.15 },
+		{ 1, 1000, 1, 1.0 },
+		{ 3, 500, 1, 0.8 },
+		{ 1, 86400000, 1, 1.5 },
 	};
 
 	for (size_t i = 0; i < NITEMS(pauses); i++)

@@ -298,8 +298,9 @@ on_hang(struct ev_loop *l, ev_timer *watch, int revents)
 START_TEST(a_worker_is_believed_only_what_it_may_say)
 {
 	static const struct privs privs = { .root = false };
-	static const struct workers_settings settings = { .log_level = LOG_ERR, .watchdog_ms = 60000,
-		.worker_memory = 64 << 20 };
+	static const struct workers_settings settings = {
+		.log_level = LOG_ERR, .watchdog_ms = 60000, .worker_memory = 64 << 20
+	};
 	ev_timer hang;
 	ev_check turn;
 	char row[16];
@@ -339,14 +340,14 @@ START_TEST(a_heart_that_beats_while_it_is_asked_is_alive)
 		int64_t watched_ms, heart_ms, now_ms;
 		bool hangs;
 	} hearts[] = {
-		{ 1000, 0, 2000, false },     /* none yet, and it has the time */
+		{ 1000, 0, 2000, false }, /* none yet, and it has the time */
 		{ 1000, 0, 2001, true },
 		{ 1000, 5000, 6000, false },
 		{ 1000, 5000, 6001, true },
-		{ 5500, 5000, 6001, false },  /* what was before it is watched does not count */
-		{ 1000, 6004, 6001, false },  /* it beat behind our back, and was silent for long by watched_ms */
+		{ 5500, 5000, 6001, false }, /* what was before it is watched does not count */
+		{ 1000, 6004, 6001, false }, /* it beat behind our back, and was silent for long by watched_ms */
 		{ 1000, 7001, 6001, false },
-		{ 1000, 7002, 6001, true },   /* nobody's */
+		{ 1000, 7002, 6001, true }, /* nobody's */
 		{ 1000, INT64_MAX / 1000000, 6001, true },
 		{ 1000, INT64_MIN / 1000000, 6001, true },
 	};

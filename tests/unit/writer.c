@@ -41,9 +41,11 @@ static void
 begin(struct stream *s)
 {
 	static const struct writer_ops ops = { before_tail, first_media };
-	static const struct msg_settings settings = {
-		.burst_ms = 4000, .reserve_ms = 10000, .reserve_max_ms = 60000, .window_ms = 60000, .spool_max = 64 << 20
-	};
+	static const struct msg_settings settings = { .burst_ms = 4000,
+		.reserve_ms = 10000,
+		.reserve_max_ms = 60000,
+		.window_ms = 60000,
+		.spool_max = 64 << 20 };
 	struct conform_input input = { .msn = 1, .duration_ms = 10000 };
 
 	ck_assert_int_eq(state_create(&s->state_fd, &s->state), 0);

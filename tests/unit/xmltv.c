@@ -109,23 +109,27 @@ same(const struct epg *epg, size_t i, enum epg_how how, bool uncertain, unsigned
 	ck_assert_uint_eq(m.programmes, programmes);
 }
 
-#define P(start, stop, id, rest) "<programme start=\"" start "\" stop=\"" stop "\" channel=\"" id "\">" rest "</programme>"
+#define P(start, stop, id, rest) \
+	"<programme start=\"" start "\" stop=\"" stop "\" channel=\"" id "\">" rest "</programme>"
 
 START_TEST(channels_are_matched_by_id_then_by_name)
 {
-	struct epg *epg = made("<tv><channel id=\"q\"><display-name>Second &amp; More FHD</display-name></channel>"
-			       P("20260101010000", "20260101020000", "FIRST.TV", "<title>A</title>")
-			       P("20260101010000", "20260101020000", "q", "<title>B</title>")
-			       P("20260101010000", "20260101020000", "explicit.id", "<title>C</title>")
-			       P("20260101010000", "20260101020000", "nobody", "<title>D</title>") "</tv>", NULL, false);
+	struct epg *epg = made("<tv><channel id=\"q\"><display-name>Second &amp; More FHD</display-name></channel>" P(
+				   "20260101010000", "20260101020000", "FIRST.TV", "<title>A</title>")
+				   P("20260101010000", "20260101020000", "q", "<title>B</title>")
+				       P("20260101010000", "20260101020000", "explicit.id", "<title>C</title>")
+					   P("20260101010000", "20260101020000", "nobody", "<title>D</title>") "</tv>",
+	    NULL, false);
 
 	ck_assert_int_eq(last_err, 0);
 	same(epg, 0, EPG_BY_TVG_ID, false, 1);
 	same(epg, 1, EPG_BY_NAME, false, 1);
 	same(epg, 2, EPG_BY_ID, false, 1);
-	ck_assert_ptr_nonnull(strstr(out, "start=\"20260101020000 +0000\" stop=\"20260101030000 +0000\" channel=\"c8.x.plexbridge\"")); /* tvg-shift */
+	ck_assert_ptr_nonnull(strstr(out,
+	    "start=\"20260101020000 +0000\" stop=\"20260101030000 +0000\" channel=\"c8.x.plexbridge\"")); /* tvg-shift */
 	ck_assert_ptr_null(strstr(out, ">D<"));
-	ck_assert_ptr_nonnull(strstr(out, "<display-name>5.1 First HD</display-name>\n<display-name>5.1</display-name>\n<display-name>First HD"));
+	ck_assert_ptr_nonnull(strstr(out,
+	    "<display-name>5.1 First HD</display-name>\n<display-name>5.1</display-name>\n<display-name>First HD"));
 	ck_assert_ptr_nonnull(strstr(out, "<display-name>Second &amp; more</display-name>"));
 	epg_free(&epg);
 }
@@ -134,8 +138,9 @@ END_TEST
 START_TEST(a_name_that_two_have_matches_none)
 {
 	struct epg *epg = made("<tv><channel id=\"a\"><display-name>Second and more</display-name></channel>"
-			       "<channel id=\"b\"><display-name>SECOND &amp; MORE</display-name></channel>"
-			       P("20260101010000", "20260101020000", "a", "<title>A</title>") "</tv>", NULL, false);
+			       "<channel id=\"b\"><display-name>SECOND &amp; MORE</display-name></channel>" P(
+				   "20260101010000", "20260101020000", "a", "<title>A</title>") "</tv>",
+	    NULL, false);
 
 	same(epg, 1, EPG_UNMATCHED, true, 0);
 	/* It has a placeholder, so that it is seen. */
@@ -148,7 +153,8 @@ START_TEST(the_first_source_that_has_a_channel_has_the_say)
 {
 	struct epg *epg = made("<tv>" P("20260101010000", "20260101020000", "first.tv", "<title>One</title>") "</tv>",
 	    "<tv>" P("20260101030000", "20260101040000", "first.tv", "<title>Two</title>")
-	    P("20260101030000", "20260101040000", "explicit.id", "<title>Three</title>") "</tv>", false);
+		P("20260101030000", "20260101040000", "explicit.id", "<title>Three</title>") "</tv>",
+	    false);
 
 	ck_assert_ptr_nonnull(strstr(out, ">One<"));
 	ck_assert_ptr_null(strstr(out, ">Two<"));
@@ -159,17 +165,24 @@ END_TEST
 
 START_TEST(overlaps_and_duplicates_go_and_gaps_of_knowledge_are_filled)
 {
-	struct epg *epg = made("<tv>" P("20260101030000", "20260101050000", "first.tv", "<title>B</title>")
-			       P("20260101010000", "20260101040000", "first.tv", "<title>A</title>")
-			       P("20260101010000", "20260101020000", "first.tv", "<title>Again</title>")
-			       "<programme start=\"20260101050000\" channel=\"first.tv\"><title>C</title></programme>"
-			       P("20251231200000", "20251231210000", "first.tv", "<title>Past</title>")
-			       P("20260301000000", "20260301010000", "first.tv", "<title>Far</title>")
-			       "<programme start=\"x\" channel=\"first.tv\"><title>Bad</title></programme></tv>", NULL, false);
+	struct epg *epg =
+	    made("<tv>" P("20260101030000", "20260101050000", "first.tv", "<title>B</title>") P("20260101010000",
+		     "20260101040000", "first.tv", "<title>A</title>") P("20260101010000", "20260101020000", "first.tv",
+		     "<title>Again</title>") "<programme start=\"20260101050000\" "
+					     "channel=\"first.tv\"><title>C</title></programme>" P(
+						 "20251231200000", "20251231210000", "first.tv", "<title>Past</title>")
+						 P("20260301000000", "20260301010000", "first.tv",
+						     "<title>Far</title>") "<programme start=\"x\" "
+									   "channel=\"first.tv\"><title>Bad</title></"
+									   "programme></tv>",
+		NULL, false);
 
-	ck_assert_ptr_nonnull(strstr(out, "start=\"20260101010000 +0000\" stop=\"20260101030000 +0000\" channel=\"c5.1.x.plexbridge\">\n<title>A<"));
-	ck_assert_ptr_nonnull(strstr(out, "start=\"20260101030000 +0000\" stop=\"20260101050000 +0000\" channel=\"c5.1.x.plexbridge\">\n<title>B<"));
-	ck_assert_ptr_nonnull(strstr(out, "start=\"20260101050000 +0000\" stop=\"20260101060000 +0000\" channel=\"c5.1.x.plexbridge\">\n<title>C<"));
+	ck_assert_ptr_nonnull(strstr(out,
+	    "start=\"20260101010000 +0000\" stop=\"20260101030000 +0000\" channel=\"c5.1.x.plexbridge\">\n<title>A<"));
+	ck_assert_ptr_nonnull(strstr(out,
+	    "start=\"20260101030000 +0000\" stop=\"20260101050000 +0000\" channel=\"c5.1.x.plexbridge\">\n<title>B<"));
+	ck_assert_ptr_nonnull(strstr(out,
+	    "start=\"20260101050000 +0000\" stop=\"20260101060000 +0000\" channel=\"c5.1.x.plexbridge\">\n<title>C<"));
 	ck_assert_ptr_null(strstr(out, "Again"));
 	ck_assert_ptr_null(strstr(out, "Past"));
 	ck_assert_ptr_null(strstr(out, "Far"));
@@ -180,11 +193,13 @@ END_TEST
 
 START_TEST(what_has_no_episode_is_no_film_unless_it_says_so)
 {
-	struct epg *epg = made("<tv>" P("20260101010000", "20260101020000", "first.tv", "<title>Live</title>")
-			       P("20260101020000", "20260101030000", "first.tv", "<title>F</title><category>Spielfilm</category><date>1999</date>")
-			       P("20260101030000", "20260101040000", "first.tv",
-			           "<title>E</title><category>Movie</category><episode-num system=\"onscreen\">S01E05</episode-num>")
-			       "</tv>", NULL, false);
+	struct epg *epg =
+	    made("<tv>" P("20260101010000", "20260101020000", "first.tv", "<title>Live</title>") P("20260101020000",
+		     "20260101030000", "first.tv", "<title>F</title><category>Spielfilm</category><date>1999</date>")
+		     P("20260101030000", "20260101040000", "first.tv",
+			 "<title>E</title><category>Movie</category><episode-num "
+			 "system=\"onscreen\">S01E05</episode-num>") "</tv>",
+		NULL, false);
 	char *live = strstr(out, "<title>Live<"), *film = strstr(out, "<title>F<"), *episode = strstr(out, "<title>E<");
 
 	ck_assert(live != NULL && film != NULL && episode != NULL && live < film && film < episode);
@@ -205,7 +220,8 @@ END_TEST
 START_TEST(a_subtitle_is_folded_into_the_title_when_it_should_be)
 {
 	struct epg *epg = made("<tv>" P("20260101010000", "20260101020000", "first.tv",
-	    "<title lang=\"de\">T</title><sub-title>S &lt;1&gt;</sub-title>") "</tv>", NULL, true);
+				   "<title lang=\"de\">T</title><sub-title>S &lt;1&gt;</sub-title>") "</tv>",
+	    NULL, true);
 
 	ck_assert_ptr_nonnull(strstr(out, "<title lang=\"de\">T: S &lt;1&gt;</title>"));
 	ck_assert_ptr_null(strstr(out, "<sub-title>"));
