@@ -24,7 +24,7 @@ libworker_a_SOURCES += worker/pace.h worker/pace.c worker/client.h worker/client
 	worker/routes.h worker/routes.c worker/outlook.h worker/outlook.c worker/tally.h worker/tally.c worker/link.h worker/link.c \
 	worker/output.h worker/output.c worker/writer.h worker/writer.c worker/source.h worker/source.c \
 	worker/sources.h worker/sources.c worker/vitals.h worker/vitals.c worker/failover.h worker/failover.c \
-	worker/prefetch.h worker/prefetch.c worker/quarantine.h worker/quarantine.c worker/line.h worker/line.c worker/quality.h worker/quality.c \
+	worker/prefetch.h worker/prefetch.c worker/quarantine.h worker/quarantine.c worker/line.h worker/line_inside.h worker/line.c worker/line_clock.c worker/line_media.c worker/quality.h worker/quality.c \
 	worker/record.h worker/record.c worker/trouble.h worker/trouble.c
 
 libworker_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(CARES_CFLAGS) $(JANSSON_CFLAGS)
