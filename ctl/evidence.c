@@ -14,6 +14,7 @@
 #define SILENT_FLOOR_S 2
 #define RETRANSMITS_A_SECOND 2 /* fewer are what any network has */
 #define WINDOW_SHUT_MS 200
+#define TUNERS_IN_USE 805 /* X-HDHomeRun-Error of a tune that found no tuner, or no slot */
 
 static const char *const class_names[CLASSES] = { "name", "unreachable", "refused", "tls", "silent", "stalled", "cut",
 	"status", "redirect", "body" };
@@ -71,24 +72,26 @@ struct pause {
 	unsigned silent, frozen; /* seconds in a row */
 };
 
+/* Nobody knows of a playlist that was not to be had whether it stood still. */
 static void
-end_silence(struct evidence *e, unsigned *seconds, unsigned allowed)
+end_silence(struct evidence *e, struct pause *pause, unsigned allowed)
 {
-	if (*seconds > allowed) {
-		e->silent_s = PB_MAX(e->silent_s, *seconds);
-		e->silent_all_s += *seconds - allowed;
+	if (pause->silent > allowed) {
+		e->silent_s = PB_MAX(e->silent_s, pause->silent);
+		e->silent_all_s += pause->silent - allowed;
+		pause->frozen -= PB_MIN(pause->frozen, pause->silent);
 	}
-	*seconds = 0;
+	pause->silent = 0;
 }
 
 static void
-end_freeze(struct evidence *e, unsigned *seconds, unsigned allowed)
+end_freeze(struct evidence *e, struct pause *pause, unsigned allowed)
 {
-	if (*seconds > allowed) {
-		e->frozen_s = PB_MAX(e->frozen_s, *seconds);
-		e->frozen_all_s += *seconds - allowed;
+	if (pause->frozen > allowed) {
+		e->frozen_s = PB_MAX(e->frozen_s, pause->frozen);
+		e->frozen_all_s += pause->frozen - allowed;
 	}
-	*seconds = 0;
+	pause->frozen = 0;
 }
 
 static void
@@ -137,11 +140,11 @@ add_second(struct evidence *e, struct pause *pause, const json_t *s)
 		e->reserve_ms_max = PB_MAX(e->reserve_ms_max, reserve);
 		e->reserve_known = true;
 		if (asked)
-			end_silence(e, &pause->silent, allowed);
+			end_silence(e, pause, allowed);
 		else
 			pause->silent++;
 		if (number(s, "segments") > 0 || number(s, "errors") > 0 || number(s, "retries") > 0)
-			end_freeze(e, &pause->frozen, allowed);
+			end_freeze(e, pause, allowed);
 		else
 			pause->frozen++;
 		if (pause->silent > allowed || pause->frozen > allowed)
@@ -164,8 +167,8 @@ add_seconds(struct evidence *e, const json_t *seconds)
 		target_s = (number(s, "target_ms") + 999) / 1000;
 	}
 	allowed = PB_MAX(2 * target_s, target_s + SILENT_FLOOR_S);
-	end_silence(e, &pause.silent, allowed);
-	end_freeze(e, &pause.frozen, allowed);
+	end_silence(e, &pause, allowed);
+	end_freeze(e, &pause, allowed);
 }
 
 /*
@@ -188,6 +191,20 @@ on_failed(struct evidence *e, const char *text)
 		(void)evidence_pair(text, "why", e->failed[c].why, sizeof(e->failed[c].why));
 		(void)evidence_pair(text, "host", e->failed[c].host, sizeof(e->failed[c].host));
 	}
+}
+
+static void
+on_waits(struct evidence *e, const char *text)
+{
+	char phase[8];
+	int which;
+
+	if (!evidence_pair(text, "phase", phase, sizeof(phase)))
+		return;
+	which = strcmp(phase, "tcp") == 0;
+	e->waits[which].seconds++;
+	e->waits[which].ms_max = PB_MAX(e->waits[which].ms_max, pair_number(text, "ms", 0));
+	(void)evidence_pair(text, "host", e->waits[which].host, sizeof(e->waits[which].host));
 }
 
 static void
@@ -307,9 +324,22 @@ on_stream_failed(struct evidence *e, const char *text)
 	(void)evidence_pair(text, "why", e->tune_why, sizeof(e->tune_why));
 }
 
+/* No tuner or no slot of the provider's was free: it came no further, and no worker says anything of it. */
+static void
+stuck_at_slot(struct evidence_phases *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->known = true;
+	p->slot_ms = p->dns_ms = p->tcp_ms = p->tls_ms = p->answer_ms = -1;
+	p->playlist_ms = p->segment_ms = p->key_ms = p->first_ms = -1;
+	snprintf(p->stuck, sizeof(p->stuck), "slot");
+}
+
 static void
 on_refused(struct evidence *e, const char *text)
 {
+	if (pair_number(text, "code", 0) == TUNERS_IN_USE)
+		stuck_at_slot(&e->phases);
 	if (e->tune_failed && e->tune_why[0] != '\0' && pair_number(text, "code", 0) == e->tune_code)
 		return; /* the same once more, from the client's side */
 	on_stream_failed(e, text);
@@ -330,6 +360,7 @@ static const struct {
 	bool upstream; /* trouble of it */
 } events[] = {
 	{ "fetch.failed", on_failed, true },
+	{ "fetch.waits", on_waits, true },
 	{ "playlist.bad", on_bad, true },
 	{ "playlist.jump", on_jump, true },
 	{ "segment.useless", on_lost, true },

@@ -48,6 +48,11 @@ struct evidence {
 		int status; /* the last one's */
 		char why[EVIDENCE_TEXT], host[64];
 	} failed[CLASSES];
+	struct {
+		unsigned seconds; /* in which a request had waited for more than one */
+		int ms_max;
+		char host[64];
+	} waits[2]; /* for an address; for a connection: no try needs to have failed */
 	unsigned silent_s; /* the longest time without a byte from a source that was asked */
 	unsigned frozen_s; /* ... with answers, but without a new segment */
 	unsigned frozen_all_s, silent_all_s; /* together */

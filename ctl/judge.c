@@ -111,15 +111,21 @@ harm_text(char *out, size_t size, const struct evidence *e)
 }
 
 static unsigned
+waited_s(const struct evidence *e)
+{
+	return e->waits[0].seconds + e->waits[1].seconds;
+}
+
+static unsigned
 weigh_source(const struct evidence *e)
 {
-	unsigned n = e->bad_playlists * 2 + e->jumps * 3 + e->switches * 2 + e->doubts + e->frozen_all_s;
+	unsigned n = e->bad_playlists * 2 + e->jumps * 3 + e->switches * 2 + e->doubts + 2 * e->frozen_all_s;
 
 	for (int c = 0; c < CLASSES; c++)
 		if (blame((enum evidence_class)c) == CULPRIT_SOURCE)
 			n += e->failed[c].seconds * 2 +
 			    (e->failed[c].tries - PB_MIN(e->failed[c].tries, e->failed[c].seconds));
-	if (e->slow_s == 0) /* on a bad way it is the way that is silent */
+	if (e->slow_s + waited_s(e) == 0) /* on a bad way it is the way that is silent */
 		n += e->silent_all_s;
 	return n;
 }
@@ -127,11 +133,12 @@ weigh_source(const struct evidence *e)
 static unsigned
 weigh_network(const struct evidence *e)
 {
-	unsigned n = e->failed[CLASS_NAME].seconds * 3 + e->failed[CLASS_UNREACHABLE].seconds * 3 + e->slow_s;
+	unsigned n =
+	    (e->failed[CLASS_NAME].seconds + e->failed[CLASS_UNREACHABLE].seconds + waited_s(e)) * 3 + e->slow_s;
 
 	/* What stalls on a way that loses packets, stalls because of it. */
 	if (e->slow_s > 0)
-		n += e->silent_all_s + e->frozen_all_s +
+		n += e->silent_all_s + 2 * e->frozen_all_s +
 		    3 *
 			(e->failed[CLASS_SILENT].seconds + e->failed[CLASS_STALLED].seconds +
 			    e->failed[CLASS_CUT].seconds);
@@ -168,7 +175,8 @@ say_source(struct judgement *j, const struct evidence *e)
 	char what[SMALL * 2], harm[SMALL];
 
 	harm_text(harm, sizeof(harm), e);
-	if (e->jumps > 0 && (c == CLASSES || e->failed[c].seconds < 2))
+	if (e->jumps > 0 && e->bad_playlists <= e->jumps && e->frozen_all_s == 0 &&
+	    (c == CLASSES || e->failed[c].seconds < 2))
 		snprintf(what, sizeof(what), "its playlist began to count anew or left segments out, %u %s", e->jumps,
 		    e->jumps == 1 ? "time" : "times");
 	else if (c != CLASSES && e->failed[c].seconds * 2 >= e->bad_playlists)
@@ -201,19 +209,25 @@ static void
 say_network(struct judgement *j, const struct evidence *e)
 {
 	enum evidence_class c = worst_class(e, CULPRIT_NETWORK_TO_SOURCE);
+	bool waits_for_name = e->waits[0].ms_max > e->waits[1].ms_max;
 	char what[SMALL * 2], harm[SMALL];
 
 	harm_text(harm, sizeof(harm), e);
 	if (c != CLASSES)
 		class_text(what, sizeof(what), e, c);
+	else if (waited_s(e) > e->slow_s)
+		snprintf(what, sizeof(what),
+		    waits_for_name ? "an address of %.60s took %.1f s" : "a connection to %.60s took %.1f s",
+		    e->waits[!waits_for_name].host, e->waits[!waits_for_name].ms_max / 1e3);
 	else
 		snprintf(what, sizeof(what), "round trips of up to %u ms and a loss of up to %.1f %% in %u s",
 		    e->rtt_ms_max, e->loss_permille_max / 10.0, e->slow_s);
 	snprintf(j->sentence, sizeof(j->sentence), "The network between the bridge and the source failed: %s%s.", what,
 	    harm);
 	snprintf(j->advice, sizeof(j->advice),
-	    c == CLASS_NAME ? "Look at the resolver (/etc/resolv.conf); plexbridgectl doctor measures it."
-			    : "Run plexbridgectl doctor: it measures the way to the sources.");
+	    c == CLASS_NAME || (c == CLASSES && waits_for_name)
+		? "Look at the resolver (/etc/resolv.conf); plexbridgectl doctor measures it."
+		: "Run plexbridgectl doctor: it measures the way to the sources.");
 }
 
 static void
@@ -311,6 +325,9 @@ say_tune(struct judgement *j, const struct evidence *e)
 	if (e->tune_code == 805 || e->tune_code == 804 || e->tune_code == 811)
 		j->culprit = CULPRIT_BRIDGE;
 	else if (network != CLASSES && (source == CLASSES || weigh_network(e) > weigh_source(e)))
+		j->culprit = CULPRIT_NETWORK_TO_SOURCE;
+	else if (source == CLASSES && p->known && (strcmp(p->stuck, "dns") == 0 || strcmp(p->stuck, "tcp") == 0))
+		/* Nobody answered yet, and no try was over yet. */
 		j->culprit = CULPRIT_NETWORK_TO_SOURCE;
 	else
 		j->culprit = source != CLASSES ? CULPRIT_SOURCE : code_culprit(e);

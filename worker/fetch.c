@@ -347,6 +347,7 @@ named(struct fetch *f, int err)
 		finish(f, PB_NO);
 		return;
 	}
+	f->named_at = ev_now(p->loop);
 	f->t = transfer_new(p->transfers, f);
 	if (f->t == NULL) {
 		finish(f, PB_ENOMEM);

@@ -164,6 +164,13 @@ struct fetch_trouble {
 	char host[URL_HOST_MAX];
 };
 
+/* The fetch that waits longest for its name, or for a connection. */
+struct fetch_wait {
+	bool naming; /* for an address; otherwise for a connection */
+	uint32_t ms;
+	char host[URL_HOST_MAX];
+};
+
 struct fetch_pool_options {
 	struct resolve *resolve; /* borrowed for the pool's life */
 	const struct msg_settings *settings; /* borrowed for the call (ipc/msg.h) */
@@ -235,6 +242,9 @@ struct fetch_phases fetch_pool_phases(const struct fetch_pool *pool);
 
 /* What went wrong since the last call. false: nothing did. */
 bool fetch_pool_trouble(struct fetch_pool *pool, struct fetch_trouble *out);
+
+/* What has not so much as reached its server for that long, though no try failed yet. false: nothing. */
+bool fetch_pool_waits(const struct fetch_pool *pool, uint32_t least_ms, struct fetch_wait *out);
 
 const char *fetch_kind_name(enum fetch_kind kind);
 

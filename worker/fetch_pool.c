@@ -294,6 +294,42 @@ fetch_pool_note_trouble(struct fetch *f, enum trouble what)
 	snprintf(t->host, sizeof(t->host), "%s", f->parts.host);
 }
 
+static bool
+connects(const struct fetch *f)
+{
+	curl_off_t connected_us = 0, ready_us = 0;
+
+	if (f->state != RUNNING || f->t == NULL)
+		return false;
+	curl_easy_getinfo(f->t->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+	curl_easy_getinfo(f->t->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+	return connected_us <= 0 && ready_us <= 0;
+}
+
+bool
+fetch_pool_waits(const struct fetch_pool *p, uint32_t least_ms, struct fetch_wait *out)
+{
+	const struct fetch *f, *longest = NULL;
+	double longest_s = least_ms / 1e3;
+
+	TAILQ_FOREACH(f, &p->fetches, link)
+	{
+		bool naming = f->state == NAMING;
+		double s = ev_now(p->loop) - (naming ? f->naming_at : f->named_at);
+
+		if (s < longest_s || !(naming || connects(f)))
+			continue;
+		longest = f;
+		longest_s = s;
+	}
+	if (longest == NULL)
+		return false;
+	out->naming = longest->state == NAMING;
+	out->ms = (uint32_t)PB_MIN(longest_s * 1e3, 86400e3);
+	snprintf(out->host, sizeof(out->host), "%s", longest->parts.host);
+	return true;
+}
+
 static uint32_t
 smooth(uint32_t old, uint32_t new)
 {

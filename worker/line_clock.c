@@ -11,6 +11,7 @@
 #include "base/pb.h"
 #include "worker/line_inside.h"
 
+#define WAIT_MS 1000 /* without its name, or a connection: what waits for longer is noted each second */
 #define SETTLE_S 5 /* a tune opens as many connections as it may; then one a host is enough */
 #define TRIM_S 60 /* so often memory is given back, after the first time: its pages cost more than they are worth */
 #define LEARN_S 30 /* after so long the reserve that was reached is the one to keep */
@@ -229,8 +230,15 @@ void
 line_record_trouble(struct line *l)
 {
 	struct fetch_trouble t;
+	struct fetch_wait wait;
 	char text[RECORDER_TEXT];
 
+	/* An outage may be over before a try of it is. */
+	if (fetch_pool_waits(l->pool, WAIT_MS, &wait)) {
+		snprintf(
+		    text, sizeof(text), "phase=%s ms=%u host=%.60s", wait.naming ? "dns" : "tcp", wait.ms, wait.host);
+		recorder_event_put(&l->state->recorder, LOG_WARNING, "fetch.waits", text);
+	}
 	if (!fetch_pool_trouble(l->pool, &t))
 		return;
 	snprintf(text, sizeof(text), "class=%s kind=%s status=%d tries=%u host=%.60s why=\"%.100s\"",

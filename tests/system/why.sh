@@ -30,6 +30,7 @@ arguments=()
 for line in "${cases[@]}"; do
 	arguments+=(--channel "name=${line%%|*},seg=2,win=12,clock=wall,file=$hi")
 done
+arguments+=(--channel "name=holes,seg=2,win=12,clock=wall,file=$hi")
 # What befalls connections befalls the second port, which only that channel uses.
 origin start --listen 127.0.0.1:0 --listen 127.0.0.1:0 "${arguments[@]}"
 port2=$(origin url 2)
@@ -45,6 +46,11 @@ port2=${port2##*:}
 		[ "$name" != refuse ] || port=2
 		printf '[channel %s]\nname = %s\nurl = @ORIGIN%s@/%s/master.m3u8\n' "$number" "$name" "$port" "$name"
 	done
+	printf '[provider single]\nmax_streams = 1\n'
+	for number in 92 93; do
+		printf '[channel %d]\nname = One of one\nurl = @ORIGIN@/quiet/master.m3u8?%d\nprovider = single\n' $number $number
+	done
+	printf '[channel 94]\nname = Holes\nurl = @ORIGIN@/holes/master.m3u8\n'
 	printf '[channel 90]\nname = Gone\nurl = @ORIGIN@/none/master.m3u8\n'
 	printf '[channel 91]\nname = Nowhere\nurl = http://no-such-host.invalid/x.m3u8\n'
 } | bridge config
@@ -77,9 +83,16 @@ kill -KILL "$(bridge worker "$number")"
 viewer stop closes
 viewer start none /auto/v90
 viewer start nowhere /auto/v91
+viewer start first /auto/v92
+viewer wait first ms=1000
+viewer start second /auto/v93
+origin fault channel=holes,kind=segment,fault=status,value=404
+viewer start holes /auto/v94
 viewer wait quiet ms=18000
 viewer wait none closed=yes
 viewer wait nowhere closed=yes
+viewer wait second closed=yes
+viewer wait holes closed=yes
 
 # why CHANNEL FILTER
 why() {
@@ -104,6 +117,16 @@ it "a name without an address is the network's fault"
 equal culprit "$(why 91 .culprit)" network-to-source
 equal phase "$(why 91 .phases.stuck)" dns
 
+it "the only slot of a provider is taken: the bridge says so"
+equal "its phase" "$(why 93 .phases.stuck)" slot
+equal culprit "$(why 93 .culprit)" bridge
+why 93 .verdict | grep -q 805 || fail "the verdict is $(why 93 .verdict)"
+
+it "a playlist whose segments are not there"
+equal "its phase" "$(why 94 .phases.stuck)" segment
+equal culprit "$(why 94 .culprit)" source
+why 94 .verdict | grep -q 'HTTP 404' || fail "the verdict is $(why 94 .verdict)"
+
 it "is read by people on 80 columns"
 bridge ctl why 5 >"$T/why.txt" || fail "exit status $?"
 grep -q '^culprit  source$' "$T/why.txt" || fail "it says no culprit"
@@ -119,6 +142,7 @@ it "outlives the stream"
 for line in "${cases[@]}"; do
 	viewer stop "${line%%|*}"
 done
+viewer stop first
 bridge wait '.streams | length == 0'
 equal culprit "$(why 5 .culprit)" source
 equal streams "$(why 5 '.streams[0].state')" over

@@ -121,6 +121,12 @@ static const struct {
 	    "source", "redirected in a circle" },
 	{ "dead resolver", "fetch.failed", "class=name tries=1 host=cdn.example why=\"no address for its name\"", 2, "",
 	    "network-to-source", "the resolver had no address for cdn.example" },
+	{ "a resolver that hangs", "fetch.waits", "phase=dns ms=4100 host=cdn.example", 4,
+	    "segments=0;upstream_bytes=0;requests=0", "network-to-source", "an address of cdn.example took 4.1 s" },
+	{ "connections that hang", "fetch.waits", "phase=tcp ms=3900 host=cdn.example", 3,
+	    "segments=0;upstream_bytes=0;requests=0", "network-to-source", "a connection to cdn.example took 3.9 s" },
+	{ "a connection that hung once", "fetch.waits", "phase=tcp ms=1100 host=cdn.example", 0, "", "none",
+	    "Nothing is wrong" },
 	{ "10 % loss and 300 ms", NULL, NULL, 0, "rtt_ms=310;loss_permille=95", "network-to-source",
 	    "round trips of up to 310 ms and a loss of up to 9.5 %" },
 	{ "10 % loss and stalls", "fetch.failed", "class=stalled tries=1 host=a why=\"stalled\"", 1,
@@ -194,10 +200,27 @@ START_TEST(a_tune_without_an_address_is_the_networks_fault)
 }
 END_TEST
 
+/* tune_timeout may be over before a connection's is: then no try has failed. */
+START_TEST(a_tune_that_nobody_answered_yet_is_the_networks_fault)
+{
+	static const char *const stuck[] = { "dns", "tcp" };
+	char phases[256];
+
+	snprintf(phases, sizeof(phases),
+	    "channel=5.1 dns_ms=-1 tcp_ms=-1 tls_ms=-1 answer_ms=-1 playlist_ms=-1 segment_ms=-1 key_ms=-1 stuck=%s "
+	    "why=\"no picture within 8s\"",
+	    stuck[_i]);
+	put_events(worker_events, 1, "tune.phases", phases);
+	put_events(own_events, 1, "stream.failed", "channel=5.1 stream=5 code=807 why=\"no picture within 8s\"");
+	expect("network-to-source", stuck[_i]);
+}
+END_TEST
+
 START_TEST(a_tune_without_a_tuner_is_the_bridges_matter)
 {
 	put_events(own_events, 1, "tune.refused", "channel=5.1 peer=10.0.0.2 code=805");
 	expect("bridge", "805: all tuners");
+	expect("bridge", "stuck at slot");
 }
 END_TEST
 
@@ -271,6 +294,7 @@ main(void)
 	tcase_add_test(tc, a_client_whose_host_is_gone_is_the_network);
 	tcase_add_test(tc, a_tune_that_failed_says_where_it_stuck);
 	tcase_add_test(tc, a_tune_without_an_address_is_the_networks_fault);
+	tcase_add_loop_test(tc, a_tune_that_nobody_answered_yet_is_the_networks_fault, 0, 2);
 	tcase_add_test(tc, a_tune_without_a_tuner_is_the_bridges_matter);
 	tcase_add_test(tc, what_was_mended_is_not_the_last_word);
 	tcase_add_test(tc, nonsense_is_no_evidence);
