@@ -20,6 +20,10 @@
 #define RTT_SOURCE_MS 200
 #define DNS_WARN_MS 200
 #define CHANNELS_MAX 480 /* Plex takes no more from one tuner */
+#define NAT_IDLE_S 7440 /* RFC 5382, REQ-5: 2 h 4 min */
+#define KEEPALIVE_TIME_S 120
+#define KEEPALIVE_INTERVAL_S 30
+#define KEEPALIVE_PROBES 4
 
 const char *
 finding_name(enum finding_level level)
@@ -102,7 +106,7 @@ check_retransmissions(struct finding *f, const char *snmp)
 		    part >= RETRANSMIT_FAIL       ? FOUND_FAIL
 			: part >= RETRANSMIT_WARN ? FOUND_WARN
 						  : FOUND_PASS,
-		    "ethtool -S INTERFACE; use a cable, another port or another cable",
+		    "ss -tni (retrans: to whom?); a cable instead of Wi-Fi on that way, or another cable",
 		    "%.2f %% of %lld segments were sent again", part * 100, (long long)out);
 }
 
@@ -136,7 +140,7 @@ check_listen_drops(struct finding *f, const char *netstat)
 void
 check_interfaces(struct finding *f, const char *dev)
 {
-	char worst[32] = "", name[32];
+	char worst[32] = "", name[32], mend[sizeof(f->mend)];
 	int64_t bad = 0, all = 0, n[16];
 	double most = 0;
 
@@ -163,34 +167,16 @@ check_interfaces(struct finding *f, const char *dev)
 			snprintf(worst, sizeof(worst), "%s", name);
 		}
 	}
+	snprintf(mend, sizeof(mend), "ethtool -S %s; another cable, port or driver", worst);
 	if (worst[0] == '\0')
 		finding_set(f, FOUND_SKIP, "", "no interface has carried enough to tell");
 	else
-		finding_set(f, most >= ERRORS_WARN ? FOUND_WARN : FOUND_PASS,
-		    "ip -s -s link; another cable, port or driver", "%s: %lld errors and drops in %lld packets", worst,
-		    (long long)bad, (long long)all);
+		finding_set(f, most >= ERRORS_WARN ? FOUND_WARN : FOUND_PASS, mend,
+		    "%s: %lld errors and drops in %lld packets", worst, (long long)bad, (long long)all);
 }
 
-/* The state of an address in /proc/net/arp: 1 known, 0 incomplete, -1 not there. */
-static int
-arp_state(const char *arp, const char *address)
-{
-	size_t len;
-
-	for (const char *line = next_line(arp); *line != '\0'; line = next_line(line)) {
-		const char *at = word(line, 0, &len), *flags;
-
-		if (len != strlen(address) || strncmp(at, address, len) != 0)
-			continue;
-		flags = word(line, 2, &len);
-		return (strtol(flags, NULL, 16) & 2) != 0;
-	}
-	return -1;
-}
-
-/* The default gateway of /proc/net/route, "" when there is none; the interface in dev. */
-static void
-gateway_of(const char *route, char out[INET_ADDRSTRLEN], char dev[32])
+void
+checks_gateway(const char *route, char out[INET_ADDRSTRLEN], char dev[CHECKS_INTERFACE])
 {
 	size_t len;
 
@@ -206,54 +192,53 @@ gateway_of(const char *route, char out[INET_ADDRSTRLEN], char dev[32])
 		gateway = word(line, 2, &len);
 		a.s_addr = (in_addr_t)strtoul(gateway, NULL, 16);
 		inet_ntop(AF_INET, &a, out, INET_ADDRSTRLEN);
-		snprintf(dev, 32, "%.*s", (int)PB_MIN(name_len, (size_t)31), name);
+		snprintf(dev, CHECKS_INTERFACE, "%.*s", (int)PB_MIN(name_len, (size_t)CHECKS_INTERFACE - 1), name);
 		return;
 	}
 }
 
 void
-check_gateway(struct finding *f, const char *route, const char *arp)
+check_gateway(struct finding *f, const char *gateway, const char *interface, enum neighbour state)
 {
-	char gateway[INET_ADDRSTRLEN], dev[32];
-	int state;
+	char mend[sizeof(f->mend)];
 
-	gateway_of(route, gateway, dev);
 	if (gateway[0] == '\0') {
 		finding_set(f, FOUND_WARN, "ip route add default via ROUTER", "there is no default route");
 		return;
 	}
-	state = arp_state(arp, gateway);
+	snprintf(mend, sizeof(mend), "ip neigh flush dev %s; then look at the router and the cable to it", interface);
 	finding_set(f,
-	    state == 0      ? FOUND_FAIL
-		: state < 0 ? FOUND_SKIP
-			    : FOUND_PASS,
-	    "ip neigh flush dev INTERFACE; look at the router",
-	    state == 0      ? "%s on %s does not answer ARP"
-		: state < 0 ? "%s on %s: not asked lately"
-			    : "%s on %s answers",
-	    gateway, dev);
+	    state == NEIGHBOUR_SILENT        ? FOUND_FAIL
+		: state == NEIGHBOUR_UNKNOWN ? FOUND_SKIP
+					     : FOUND_PASS,
+	    mend,
+	    state == NEIGHBOUR_SILENT        ? "%s on %s does not answer ARP"
+		: state == NEIGHBOUR_UNKNOWN ? "%s on %s: not asked lately"
+					     : "%s on %s answers",
+	    gateway, interface);
 }
 
 void
-check_neighbour(struct finding *f, const char *arp, const char *address, bool same_subnet)
+check_neighbour(struct finding *f, enum neighbour state, const char *address, bool same_subnet)
 {
-	int state = arp_state(arp, address);
+	char mend[sizeof(f->mend)];
 
-	if (!same_subnet || state < 0)
+	snprintf(mend, sizeof(mend), "ip neigh flush to %.60s; is that machine on, and on this network?", address);
+	if (!same_subnet || state == NEIGHBOUR_UNKNOWN)
 		finding_set(f, FOUND_SKIP, "",
 		    same_subnet ? "%s: not asked lately" : "%s is reached through a router or this machine", address);
 	else
-		finding_set(f, state == 0 ? FOUND_FAIL : FOUND_PASS, "is that machine on, and on this network?",
-		    state == 0 ? "%s does not answer ARP" : "%s answers", address);
+		finding_set(f, state == NEIGHBOUR_SILENT ? FOUND_FAIL : FOUND_PASS, mend,
+		    state == NEIGHBOUR_SILENT ? "%s does not answer for its hardware address" : "%s answers", address);
 }
 
 void
 check_container(struct finding *f, bool in_container, const char *route)
 {
-	char gateway[INET_ADDRSTRLEN], dev[32];
+	char gateway[INET_ADDRSTRLEN], dev[CHECKS_INTERFACE];
 	bool bridged;
 
-	gateway_of(route, gateway, dev);
+	checks_gateway(route, gateway, dev);
 	/* The bridges of Docker and Podman by default. */
 	bridged = strncmp(gateway, "172.17.", 7) == 0 || strncmp(gateway, "172.18.", 7) == 0 ||
 	    strncmp(gateway, "10.88.", 6) == 0 || strncmp(gateway, "10.0.2.", 7) == 0;
@@ -269,10 +254,20 @@ check_container(struct finding *f, bool in_container, const char *route)
 void
 check_keepalive(struct finding *f, long time_s, long interval_s, long probes)
 {
+	char mend[sizeof(f->mend)];
+	bool late = time_s > NAT_IDLE_S, long_wait = interval_s * probes > NAT_IDLE_S;
+
+	snprintf(mend, sizeof(mend),
+	    "sysctl -w net.ipv4.tcp_keepalive_time=%d net.ipv4.tcp_keepalive_intvl=%d net.ipv4.tcp_keepalive_probes=%d",
+	    KEEPALIVE_TIME_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES);
 	if (time_s < 0 || interval_s < 0 || probes < 0)
 		finding_set(f, FOUND_SKIP, "", "the kernel does not say");
 	else
-		finding_set(f, FOUND_PASS, "", "%ld s, %ld s, %ld probes for others; plexbridged sets its own (10 s)",
+		finding_set(f, late || long_wait ? FOUND_WARN : FOUND_PASS, mend,
+		    late ? "others ask after %ld s (then every %ld s, %ld times): a router may have forgotten them"
+			: long_wait
+			? "others ask after %ld s, then every %ld s, %ld times: who is gone is noticed late"
+			: "others ask after %ld s, then every %ld s, %ld times; plexbridged's own after 10 s",
 		    time_s, interval_s, probes);
 }
 
@@ -280,9 +275,12 @@ void
 check_probe(struct finding *f, const struct probe *p, const char *address, bool source)
 {
 	double limit_ms = source ? RTT_SOURCE_MS : RTT_CLIENT_MS;
-	const char *mend = source ? "mtr ADDRESS; talk to the provider or the line's owner"
-				  : "mtr ADDRESS; a cable instead of Wi-Fi, another switch port";
+	char mend[sizeof(f->mend)];
 
+	snprintf(mend, sizeof(mend),
+	    source ? "mtr %.60s; talk to the provider or the line's owner"
+		   : "mtr %.60s; a cable instead of Wi-Fi, another switch port",
+	    address);
 	if (p->sent == 0)
 		finding_set(f, FOUND_SKIP, "", "%s can't be probed from here", address);
 	else if (p->answered == 0)
@@ -300,27 +298,35 @@ check_probe(struct finding *f, const struct probe *p, const char *address, bool 
 void
 check_mtu(struct finding *f, const char *interface, long mtu, long path_mtu)
 {
+	char mend[sizeof(f->mend)];
+
 	if (mtu <= 0)
 		finding_set(f, FOUND_SKIP, "", "not known");
-	else if (path_mtu > 0 && path_mtu < mtu)
-		finding_set(f, FOUND_WARN, "ip link set INTERFACE mtu N, on both ends", "%s has %ld, the path only %ld",
-		    interface, mtu, path_mtu);
-	else
+	else if (path_mtu > 0 && path_mtu < mtu) {
+		snprintf(mend, sizeof(mend), "ip link set dev %s mtu %ld", interface, path_mtu);
+		finding_set(f, FOUND_WARN, mend, "%s has %ld, the path only %ld", interface, mtu, path_mtu);
+	} else {
+		snprintf(mend, sizeof(mend), "ip link set dev %s mtu 1500", interface);
 		finding_set(f,
 		    mtu < 1280       ? FOUND_FAIL
 			: mtu < 1500 ? FOUND_WARN
 				     : FOUND_PASS,
-		    "ip link set INTERFACE mtu 1500", "%s has %ld", interface, mtu);
+		    mend, "%s has %ld", interface, mtu);
+	}
 }
 
 void
 check_wireless(struct finding *f, const char *interface, bool wireless, int power_save)
 {
+	char mend[sizeof(f->mend)];
+
+	snprintf(mend, sizeof(mend), power_save > 0 ? "iw dev %s set power_save off" : "iw dev %s get power_save",
+	    interface);
 	if (!wireless)
 		finding_set(f, FOUND_PASS, "", "no wireless interface is up");
 	else
-		finding_set(f, power_save == 0 ? FOUND_PASS : FOUND_WARN, "iw dev INTERFACE set power_save off",
-		    "%s is wireless, power saving %s", interface,
+		finding_set(f, power_save == 0 ? FOUND_PASS : FOUND_WARN, mend, "%s is wireless, power saving %s",
+		    interface,
 		    power_save > 0        ? "is on"
 			: power_save == 0 ? "is off"
 					  : "is not known");
@@ -338,18 +344,20 @@ check_clock(struct finding *f, bool synchronized, long error_us)
 void
 check_dns(struct finding *f, const char *host, bool found, double ms)
 {
+	char mend[sizeof(f->mend)];
+
+	snprintf(mend, sizeof(mend), "resolvectl query %.60s; another nameserver in /etc/resolv.conf", host);
 	if (!found)
-		finding_set(f, FOUND_FAIL, "resolvectl status; another nameserver in /etc/resolv.conf",
-		    "%s has no address (%.0f ms)", host, ms);
+		finding_set(f, FOUND_FAIL, mend, "%.80s has no address (%.0f ms)", host, ms);
 	else
-		finding_set(f, ms > DNS_WARN_MS ? FOUND_WARN : FOUND_PASS, "a nearer nameserver in /etc/resolv.conf",
-		    "%s in %.0f ms", host, ms);
+		finding_set(f, ms > DNS_WARN_MS ? FOUND_WARN : FOUND_PASS, mend, "%.80s in %.0f ms", host, ms);
 }
 
 void
-check_channels(struct finding *f, long count)
+check_channels(struct finding *f, const char *device, long count)
 {
 	finding_set(f, count > CHANNELS_MAX ? FOUND_WARN : FOUND_PASS,
-	    "leave channels out, or run a second bridge with another device_id",
-	    count > CHANNELS_MAX ? "%ld: Plex takes at most 480 of one tuner" : "%ld", count);
+	    "plexbridge.ini: a [tuner NAME] for each part of the lineup, or `limit` of the provider",
+	    count > CHANNELS_MAX ? "%.60s has %ld: Plex takes at most 480 of one tuner" : "%.60s has %ld", device,
+	    count);
 }

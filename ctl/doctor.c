@@ -3,19 +3,13 @@
  */
 #include "ctl/doctor.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/ip_icmp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/timex.h>
 #include <time.h>
@@ -24,10 +18,11 @@
 #include "base/pb.h"
 #include "base/url.h"
 #include "ctl/ask.h"
+#include "ctl/probe.h"
 #include "ctl/show.h"
 #include "ctl/table.h"
 
-#define PROBES 5
+#define PLEX_PORT 32400 /* Plex Media Server's own */
 #define CLIENTS_MAX 4
 #define SOURCES_MAX 4
 #define FINDINGS_MAX 64
@@ -38,7 +33,7 @@ struct doctor {
 	const struct doctor_options *options;
 	json_t *status, *channels; /* NULL: plexbridged does not answer */
 	char unanswered[256];
-	char *snmp, *netstat, *dev, *route, *arp;
+	char *snmp, *netstat, *dev, *route;
 	struct found {
 		const char *check;
 		struct finding f;
@@ -109,149 +104,36 @@ get(struct doctor *d, const char *path)
 }
 
 /*
- * Probes
- */
-
-/* The kernel fills in identifier and checksum of such a socket, which needs no privileges. false: none may be had. */
-static bool
-ping(struct probe *p, const struct sockaddr_in *to)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
-
-	if (fd == -1)
-		return false;
-	p->how = "icmp";
-	for (unsigned i = 0; i < PROBES; i++) {
-		struct icmphdr echo = { .type = ICMP_ECHO, .un.echo.sequence = htons((uint16_t)i) };
-		struct pollfd ready = { .fd = fd, .events = POLLIN };
-		double begun = now_ms(), ms;
-		char in[256];
-
-		if (sendto(fd, &echo, sizeof(echo), 0, (const struct sockaddr *)to, sizeof(*to)) == -1) {
-			close(fd);
-			return false;
-		}
-		p->sent++;
-		if (poll(&ready, 1, DOCTOR_PROBE_MS) == 1 && recv(fd, in, sizeof(in), 0) > 0) {
-			ms = now_ms() - begun;
-			p->rtt_ms_mean = (p->rtt_ms_mean * p->answered + ms) / (p->answered + 1);
-			p->rtt_ms_max = PB_MAX(p->rtt_ms_max, ms);
-			p->answered++;
-		}
-	}
-	close(fd);
-	return true;
-}
-
-/* A connection, refused or not, has been there and back. */
-static bool
-connect_probe(const struct sockaddr *to, socklen_t len, double *ms)
-{
-	int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err = 0;
-	socklen_t err_len = sizeof(err);
-	struct pollfd ready = { .fd = fd, .events = POLLOUT };
-	double begun = now_ms();
-	bool answered;
-
-	if (fd == -1)
-		return false;
-	answered = connect(fd, to, len) == 0 || errno == ECONNREFUSED;
-	if (!answered && errno == EINPROGRESS && poll(&ready, 1, DOCTOR_PROBE_MS) == 1)
-		answered =
-		    getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &err_len) == 0 && (err == 0 || err == ECONNREFUSED);
-	*ms = now_ms() - begun;
-	close(fd);
-	return answered;
-}
-
-static void
-tcp_probe(struct probe *p, const struct sockaddr *to, socklen_t len)
-{
-	p->how = "tcp";
-	for (unsigned i = 0; i < PROBES; i++) {
-		double ms;
-
-		p->sent++;
-		if (!connect_probe(to, len, &ms))
-			continue;
-		p->rtt_ms_mean = (p->rtt_ms_mean * p->answered + ms) / (p->answered + 1);
-		p->rtt_ms_max = PB_MAX(p->rtt_ms_max, ms);
-		p->answered++;
-	}
-}
-
-/* Is it on a network of ours? Its interface then, or that of the way to it. */
-static bool
-on_our_subnet(const struct sockaddr_in *to, char *interface, size_t size)
-{
-	struct ifaddrs *all = NULL, *i;
-	bool ours = false;
-
-	snprintf(interface, size, "%s", "");
-	if (getifaddrs(&all) == -1)
-		return false;
-	for (i = all; i != NULL && !ours; i = i->ifa_next) {
-		const struct sockaddr_in *a = (const struct sockaddr_in *)(const void *)i->ifa_addr;
-		const struct sockaddr_in *m = (const struct sockaddr_in *)(const void *)i->ifa_netmask;
-
-		if (a == NULL || m == NULL || a->sin_family != AF_INET)
-			continue;
-		ours = (a->sin_addr.s_addr & m->sin_addr.s_addr) == (to->sin_addr.s_addr & m->sin_addr.s_addr);
-		if (ours)
-			snprintf(interface, size, "%s", i->ifa_name);
-	}
-	freeifaddrs(all);
-	return ours;
-}
-
-/* What the kernel has learned of the way (IP_MTU); -1: nothing. */
-static long
-path_mtu(const struct sockaddr_in *to)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), mtu = -1;
-	socklen_t len = sizeof(mtu);
-
-	if (fd == -1)
-		return -1;
-	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) == -1 ||
-	    getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len) == -1)
-		mtu = -1;
-	close(fd);
-	return mtu;
-}
-
-/*
  * Checks
  */
 
 static void
 look_at_client(struct doctor *d, const char *address)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(32400) }; /* Plex's own port */
+	struct address to;
 	struct probe p = { .how = "icmp" };
 	char interface[IF_NAMESIZE], path[64];
-	struct finding *f;
 	bool ours;
 
-	if (inet_pton(AF_INET, address, &to.sin_addr) != 1) {
-		finding_set(found(d, "client"), FOUND_SKIP, "", "%.60s is no IPv4 address", address);
+	if (!probe_parse(&to, address, PLEX_PORT)) {
+		finding_set(found(d, "client"), FOUND_SKIP, "", "%.60s is no address", address);
 		return;
 	}
-	if (!ping(&p, &to) || p.answered == 0) {
+	if (!probe_ping(&p, &to) || p.answered == 0) {
 		p = (struct probe){ 0 };
-		tcp_probe(&p, (const struct sockaddr *)&to, sizeof(to));
+		probe_tcp(&p, &to);
 	}
 	check_probe(found(d, "client: loss and latency"), &p, address, false);
-	ours = on_our_subnet(&to, interface, sizeof(interface));
-	f = found(d, "client: same subnet");
-	finding_set(f, ours ? FOUND_PASS : FOUND_WARN,
+	ours = probe_on_link(&to, interface);
+	finding_set(found(d, "client: same subnet"), ours ? FOUND_PASS : FOUND_WARN,
 	    "put both on one network, or add the tuner in Plex by its address",
 	    ours ? "%s is on our network (%s)" : "%s is behind a router: discovery does not reach it%s", address,
 	    ours ? interface : "");
-	check_neighbour(found(d, "client: neighbour"), d->arp, address, ours && strcmp(interface, "lo") != 0);
+	check_neighbour(
+	    found(d, "client: neighbour"), probe_neighbour(&to), address, ours && strcmp(interface, "lo") != 0);
 	snprintf(path, sizeof(path), "/sys/class/net/%s/mtu", interface);
 	check_mtu(found(d, "client: path MTU"), interface[0] != '\0' ? interface : "the way",
-	    interface[0] != '\0' ? number_in(path) : -1, path_mtu(&to));
+	    interface[0] != '\0' ? number_in(path) : -1, probe_path_mtu(&to));
 }
 
 static void
@@ -299,8 +181,12 @@ look_at_source(struct doctor *d, const struct url_parts *parts)
 	err = getaddrinfo(parts->host, port, &hints, &list);
 	ms = now_ms() - begun;
 	check_dns(found(d, "source: DNS"), parts->host, err == 0, ms);
-	if (err == 0)
-		tcp_probe(&p, list->ai_addr, list->ai_addrlen);
+	if (err == 0) {
+		struct address to = { .len = list->ai_addrlen };
+
+		memcpy(&to.sa, list->ai_addr, PB_MIN((size_t)list->ai_addrlen, sizeof(to.sa)));
+		probe_tcp(&p, &to);
+	}
 	check_probe(found(d, "source: loss and latency"), &p, parts->host, true);
 	if (err == 0)
 		freeaddrinfo(list);
@@ -343,11 +229,89 @@ check_bridge(struct doctor *d)
 		    json_string_value(json_object_get(json_object_get(d->status, "supervisor"), "version")));
 }
 
-/* Each listener, from here: a firewall between others and us can't be seen, one on this machine can. */
+/* From here: a firewall between others and us can't be seen, one on this machine can. */
+static void
+look_at_port(struct doctor *d, const struct address *to, const char *shown)
+{
+	double ms;
+
+	if (probe_connect(to, &ms))
+		finding_set(found(d, "ports"), FOUND_PASS, "", "%.100s is reached in %.1f ms", shown, ms);
+	else
+		finding_set(
+		    found(d, "ports"), FOUND_FAIL, "nft list ruleset; ss -Hltn", "%.100s is not reached", shown);
+}
+
+/* Of one that listens on every address: each that clients can be told of. */
+static void
+look_at_own(struct doctor *d, uint16_t port)
+{
+	struct ifaddrs *all = NULL, *i;
+	char host[NI_MAXHOST], shown[NI_MAXHOST + 8];
+
+	if (getifaddrs(&all) == -1)
+		return;
+	for (i = all; i != NULL; i = i->ifa_next) {
+		struct address to;
+
+		if (i->ifa_addr == NULL || i->ifa_addr->sa_family != AF_INET || (i->ifa_flags & IFF_LOOPBACK) ||
+		    !(i->ifa_flags & IFF_UP) ||
+		    getnameinfo(i->ifa_addr, sizeof(struct sockaddr_in), host, sizeof(host), NULL, 0, NI_NUMERICHOST) !=
+			0 ||
+		    !probe_parse(&to, host, port))
+			continue;
+		snprintf(shown, sizeof(shown), "%s:%u", host, (unsigned)port);
+		look_at_port(d, &to, shown);
+	}
+	freeifaddrs(all);
+}
+
+/* "HOST:PORT" or "[HOST]:PORT" in two. */
+static bool
+split(const char *text, char host[64], uint16_t *port)
+{
+	const char *colon = text != NULL ? strrchr(text, ':') : NULL;
+	size_t len;
+
+	if (colon == NULL)
+		return false;
+	if (text[0] == '[' && colon > text && colon[-1] == ']')
+		text++, len = (size_t)(colon - text) - 1;
+	else
+		len = (size_t)(colon - text);
+	*port = (uint16_t)strtoul(colon + 1, NULL, 10);
+	return len < 64 && snprintf(host, 64, "%.*s", (int)len, text) > 0;
+}
+
+/* What clients are told is where they must get through. */
+static void
+check_advertised(struct doctor *d, const char *text)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
+	struct address to = { .len = 0 };
+	char host[64], port_text[8];
+	uint16_t port;
+
+	if (!split(text, host, &port))
+		return;
+	snprintf(port_text, sizeof(port_text), "%u", (unsigned)port);
+	if (getaddrinfo(host, port_text, &hints, &list) != 0) {
+		finding_set(found(d, "ports: advertised"), FOUND_FAIL,
+		    "plexbridge.ini: [server] advertise = ADDRESS:PORT", "%.60s has no address", host);
+		return;
+	}
+	to.len = list->ai_addrlen;
+	memcpy(&to.sa, list->ai_addr, PB_MIN((size_t)list->ai_addrlen, sizeof(to.sa)));
+	freeaddrinfo(list);
+	look_at_port(d, &to, text);
+}
+
 static void
 check_ports(struct doctor *d)
 {
-	const json_t *list = json_object_get(json_object_get(d->status, "supervisor"), "listeners");
+	const json_t *supervisor = json_object_get(d->status, "supervisor");
+	const json_t *list = json_object_get(supervisor, "listeners");
+	const char *advertise = json_string_value(json_object_get(supervisor, "advertise"));
 	size_t i;
 	json_t *v;
 
@@ -355,41 +319,45 @@ check_ports(struct doctor *d)
 		finding_set(found(d, "ports"), FOUND_SKIP, "", "no listener is known");
 	json_array_foreach(list, i, v)
 	{
-		const char *text = json_string_value(v), *colon = text != NULL ? strrchr(text, ':') : NULL;
-		struct sockaddr_in to = { .sin_family = AF_INET };
+		const char *text = json_string_value(v);
+		struct address to;
 		char host[64];
-		double ms;
+		uint16_t port;
 
-		if (colon == NULL || text[0] == '[')
+		if (!split(text, host, &port) || !probe_parse(&to, host, port))
 			continue;
-		snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
-		to.sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
-		if (inet_pton(AF_INET, host, &to.sin_addr) != 1)
-			continue;
-		if (connect_probe((const struct sockaddr *)&to, sizeof(to), &ms))
-			finding_set(found(d, "ports"), FOUND_PASS, "", "%s is reached in %.1f ms", text, ms);
-		else
-			finding_set(found(d, "ports"), FOUND_FAIL, "nft list ruleset", "%s is not reached", text);
-		if (ntohl(to.sin_addr.s_addr) >> 24 == 127)
-			finding_set(found(d, "ports: address"), FOUND_WARN, "listen = 0.0.0.0:5004",
-			    "%s is heard on this machine only", text);
+		look_at_port(d, &to, text);
+		if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
+			look_at_own(d, port);
+		if (strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0)
+			finding_set(found(d, "ports: address"), FOUND_WARN,
+			    "plexbridge.ini: [server] listen = 0.0.0.0:5004", "%s is heard on this machine only", text);
 	}
+	if (advertise != NULL)
+		check_advertised(d, advertise);
 }
 
 static void
 check_lineup(struct doctor *d)
 {
 	const json_t *list = json_object_get(d->channels, "channels");
-	size_t n = json_array_size(list), twice = 0;
-	json_t *seen = json_object();
+	const json_t *devices = json_object_get(json_object_get(d->status, "supervisor"), "devices");
+	size_t n = json_array_size(list), twice = 0, i;
+	json_t *seen = json_object(), *device;
 
 	if (d->channels == NULL) {
 		finding_set(found(d, "channels"), FOUND_SKIP, "", "not known");
 		json_decref(seen);
 		return;
 	}
-	check_channels(found(d, "channels"), (long)n);
-	for (size_t i = 0; i < n; i++) {
+	json_array_foreach(devices, i, device)
+	{
+		const char *name = json_string_value(json_object_get(device, "name"));
+
+		check_channels(found(d, "channels"), name != NULL ? name : "the tuner",
+		    (long)json_integer_value(json_object_get(device, "channels")));
+	}
+	for (i = 0; i < n; i++) {
 		const char *number = json_string_value(json_object_get(json_array_get(list, i), "channel"));
 
 		if (number == NULL)
@@ -398,7 +366,7 @@ check_lineup(struct doctor *d)
 		json_object_set_new(seen, number, json_true());
 	}
 	finding_set(found(d, "channels: numbers"), twice > 0 ? FOUND_FAIL : FOUND_PASS,
-	    "give each channel its own number", twice > 0 ? "%zu are there twice" : "%zu are there twice", twice);
+	    "plexbridgectl renumber FROM TO, or another number in plexbridge.ini", "%zu are there twice", twice);
 	json_decref(seen);
 }
 
@@ -422,7 +390,8 @@ check_links(struct doctor *d)
 		snprintf(path, sizeof(path), "/sys/class/net/%s/wireless", i->ifa_name);
 		if (access(path, F_OK) == 0) {
 			wireless = true;
-			check_wireless(found(d, "Wi-Fi power saving"), i->ifa_name, true, -1);
+			check_wireless(
+			    found(d, "Wi-Fi power saving"), i->ifa_name, true, probe_power_saving(i->ifa_name));
 		}
 	}
 	freeifaddrs(all);
@@ -436,6 +405,8 @@ static void
 check_machine(struct doctor *d)
 {
 	struct timex t = { 0 };
+	struct address router;
+	char gateway[INET_ADDRSTRLEN], interface[CHECKS_INTERFACE];
 	int clock = adjtimex(&t);
 	long changes = 0;
 	size_t i, k;
@@ -446,7 +417,9 @@ check_machine(struct doctor *d)
 	check_listen_drops(found(d, "TCP: listen drops"), d->netstat);
 	check_interfaces(found(d, "interfaces"), d->dev);
 	check_links(d);
-	check_gateway(found(d, "gateway"), d->route, d->arp);
+	checks_gateway(d->route, gateway, interface);
+	check_gateway(found(d, "gateway"), gateway, interface,
+	    probe_parse(&router, gateway, 0) ? probe_neighbour(&router) : NEIGHBOUR_UNKNOWN);
 	check_container(found(d, "container"),
 	    access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0, d->route);
 	check_keepalive(found(d, "keep-alive"), number_in("/proc/sys/net/ipv4/tcp_keepalive_time"),
@@ -489,7 +462,6 @@ examine(struct doctor *d)
 	d->netstat = slurp("/proc/net/netstat");
 	d->dev = slurp("/proc/net/dev");
 	d->route = slurp("/proc/net/route");
-	d->arp = slurp("/proc/net/arp");
 	check_bridge(d);
 	check_clients(d);
 	check_sources(d);
@@ -566,7 +538,6 @@ doctor_run(const struct doctor_options *options)
 		free(d.netstat);
 		free(d.dev);
 		free(d.route);
-		free(d.arp);
 		if (!options->watch)
 			return status;
 		sleep(WATCH_S);

@@ -6,7 +6,7 @@
  * that mends it. Needs no privileges and changes nothing; what it sends is
  * a few echo requests and connections.
  *
- *   blocking  yes, up to DOCTOR_PROBE_MS for each address that is probed
+ *   blocking  yes, up to PROBE_MS (ctl/probe.h) for each address that is probed
  */
 #ifndef PLEXBRIDGE_CTL_DOCTOR_H
 #define PLEXBRIDGE_CTL_DOCTOR_H
@@ -15,8 +15,6 @@
 #include <stdbool.h>
 
 #include "ctl/checks.h"
-
-#define DOCTOR_PROBE_MS 1000
 
 struct doctor_options {
 	const char *socket; /* plexbridged's; it need not answer */

@@ -566,6 +566,8 @@ supervisor_object(const struct supervisor *sup)
 	json_object_set_new(o, "uptime_s", json_real(tenths(ev_now(sup->loop) - sup->started)));
 	json_object_set_new(o, "loop_turn_ms_max", json_real(tenths(sup->turn.max_ms)));
 	json_object_set_new(o, "listeners", listeners_array(sup));
+	json_object_set_new(o, "advertise",
+	    sup->config->server.advertise != NULL ? json_string(sup->config->server.advertise) : json_null());
 	json_object_set_new(o, "tuners", tuners);
 	json_object_set_new(o, "devices", devices_array(sup));
 	json_object_set_new(o, "discovery", discovery_object(sup));

@@ -3,6 +3,8 @@
 . "${0%/*}/lib.sh"
 
 bridge config <<-INI
+	[server]
+	advertise = no-such-host.invalid:5004
 	[channel 5.1]
 	name = Somewhere
 	url = http://127.0.0.1:9/x.m3u8
@@ -28,6 +30,18 @@ at_least checks "$(jq '.checks | length' "$T/doctor.json")" 18
 equal "exit status" "$status" "$(jq 'if .ok then 0 else 1 end' "$T/doctor.json")"
 equal plexbridged "$(jq -r '.checks[] | select(.check == "plexbridged") | .result' "$T/doctor.json")" pass
 equal client "$(jq -r '[.checks[] | select(.check == "client: loss and latency")][0].result' "$T/doctor.json")" pass
+
+it "an address of IPv6 is looked at like any other"
+if grep -qs '^0*1 ' /proc/net/if_inet6; then
+	bridge ctl doctor --client ::1 --json >"$T/doctor.json" || true
+	equal client "$(jq -r '[.checks[] | select(.check == "client: loss and latency")][0].result' "$T/doctor.json")" pass
+	equal "same subnet" "$(jq -r '[.checks[] | select(.check == "client: same subnet")][0].result' "$T/doctor.json")" pass
+else
+	skip "no IPv6 here"
+fi
+
+it "where clients are told to come is tried"
+equal "the advertised address" "$(jq -r '.checks[] | select(.check == "ports: advertised") | .result' "$T/doctor.json")" fail
 
 it "the doctor finds a bridge that is not there"
 ! "$PROGRAMS/plexbridgectl" -s "$T/none" doctor --json >"$T/doctor.json" || fail "exit status 0"

@@ -26,9 +26,6 @@
 	"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n" \
 	"eth0\t0002000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n" \
 	"eth0\t00000000\t" gateway "\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
-#define ARP(flags) \
-	"IP address       HW type     Flags       HW address            Mask     Device\n" \
-	"192.168.1.1      0x1         " flags "         02:42:ac:11:00:02     *        eth0\n"
 
 static struct finding f;
 
@@ -75,23 +72,51 @@ START_TEST(a_file_has_its_finding)
 }
 END_TEST
 
-START_TEST(the_gateway_is_looked_up_among_the_neighbours)
+START_TEST(gateway_and_neighbours_say_what_hardware_they_have)
 {
-	check_gateway(&f, ROUTE("0101A8C0"), ARP("0x2"));
+	char gateway[INET_ADDRSTRLEN], interface[CHECKS_INTERFACE];
+
+	checks_gateway(ROUTE("0101A8C0"), gateway, interface);
+	ck_assert_str_eq(gateway, "192.168.1.1");
+	ck_assert_str_eq(interface, "eth0");
+	check_gateway(&f, gateway, interface, NEIGHBOUR_KNOWN);
 	ck_assert_int_eq(f.level, FOUND_PASS);
 	ck_assert_str_eq(f.saw, "192.168.1.1 on eth0 answers");
-	check_gateway(&f, ROUTE("0101A8C0"), ARP("0x0"));
+	check_gateway(&f, gateway, interface, NEIGHBOUR_SILENT);
 	ck_assert_int_eq(f.level, FOUND_FAIL);
-	check_gateway(&f, ROUTE("0201A8C0"), ARP("0x2"));
+	ck_assert_ptr_nonnull(strstr(f.mend, "ip neigh flush dev eth0"));
+	check_gateway(&f, gateway, interface, NEIGHBOUR_UNKNOWN);
 	ck_assert_int_eq(f.level, FOUND_SKIP);
-	check_gateway(&f, "", "");
+	checks_gateway("", gateway, interface);
+	check_gateway(&f, gateway, interface, NEIGHBOUR_UNKNOWN);
 	ck_assert_int_eq(f.level, FOUND_WARN);
-	check_neighbour(&f, ARP("0x0"), "192.168.1.1", true);
+	check_neighbour(&f, NEIGHBOUR_SILENT, "192.168.1.1", true);
 	ck_assert_int_eq(f.level, FOUND_FAIL);
-	check_neighbour(&f, ARP("0x2"), "192.168.1.1", true);
+	check_neighbour(&f, NEIGHBOUR_KNOWN, "fe80::1", true);
 	ck_assert_int_eq(f.level, FOUND_PASS);
-	check_neighbour(&f, ARP("0x0"), "192.168.1.1", false);
+	check_neighbour(&f, NEIGHBOUR_SILENT, "192.168.1.1", false);
 	ck_assert_int_eq(f.level, FOUND_SKIP);
+}
+END_TEST
+
+static const struct {
+	long time_s, interval_s, probes;
+	enum finding_level level;
+} keepalives[] = {
+	{ 7200, 75, 9, FOUND_PASS }, /* the kernel's own */
+	{ 120, 30, 4, FOUND_PASS },
+	{ 7440, 75, 9, FOUND_PASS },
+	{ 7441, 75, 9, FOUND_WARN },
+	{ 86400, 75, 9, FOUND_WARN },
+	{ 120, 3600, 9, FOUND_WARN },
+	{ -1, 75, 9, FOUND_SKIP },
+};
+
+START_TEST(keepalive_is_to_come_before_a_router_forgets)
+{
+	check_keepalive(&f, keepalives[_i].time_s, keepalives[_i].interval_s, keepalives[_i].probes);
+	ck_assert_str_eq(finding_name(f.level), finding_name(keepalives[_i].level));
+	ck_assert_int_eq(strstr(f.mend, "sysctl -w net.ipv4.tcp_keepalive_time=120") != NULL, f.level == FOUND_WARN);
 }
 END_TEST
 
@@ -138,6 +163,9 @@ START_TEST(probes_and_figures_have_their_limits)
 	ck_assert_int_eq(f.level, FOUND_SKIP);
 	check_wireless(&f, "wlan0", true, 1);
 	ck_assert_int_eq(f.level, FOUND_WARN);
+	ck_assert_str_eq(f.mend, "iw dev wlan0 set power_save off");
+	check_wireless(&f, "wlan0", true, -1);
+	ck_assert_int_eq(f.level, FOUND_WARN);
 	check_wireless(&f, "wlan0", true, 0);
 	ck_assert_int_eq(f.level, FOUND_PASS);
 	check_clock(&f, false, 16000000);
@@ -146,9 +174,9 @@ START_TEST(probes_and_figures_have_their_limits)
 	ck_assert_int_eq(f.level, FOUND_FAIL);
 	check_dns(&f, "a", true, 500);
 	ck_assert_int_eq(f.level, FOUND_WARN);
-	check_channels(&f, 480);
+	check_channels(&f, "Den", 480);
 	ck_assert_int_eq(f.level, FOUND_PASS);
-	check_channels(&f, 481);
+	check_channels(&f, "Den", 481);
 	ck_assert_int_eq(f.level, FOUND_WARN);
 }
 END_TEST
@@ -163,7 +191,8 @@ main(void)
 
 	tcase_add_test(tc, counters_are_found_by_their_names);
 	tcase_add_loop_test(tc, a_file_has_its_finding, 0, (int)NITEMS(rows));
-	tcase_add_test(tc, the_gateway_is_looked_up_among_the_neighbours);
+	tcase_add_test(tc, gateway_and_neighbours_say_what_hardware_they_have);
+	tcase_add_loop_test(tc, keepalive_is_to_come_before_a_router_forgets, 0, (int)NITEMS(keepalives));
 	tcase_add_test(tc, a_bridged_container_is_told);
 	tcase_add_test(tc, probes_and_figures_have_their_limits);
 	suite_add_tcase(suite, tc);
