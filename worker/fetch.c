@@ -27,6 +27,8 @@
 #define FREE_RETRIES 2 /* on a fresh connection, not counted as tries */
 #define COLLECT_TIMES 4 /* a playlist has so many try timeouts in all, however it drips */
 #define LAUNCHES_MAX 32 /* in one round */
+#define TRY_SHARE 0.5
+#define TRY_SHARE_HEDGED 0.8
 #define TRY_MIN_S 1. /* a deadline makes a try no shorter */
 #define PERSIST_SHARE 4 /* of the time left is waited before a try beyond the last */
 
@@ -78,6 +80,17 @@ leave_host(struct fetch *f)
  * Each try is more patient than the one before, as long as there is time: it
  * leaves half of what the deadline leaves to the next one.
  */
+/*
+ * Of the time left. Half, so that there is another try: but where a second
+ * request goes out beside a late one, that is the other try, and an answer
+ * that is slow is not cut off for one that would be as slow.
+ */
+static double
+try_share(const struct fetch *f)
+{
+	return f->o.hedge_ms > 0 && !f->pool->hosts.one ? TRY_SHARE_HEDGED : TRY_SHARE;
+}
+
 static double
 try_timeout(const struct fetch *f)
 {
@@ -86,7 +99,7 @@ try_timeout(const struct fetch *f)
 
 	if (f->o.deadline <= 0)
 		return seconds;
-	return PB_MIN(seconds, PB_MAX((f->o.deadline - ev_now(f->pool->loop)) / 2, TRY_MIN_S));
+	return PB_MIN(seconds, PB_MAX((f->o.deadline - ev_now(f->pool->loop)) * try_share(f), TRY_MIN_S));
 }
 
 /* A body that moves is not cut by the deadline; but half a playlist is of no use to anybody. */

@@ -353,6 +353,21 @@ fetch_pool_note_phases(struct fetch_phases *p, CURL *e)
 		p->answer_ms = (int)PB_MIN((first_us - ready_us) / 1000, 86400000);
 }
 
+/* What runs beside the first that answers was begun when nobody knew what is late. */
+static void
+learn_late(struct fetch *f)
+{
+	bool known = fetch_history(f)->known;
+	struct fetch *other;
+
+	late_heard(fetch_history(f), f->ttfb_ms);
+	if (known)
+		return;
+	TAILQ_FOREACH(other, &f->pool->fetches, link)
+	if (other != f && other->state == RUNNING && fetch_history(other) == fetch_history(f))
+		fetch_arm(other);
+}
+
 void
 fetch_pool_measure(struct fetch *f)
 {
@@ -377,7 +392,7 @@ fetch_pool_measure(struct fetch *f)
 	f->ttfb_ms = (uint32_t)(first_us / 1000);
 	f->retry_after_ms = (uint32_t)PB_MIN(PB_MAX(retry_s, 0), 86400) * 1000;
 	if (first_us > 0 && f->head_over && !f->discard)
-		late_heard(fetch_history(f), f->ttfb_ms);
+		learn_late(f);
 	if (first_us > 0)
 		fig->ttfb_ms = smooth(fig->ttfb_ms, PB_MAX(f->ttfb_ms, 1U));
 }

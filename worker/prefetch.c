@@ -26,6 +26,7 @@
 #define PIECE ((size_t)65536) /* decrypted at once */
 #define FIRST_BYTES ((size_t)512) /* of ciphertext, before a key is judged */
 #define DEADLINE_MIN_S 3.
+#define HEDGE_LEAST_MS 1000 /* twice what even a short segment is waited for, before its source is known */
 #define AGAIN_S 0.3 /* before a useless segment is fetched once more; doubles */
 #define AGAIN_MAX_S 2.
 #define AGAIN_TUNING 1 /* times, while a tune waits for its first picture */
@@ -561,7 +562,7 @@ start_segment(struct segment *seg)
 		.deadline = deadline(seg),
 		/* A tune has no time beyond its tries; afterwards a segment is worth asking for until it is missed. */
 		.persist = p->tuning <= 0,
-		.hedge_ms = p->tune->settings.try_timeout_ms / 2,
+		.hedge_ms = PB_MIN(p->tune->settings.try_timeout_ms, PB_MAX(seg->info.duration_ms, HEDGE_LEAST_MS)) / 2,
 		.missing_ms = seg->info.duration_ms,
 		.source = seg->info.source,
 		.making_ms = seg->info.newest ? seg->info.duration_ms : 0,

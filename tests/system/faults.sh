@@ -121,4 +121,18 @@ done
 it "the faults were really met"
 at_least "answers of 404" "$requests" 1
 
+it "a tune whose first segment hangs after its key frame is no tune with filler: it is asked for once more"
+for name in quiet quiet2 quiet3; do
+	viewer stop $name
+done
+bridge wait '.streams | length == 0'
+origin fault "channel=quiet,kind=segment,fault=stall-body,value=50000,count=1"
+viewer start begins "/auto/v1"
+viewer wait begins ms=6000
+equal "seconds of filler, in figures and as an event" "0 0" \
+    "$(bridge status '.streams[0].upstream.filler_s') $(bridge log 'event=filler.begin channel=1 ' | wc -l)"
+at_least "second requests that answered first" "$(bridge status '.streams[0].upstream.hedges_won')" 1
+viewer stop begins
+viewer check begins status=200 clean=true continuity_errors=0
+
 finish
