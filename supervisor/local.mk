@@ -54,7 +54,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/restore.c \
 	supervisor/slot.h supervisor/slot.c \
 	supervisor/status.h supervisor/status.c \
-	supervisor/stream.h supervisor/stream.c \
+	supervisor/stream.h supervisor/stream.c supervisor/stream_slot.c supervisor/streams.c supervisor/tunes.c \
 	supervisor/succession.h supervisor/succession.c \
 	supervisor/supervisor.h supervisor/supervisor.c \
 	supervisor/testcard.h supervisor/testcard.c \

@@ -244,8 +244,33 @@ void stream_client_left(struct stream *stream);
 void stream_pay(struct stream *stream);
 
 /*
- * For succession.c and restore.c
+ * For succession.c, restore.c, and the parts of this: stream.c has one
+ * stream, stream_slot.c its slot, tunes.c requests, streams.c all of them
  */
+
+/* What its worker is to play by that configuration; false with *why when it can't be said. */
+bool stream_pack(struct msg_tune *tune, struct stream *stream, const struct config *config, const char **why);
+
+/* Give a warm worker to it, with which it begins or goes on. May free the stream. */
+void stream_begin(struct stream *stream, struct worker *worker);
+
+/*
+ * Does it have a slot of its provider, or needs none? One that it gets here
+ * is kept until its worker is proven dead; a hand-over doesn't touch it.
+ */
+bool stream_slot_have(struct stream *stream);
+
+/* The holder's copy of it is not needed any more: no worker outlives us, so the lock need not. */
+void stream_slot_unhold(struct stream *stream);
+
+/* Has it a slot of that provider, as its own or as that of its backup? */
+bool stream_slot_of(const struct stream *stream, const char *provider);
+
+/* Will a new stream of that provider get a slot: now, or as soon as one of ours is proven dead? max: its limit. */
+bool streams_slot_promised(struct streams *streams, const char *provider, int max);
+
+/* How many streams that provider allows at once, 0: no limit. name may be NULL. */
+int streams_provider_max(const struct config *config, const char *name);
 
 /* It has that worker from now on, which is told nothing by this. */
 void stream_has_worker(struct stream *stream, struct worker *worker);
