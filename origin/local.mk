@@ -3,7 +3,8 @@ noinst_LIBRARIES += liborigin.a
 liborigin_a_SOURCES = origin/es.h origin/es.c origin/media.h origin/media.c \
 	origin/channel.h origin/channel.c origin/live.h origin/live.c \
 	origin/fault.h origin/fault.c origin/trace.h origin/trace.c \
-	origin/http.h origin/http.c origin/site.h origin/site.c origin/spoil.h origin/spoil.c \
+	origin/http.h origin/http.c \
+	origin/http_inside.h origin/http_listen.c origin/http_answer.c origin/site.h origin/site.c origin/spoil.h origin/spoil.c \
 	origin/analyse.h origin/analyse.c origin/report.h origin/report.c \
 	origin/view.h origin/view.c origin/serve.h origin/serve.c \
 	origin/testcard.h origin/testcard.S
