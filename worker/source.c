@@ -200,17 +200,34 @@ wait_s(struct source *s, double seconds)
 	ev_timer_start(s->loop, &s->timer);
 }
 
-/*
- * Is there nothing left to play, or nearly, and may it be asked for more? To
- * be denied once a second looks like a ban, and bans other streams, too.
- */
+/* To be denied once a second looks like a ban, and bans other streams, too. */
+static bool
+may_be_urged(const struct source *s)
+{
+	return !verdict_denied((int)atomic_load(&s->figures->http_status)) || s->ops->counted == NULL ||
+	    !s->ops->counted(s->arg);
+}
+
+/* Is there nothing left to play, or nearly, and may it be asked for more? */
 static bool
 is_starved(const struct source *s)
 {
-	if (!s->has_media || s->ops->reserve_ms(s->arg) >= STARVED_MS)
-		return false;
-	return !verdict_denied((int)atomic_load(&s->figures->http_status)) || s->ops->counted == NULL ||
-	    !s->ops->counted(s->arg);
+	return s->has_media && s->ops->reserve_ms(s->arg) < STARVED_MS && may_be_urged(s);
+}
+
+/*
+ * So long a pause may be at most: a source that is back is to be found while
+ * there is something left to play. One that must not be urged is asked once
+ * before that is over.
+ */
+static double
+patience_s(const struct source *s)
+{
+	double left_s = ((double)s->ops->reserve_ms(s->arg) - STARVED_MS) / 1e3;
+
+	if (!s->has_media || left_s <= 0)
+		return REOPEN_MAX_S;
+	return PB_MAX(may_be_urged(s) ? left_s / 2 : left_s, REOPEN_FLOOR_S);
 }
 
 /* One more in a row. */
@@ -239,7 +256,7 @@ open_later(struct source *s)
 		delay = PB_MIN(delay, fails_for_long(s) ? STARVED_LONG_S : STARVED_PAUSE_S);
 	fetch_cancel(&s->fetch);
 	s->what = OPENING;
-	wait_s(s, PB_MIN(delay, REOPEN_MAX_S) * (0.8 + 0.4 * drand48()));
+	wait_s(s, PB_MIN(PB_MIN(delay, REOPEN_MAX_S) * (0.8 + 0.4 * drand48()), patience_s(s)));
 }
 
 /* Was this tune refused because the account has no more streams (hls.md 7)? */
