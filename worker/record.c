@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/pb.h"
 
+#define SILENT_MS 2000 /* without an acknowledgement */
+
 static uint64_t
 load64(const _Atomic uint64_t *v)
 {
@@ -96,8 +98,9 @@ look_at_clients(struct record *r, struct recorder_second *s, const struct state_
 		c.client = slot->client;
 		c.behind_ms = (uint32_t)PB_MIN(
 		    state_span_ms(r->state, load64(&slot->offset), view->released), (uint64_t)UINT32_MAX);
-		c.paused = load32(&slot->paused) != 0;
 		connection(r, i, &c);
+		/* One that is not even heard of does not pause: that is the way's matter, or its machine's. */
+		c.paused = load32(&slot->paused) != 0 && c.unacked_ms <= SILENT_MS;
 		list_client(s, &c);
 	}
 }

@@ -42,15 +42,18 @@ bridge config <<-INI
 	[channel 3]
 	name = Nobody answers
 	url = http://192.0.2.2:9/a/master.m3u8
+	[channel 4]
+	name = Whose viewer falls silent
+	url = @ORIGIN@/a/master.m3u8
 INI
 # Nobody else has ports in here.
 server_options+=(-o server.listen=0.0.0.0:5004)
 bridge start
 
-# far NAME: a viewer on the other side.
+# far NAME [NUMBER]: a viewer on the other side, of channel 1 or another.
 far() {
 	rm -f "$T/$1.json" "$T/$1.progress"
-	nsenter -t "$other" -n "$PROGRAMS/plexbridge-origin" --view "http://$here:5004/auto/v1" --progress "$T/$1.progress" \
+	nsenter -t "$other" -n "$PROGRAMS/plexbridge-origin" --view "http://$here:5004/auto/v${2:-1}" --progress "$T/$1.progress" \
 	    --output "$T/$1.ts" >"$T/$1.json" 2>"$T/$1.err" </dev/null &
 	viewer_pid[$1]=$!
 }
@@ -170,6 +173,20 @@ blames() {
 	    fail "the verdict is $(bridge ctl --json why "$1" | jq -r .verdict)"
 }
 
+# port_of PID: from which it is connected to the bridge.
+port_of() { over_there ss -Htnp state established dport = :5004 | sed -n "s/^.*192\.0\.2\.2:\([0-9]*\) .*pid=$1,.*/\1/p"; }
+
+# One falls silent now, with its machine as it were; it takes the bridge half a minute to give it up.
+viewer start stays "http://127.0.0.1:5004/auto/v4"
+far silent 4
+viewer wait silent ms=6000
+silent=${viewer_pid[silent]}
+port=$(port_of "$silent")
+[ -n "$port" ] && over_there nft "add table ip silence; add chain ip silence heard { type filter hook input priority 0; };
+    add chain ip silence said { type filter hook output priority 0; };
+    add rule ip silence heard tcp sport 5004 tcp dport $port drop;
+    add rule ip silence said tcp sport $port tcp dport 5004 drop" 2>"$T/nft" && silenced=yes || silenced=no
+
 it "why tells the way to the viewer (5 % loss), and a source that nobody reaches"
 if over_there nft "add table ip drops; add chain ip drops some { type filter hook input priority 0; };
     add rule ip drops some ip saddr 192.0.2.0/24 tcp sport 5004 numgen random mod 100 < 5 counter drop;
@@ -187,6 +204,20 @@ if over_there nft "add table ip drops; add chain ip drops some { type filter hoo
 	viewer stop lossy
 else
 	skip "no nftables here that drop at random"
+fi
+
+it "a viewer whose machine is silent for half a minute is given up, and goes on where its picture was"
+if [ "$silenced" = yes ]; then
+	PATIENCE=60 bridge wait-log 'event=client.close channel=4 .*why="ghost"'
+	viewer stop silent
+	far again 4
+	viewer wait again ms=3000
+	expect "told" bridge log 'event=client.open channel=4 .*peer=192.0.2.2 .*back=yes' >/dev/null
+	equal "culprit" "$(bridge ctl --json why 4 | jq -r .culprit)" network-to-client
+	viewer check again status=200 clean=true continuity_errors=0
+	viewer check stays closed=no clean=true continuity_errors=0 pcr_jumps=0
+else
+	skip "no nftables here"
 fi
 
 finish
