@@ -121,11 +121,14 @@ check_channel(struct loading *l, const struct channel *channel, const struct cha
 	if (channel->provider != NULL && !provider_known(c, channel->provider))
 		loading_wrong(l, channel->line, "channel %s: provider: there is no [provider %.64s]",
 		    channel->guide_number, channel->provider);
-	for (unsigned i = 0; channel->backup_providers != NULL && i < channel->backup_count; i++)
-		if (channel->backup_providers[i] != NULL && !provider_known(c, channel->backup_providers[i]))
+	for (unsigned i = 0; i < channel->backup_count && channel->more->backup_providers != NULL; i++) {
+		const char *name = channel->more->backup_providers[i];
+
+		if (name != NULL && !provider_known(c, name))
 			loading_wrong(l, channel->line,
 			    "channel %s: the provider of a backup: there is no [provider %.64s]", channel->guide_number,
-			    channel->backup_providers[i]);
+			    name);
+	}
 }
 
 static void

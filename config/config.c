@@ -202,7 +202,7 @@ grow(void *array, size_t count, size_t *room, size_t size)
 
 /* The backups that are given close ranks. false: no memory. */
 static bool
-end_backups(struct place *p, struct channel *channel)
+end_backups(struct place *p, struct channel *channel, struct channel_more *more)
 {
 	struct arena *arena = &p->loading.config->arena;
 	const char *backups[CHANNEL_BACKUPS], *providers[CHANNEL_BACKUPS];
@@ -224,17 +224,39 @@ end_backups(struct place *p, struct channel *channel)
 	}
 	if (count == 0)
 		return true;
-	channel->backups = arena_alloc(arena, count * sizeof(*backups));
-	if (channel->backups == NULL)
+	more->backups = arena_alloc(arena, count * sizeof(*backups));
+	if (more->backups == NULL)
 		return false;
-	memcpy(channel->backups, backups, count * sizeof(*backups));
+	memcpy(more->backups, backups, count * sizeof(*backups));
 	channel->backup_count = count;
 	if (!named)
 		return true;
-	channel->backup_providers = arena_alloc(arena, count * sizeof(*providers));
-	if (channel->backup_providers == NULL)
+	more->backup_providers = arena_alloc(arena, count * sizeof(*providers));
+	if (more->backup_providers == NULL)
 		return false;
-	memcpy(channel->backup_providers, providers, count * sizeof(*providers));
+	memcpy(more->backup_providers, providers, count * sizeof(*providers));
+	return true;
+}
+
+/* What the channel has of struct channel_more, when it has any. false: no memory. */
+static bool
+end_more(struct place *p, struct channel *channel)
+{
+	struct channel_more more = p->channel.more, *kept;
+
+	if (!end_backups(p, channel, &more))
+		return false;
+	more.request.headers = p->channel.headers.items;
+	more.request.header_count = (unsigned char)p->channel.headers.count;
+	channel->more = NULL;
+	if (channel->backup_count == 0 && more.request.header_count == 0 && more.request.user_agent == NULL &&
+	    more.guide_id == NULL)
+		return true;
+	kept = arena_alloc(&p->loading.config->arena, sizeof(*kept));
+	if (kept == NULL)
+		return false;
+	*kept = more;
+	channel->more = kept;
 	return true;
 }
 
@@ -250,12 +272,10 @@ end_channel(struct place *p)
 		channel->name = "";
 	if (channel->url == NULL && p->seen[setting_find("channel", "url") - settings] != 0)
 		channel->url = "";
-	if (!end_backups(p, channel)) {
+	if (!end_more(p, channel)) {
 		p->loading.nomem = true;
 		return;
 	}
-	channel->headers = p->channel.headers.items;
-	channel->header_count = (unsigned char)p->channel.headers.count;
 	if (c->lineup.count == LINEUP_MAX) {
 		loading_wrong(&p->loading, p->line, "channel %s: there are more than %d channels",
 		    channel->guide_number, LINEUP_MAX);

@@ -82,12 +82,14 @@ dump_channel(const struct channel *channel)
 	struct channel_draft draft = { .channel = *channel };
 	json_t *object;
 
+	if (channel->more != NULL)
+		draft.more = *channel->more;
 	for (size_t i = 0; i < channel->backup_count; i++) {
-		draft.backup[i] = channel->backups[i];
-		draft.backup_provider[i] = channel->backup_providers != NULL ? channel->backup_providers[i] : NULL;
+		draft.backup[i] = draft.more.backups[i];
+		draft.backup_provider[i] = draft.more.backup_providers != NULL ? draft.more.backup_providers[i] : NULL;
 	}
-	draft.headers.items = channel->headers;
-	draft.headers.count = channel->header_count;
+	draft.headers.items = draft.more.request.headers;
+	draft.headers.count = draft.more.request.header_count;
 	object = dump_section("channel", &draft);
 	if (object != NULL &&
 	    (json_object_set_new(object, "number", json_string(channel->guide_number)) != 0 ||

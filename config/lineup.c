@@ -9,21 +9,70 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pages.h"
+
+static const struct channel_more none;
+
+static const struct channel_more *
+more_of(const struct channel *channel)
+{
+	return channel->more != NULL ? channel->more : &none;
+}
+
+const char *
+channel_url(const struct channel *channel, unsigned n)
+{
+	return n == 0 ? channel->url : channel->more->backups[n - 1];
+}
+
 const char *
 channel_provider(const struct channel *channel, unsigned n)
 {
-	if (n > 0 && n <= channel->backup_count && channel->backup_providers != NULL &&
-	    channel->backup_providers[n - 1] != NULL)
-		return channel->backup_providers[n - 1];
-	return channel->provider;
+	const char *const *own = more_of(channel)->backup_providers;
+
+	return n > 0 && n <= channel->backup_count && own != NULL && own[n - 1] != NULL ? own[n - 1]
+											: channel->provider;
 }
 
 struct channel_request
 channel_request(const struct channel *channel, unsigned n)
 {
-	if (n > 0 && n <= channel->backup_count && channel->backup_requests != NULL)
-		return channel->backup_requests[n - 1];
-	return (struct channel_request){ channel->headers, channel->user_agent, channel->header_count };
+	const struct channel_more *more = more_of(channel);
+
+	return n > 0 && n <= channel->backup_count && more->backup_requests != NULL ? more->backup_requests[n - 1]
+										    : more->request;
+}
+
+const char *
+channel_guide_id(const struct channel *channel)
+{
+	return more_of(channel)->guide_id;
+}
+
+const char *
+channel_epg_id(const struct lineup *lineup, const struct channel *channel, char out[LINEUP_ID_MAX])
+{
+	if (more_of(channel)->epg_id != NULL)
+		return channel->more->epg_id;
+	if (lineup->device == NULL)
+		return NULL;
+	lineup_epg_id(out, channel->guide_number, lineup->device);
+	return out;
+}
+
+void
+lineup_epg_id(char out[LINEUP_ID_MAX], const char *guide_number, const char *device)
+{
+	static const char end[] = ".plexbridge";
+	size_t n = strnlen(guide_number, GUIDE_NUMBER_MAX - 1);
+	size_t d = strnlen(device, LINEUP_ID_MAX - 2 - GUIDE_NUMBER_MAX - sizeof(end));
+
+	/* Of 200,000 channels at once: snprintf() would take as long as all the rest. */
+	out[0] = 'c';
+	memcpy(out + 1, guide_number, n);
+	out[1 + n] = '.';
+	memcpy(out + 2 + n, device, d);
+	memcpy(out + 2 + n + d, end, sizeof(end));
 }
 
 bool
@@ -104,7 +153,7 @@ void
 imported_clear(struct imported *imported)
 {
 	arena_clear(&imported->arena);
-	free(imported->lineup.channels);
+	pages_free(imported->lineup.channels, imported->room, sizeof(*imported->lineup.channels));
 	free(imported->leaving);
 	if (imported->release != NULL)
 		imported->release(imported->owner);
@@ -128,7 +177,7 @@ same(const char *a, const char *b)
 }
 
 static bool
-same_list(const char **a, size_t a_count, const char **b, size_t b_count)
+same_list(const char *const *a, size_t a_count, const char *const *b, size_t b_count)
 {
 	if (a_count != b_count || (a == NULL) != (b == NULL))
 		return false;
@@ -164,17 +213,22 @@ same_requests(const struct channel *a, const struct channel *b)
 static bool
 same_source(const struct channel *a, const struct channel *b)
 {
-	return a->testcard == b->testcard && same(a->url, b->url) && same(a->provider, b->provider) &&
-	    same_list(a->backups, a->backup_count, b->backups, b->backup_count) &&
-	    same_list(a->backup_providers, a->backup_count, b->backup_providers, b->backup_count) &&
+	const struct channel_more *of_a = more_of(a), *of_b = more_of(b);
+
+	if (a->testcard != b->testcard || !same(a->url, b->url) || !same(a->provider, b->provider))
+		return false;
+	if (of_a == of_b) /* nothing, most times */
+		return a->backup_count == b->backup_count;
+	return same_list(of_a->backups, a->backup_count, of_b->backups, b->backup_count) &&
+	    same_list(of_a->backup_providers, a->backup_count, of_b->backup_providers, b->backup_count) &&
 	    same_requests(a, b);
 }
 
 static bool
 same_words(const struct channel *a, const struct channel *b)
 {
-	return same(a->name, b->name) && same(a->logo, b->logo) && same(a->guide_id, b->guide_id) &&
-	    same(a->group, b->group);
+	return same(a->name, b->name) && same(a->logo, b->logo) && same(a->group, b->group) &&
+	    same(channel_guide_id(a), channel_guide_id(b));
 }
 
 void

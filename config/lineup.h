@@ -11,12 +11,15 @@
  *   optional       a string that was not given is NULL
  *   URLs           http or https, checked; they may hold secrets: show
  *                  them through url_redact() (base/url.h) only
+ *   size           there may be 200,000: what few of them have stands beside,
+ *                  and what follows from something else is made when asked
  */
 #ifndef PLEXBRIDGE_CONFIG_LINEUP_H
 #define PLEXBRIDGE_CONFIG_LINEUP_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config/arena.h"
 
@@ -25,6 +28,7 @@
 #define CHANNEL_BACKUPS 8
 #define CHANNEL_HEADERS 16
 #define LINEUP_MAX 200000 /* channels */
+#define LINEUP_ID_MAX 64 /* of an id in the guide that we make, with its NUL */
 
 /* What every request to a source says besides its URL. Secrets: shown nowhere. */
 struct channel_request {
@@ -33,36 +37,42 @@ struct channel_request {
 	unsigned char header_count;
 };
 
+/* What few channels have. */
+struct channel_more {
+	const char **backups; /* tried in this order when url fails */
+	const char *
+	    *backup_providers; /* as many: whose slots each takes; NULL in it: the channel's. NULL when all are */
+	const struct channel_request *backup_requests; /* as many as backups; NULL: all as url's */
+	struct channel_request request; /* of url */
+	const char *guide_id; /* the channel's id in the provider's guide, when the file says so */
+	const char *epg_id; /* its id in the guide that we make, where that does not follow from its number */
+};
+
 struct channel {
 	char guide_number[GUIDE_NUMBER_MAX];
 	const char *name; /* GuideName; UTF-8 */
 	const char *url; /* NULL for the test card alone: its origin's address is known later */
-	const char **backups; /* tried in this order when url fails */
-	const char *
-	    *backup_providers; /* as many: whose slots each takes; NULL in it: the channel's. NULL when all are */
-	const char **headers; /* of url's struct channel_request, as the file says them */
-	const char *user_agent;
-	const struct channel_request *backup_requests; /* as many as backups; NULL: all as url's */
 	const char *logo; /* a URL */
-	const char *guide_id; /* the channel's id in the provider's guide, when the file says so */
-	const char *epg_id; /* its id in the guide that we make; NULL: it is in none */
 	const char *tvg_id; /* what its provider calls it */
-	int shift_min; /* minutes to add to its guide's times */
 	const char *group;
 	const char *provider; /* name of the [provider] whose slots it takes */
-	unsigned char backup_count, header_count;
-	bool testcard; /* the built-in one */
+	const struct channel_more *more; /* NULL: nothing of that */
 	unsigned line; /* of the file, where it begins; 0: not from the file */
+	int16_t shift_min; /* minutes to add to its guide's times */
+	unsigned char backup_count; /* of more */
+	bool testcard; /* the built-in one */
 };
 
 struct lineup {
 	struct channel *channels; /* sorted by guide_number_compare() */
 	size_t count;
+	const char *device; /* whose ids the channels have in the guide; NULL: they are in none */
 };
 
 /* A lineup that was made of what providers offer (supervisor/merge.h), and what it owns. */
 struct imported {
 	struct lineup lineup;
+	size_t room; /* of lineup.channels, which are pages_alloc()'s (base/pages.h) */
 	struct channel *leaving; /* are in it no more, and are being watched; in any order */
 	size_t leaving_count;
 	struct arena arena;
@@ -73,6 +83,9 @@ struct imported {
 /* End it, and leave an empty one. */
 void imported_clear(struct imported *imported);
 
+/* Where source n of a channel is (0: url, else backup n, of which there must be so many). */
+const char *channel_url(const struct channel *channel, unsigned n);
+
 /* Whose slots and limits source n of a channel comes under (0: url, else backup n); NULL: nobody's. */
 const char *channel_provider(const struct channel *channel, unsigned n);
 
@@ -81,6 +94,15 @@ struct channel_request channel_request(const struct channel *channel, unsigned n
 
 /* Do both say the same? */
 bool channel_request_same(const struct channel_request *a, const struct channel_request *b);
+
+/* The channel's id in the provider's guide, when the file says so; NULL. */
+const char *channel_guide_id(const struct channel *channel);
+
+/* Its id in the guide that we make, for which out is room; NULL: it is in none. */
+const char *channel_epg_id(const struct lineup *lineup, const struct channel *channel, char out[LINEUP_ID_MAX]);
+
+/* The id of a device's channel that was born with this number. */
+void lineup_epg_id(char out[LINEUP_ID_MAX], const char *guide_number, const char *device);
 
 /* Is it a GuideNumber, as above? */
 bool guide_number_valid(const char *text);

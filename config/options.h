@@ -68,6 +68,7 @@ struct setting {
 /* A channel while its section is read; only then are its lists complete. */
 struct channel_draft {
 	struct channel channel;
+	struct channel_more more; /* without its backups */
 	const char *backup[CHANNEL_BACKUPS];
 	const char *backup_provider[CHANNEL_BACKUPS];
 	struct config_list headers;

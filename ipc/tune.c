@@ -101,7 +101,7 @@ tune_pack_source(
 	out->n = n;
 	out->of = tune_account(config, channel_provider(channel, n));
 	*why = "the URL of a backup is too long";
-	if (strlcpy(out->url, channel->backups[n - 1], sizeof(out->url)) >= sizeof(out->url))
+	if (strlcpy(out->url, channel_url(channel, n), sizeof(out->url)) >= sizeof(out->url))
 		return PB_ELIMIT;
 	out->own = !channel_request_same(&own, &urls);
 	return out->own ? pack_request(&out->request, config, &own, why) : 0;

@@ -218,15 +218,17 @@ make_job(struct guides *g, const bool *use)
 	for (size_t i = 0; i < lineup->count; i++) {
 		const struct channel *ch = &lineup->channels[i];
 		uint32_t parts = parts_of(g, ch, at);
+		char room[LINEUP_ID_MAX];
+		const char *id = channel_epg_id(lineup, ch, room);
 
-		if (ch->epg_id == NULL)
+		if (id == NULL)
 			continue;
 		text_add(&t, "channel=");
 		text_add(&t, ch->guide_number);
-		word(&t, ch->epg_id);
+		word(&t, id);
 		word(&t, ch->name);
 		word(&t, ch->logo);
-		word(&t, ch->guide_id);
+		word(&t, channel_guide_id(ch));
 		word(&t, ch->tvg_id);
 		text_addf(&t, "\t%d\t%x\n", ch->shift_min, parts);
 		snprintf(g->next_matches[g->next_count++].number, GUIDE_NUMBER_MAX, "%s", ch->guide_number);

@@ -69,16 +69,44 @@ copy_all(struct arena *arena, const char **from, size_t count)
 	return to;
 }
 
+static struct channel_request
+copy_request(struct arena *arena, const struct channel_request *from)
+{
+	struct channel_request to = { .headers = copy_all(arena, from->headers, from->header_count),
+		.user_agent = copy(arena, from->user_agent) };
+
+	to.header_count = to.headers != NULL ? from->header_count : 0;
+	return to;
+}
+
 static const struct channel_request *
 copy_requests(struct arena *arena, const struct channel_request *from, size_t count)
 {
 	struct channel_request *to = from != NULL ? arena_alloc(arena, count * sizeof(*to)) : NULL;
 
-	for (size_t i = 0; to != NULL && i < count; i++) {
-		to[i].headers = copy_all(arena, from[i].headers, from[i].header_count);
-		to[i].header_count = to[i].headers != NULL ? from[i].header_count : 0;
-		to[i].user_agent = copy(arena, from[i].user_agent);
+	for (size_t i = 0; to != NULL && i < count; i++)
+		to[i] = copy_request(arena, &from[i]);
+	return to;
+}
+
+/* The same of struct channel_more. What there is no memory for is not asked for. */
+static const struct channel_more *
+copy_more(struct arena *arena, struct channel *c)
+{
+	const struct channel_more *from = c->more;
+	struct channel_more *to = from != NULL ? arena_alloc(arena, sizeof(*to)) : NULL;
+
+	if (to == NULL) {
+		c->backup_count = 0;
+		return NULL;
 	}
+	to->backups = copy_all(arena, from->backups, c->backup_count);
+	to->backup_providers = copy_all(arena, from->backup_providers, c->backup_count);
+	to->backup_requests = copy_requests(arena, from->backup_requests, c->backup_count);
+	/* Nor is one asked with what is another's. */
+	if (to->backups == NULL || (to->backup_requests == NULL && from->backup_requests != NULL))
+		c->backup_count = 0;
+	to->request = copy_request(arena, &from->request);
 	return to;
 }
 
@@ -96,17 +124,9 @@ let_leave(struct imported *to, const struct channel *ch)
 	*c = *ch;
 	c->name = copy(&to->arena, ch->name);
 	c->url = copy(&to->arena, ch->url);
-	c->backups = copy_all(&to->arena, ch->backups, ch->backup_count);
-	c->backup_providers = copy_all(&to->arena, ch->backup_providers, ch->backup_count);
-	c->headers = copy_all(&to->arena, ch->headers, ch->header_count);
-	c->backup_count = c->backups != NULL ? ch->backup_count : 0;
-	c->backup_requests = copy_requests(&to->arena, ch->backup_requests, ch->backup_count);
-	if (c->backup_requests == NULL && ch->backup_requests != NULL)
-		c->backup_count = 0; /* no memory: none is asked with what is another's */
-	c->header_count = c->headers != NULL ? ch->header_count : 0;
-	c->user_agent = copy(&to->arena, ch->user_agent);
+	c->more = copy_more(&to->arena, c);
 	c->provider = copy(&to->arena, ch->provider);
-	c->logo = c->guide_id = c->epg_id = c->tvg_id = c->group = NULL;
+	c->logo = c->tvg_id = c->group = NULL;
 	to->leaving_count++;
 }
 

@@ -25,7 +25,7 @@ add_channel(const struct imports *im, struct text *t, const struct channel *ch)
 {
 	static const char *const hows[IMPORT_HOWS] = { "", "id", "tvg-id", "name" };
 	const struct import_match *m = guides_match(&im->sup->guides, ch->guide_number);
-	char logo[URL_MAX];
+	char logo[URL_MAX], id[LINEUP_ID_MAX];
 
 	text_add(t, "{\"number\":");
 	text_add_json(t, ch->guide_number);
@@ -36,8 +36,8 @@ add_channel(const struct imports *im, struct text *t, const struct channel *ch)
 			       : ",\"source\":\"import\"");
 	add_pair(t, "provider", ch->provider);
 	add_pair(t, "group", ch->group);
-	add_pair(t, "guide_id", ch->epg_id);
-	add_pair(t, "tvg_id", ch->guide_id != NULL ? ch->guide_id : ch->tvg_id);
+	add_pair(t, "guide_id", channel_epg_id(&im->sup->config->lineup, ch, id));
+	add_pair(t, "tvg_id", channel_guide_id(ch) != NULL ? channel_guide_id(ch) : ch->tvg_id);
 	if (ch->logo != NULL)
 		add_pair(t, "logo", url_redact(logo, sizeof(logo), ch->logo));
 	if (m != NULL && m->how != IMPORT_UNMATCHED)

@@ -4,8 +4,9 @@
  * Keys are kept as 64-bit hashes with a seed of this process's own: two of
  * four hundred thousand are the same once in a hundred million starts, and
  * nobody outside can make them so. Their texts are in the file, and a guide
- * id that follows from the number is nowhere else: at 200,000 channels each
- * byte that is kept of one is 200 KB, and each page that is touched is time.
+ * id that follows from the number is nowhere: at 200,000 channels each byte
+ * that is kept of one is 200 KB, and each page that is touched is time. So
+ * a new one's keys are not kept until it has its number: who added it has them.
  * For the same reason lines go to the file as they come, a portion at a
  * time: journal_write() ends what is one change, or takes all of it back.
  */
@@ -23,6 +24,7 @@
 #include <zlib.h>
 
 #include "base/log.h"
+#include "base/pages.h"
 #include "base/pb.h"
 #include "base/utf8.h"
 
@@ -32,13 +34,12 @@
 #define FILE_MAX ((off_t)1 << 30)
 #define FIELDS 8
 #define PORTION ((size_t)256 << 10) /* of reading and of writing */
-#define GUIDE_ID_MAX 64
+#define GUIDE_ID_MAX LINEUP_ID_MAX
 
 struct known {
 	char number[GUIDE_NUMBER_MAX];
 	uint32_t name; /* in texts */
 	uint32_t guide_id; /* in texts; 0: it is made of the number and the device, as a new one's */
-	uint32_t keys; /* of one that has no number yet: in keys, "key\tkey" */
 };
 
 /* 12 bytes: a hash of 64 bits would have 4 of padding beside the index. */
@@ -62,13 +63,12 @@ struct journal {
 	struct known *known;
 	uint32_t count, room;
 	struct buffer texts;
+	uint32_t ids; /* guide ids that are kept as texts */
 	struct slot *slots;
 	size_t slot_count, used; /* slot_count is a power of 2 */
 	uint32_t
 	    *numbers; /* index + 1 of who has it, by the number's hash; 0: free. One that was given up matches nobody */
 	size_t number_count, numbers_used;
-	struct buffer keys; /* of new channels, until each has its number */
-	uint32_t unnumbered; /* new channels that have none yet */
 	struct buffer added, aliases; /* lines to be written */
 };
 
@@ -84,20 +84,31 @@ mix(uint64_t a, uint64_t b)
 
 /* Eight bytes at a time: most of a big import's time would go into one at a time. */
 static uint64_t
-hash_of(const struct journal *j, char kind, const char *key)
+hash_of(const struct journal *j, char kind, const char *key, size_t len)
 {
-	size_t len = strlen(key);
-	uint64_t h = j->seed ^ ((uint64_t)(unsigned char)kind << 32 ^ len) * 0x9e3779b97f4a7c15u, part;
+	uint64_t h = j->seed ^ ((uint64_t)(unsigned char)kind << 32 ^ len) * 0x9e3779b97f4a7c15u, part = 0;
 
-	for (; len >= sizeof(part); key += sizeof(part), len -= sizeof(part)) {
-		memcpy(&part, key, sizeof(part));
+	for (size_t at = 0; at + sizeof(part) < len; at += sizeof(part)) {
+		memcpy(&part, key + at, sizeof(part));
 		h = mix(h ^ part, 0xa0761d6478bd642fu);
 	}
-	part = 0;
-	memcpy(&part, key, len);
+	/* What is left, or the last eight, which are partly in it already. */
+	if (len >= sizeof(part))
+		memcpy(&part, key + len - sizeof(part), sizeof(part));
+	else
+		for (size_t i = 0; i < len; i++)
+			part = part << 8 | (unsigned char)key[i];
 	h = mix(h ^ part, 0xe7037ed1a0b428dbu);
 	h = mix(h ^ j->seed, 0x8ebc6af09c88c6e3u);
 	return h != 0 ? h : 1;
+}
+
+struct journal_key
+journal_key(const struct journal *j, char kind, const char *text)
+{
+	size_t len = PB_MIN(strlen(text), (size_t)JOURNAL_KEY_MAX);
+
+	return (struct journal_key){ hash_of(j, kind, text, len), text, (uint16_t)len, kind };
 }
 
 static int
@@ -162,7 +173,7 @@ set_slots(struct journal *j, size_t count)
 	struct slot *old = j->slots;
 	size_t old_count = j->slot_count;
 
-	j->slots = calloc(count, sizeof(*j->slots));
+	j->slots = pages_alloc(count, sizeof(*j->slots));
 	if (j->slots == NULL) {
 		j->slots = old;
 		return PB_ENOMEM;
@@ -171,7 +182,7 @@ set_slots(struct journal *j, size_t count)
 	for (size_t i = 0; i < old_count; i++)
 		if (!is_free(&old[i]))
 			*slot_of(j, (uint64_t)old[i].high << 32 | old[i].low) = old[i];
-	free(old);
+	pages_free(old, old_count, sizeof(*old));
 	return 0;
 }
 
@@ -183,9 +194,8 @@ more_slots(struct journal *j)
 
 /* The first one that is known by something stays it. */
 static int
-bind(struct journal *j, char kind, const char *key, uint32_t index)
+bind(struct journal *j, uint64_t hash, uint32_t index)
 {
-	uint64_t hash = hash_of(j, kind, key);
 	struct slot *slot;
 
 	if (more_slots(j) != 0)
@@ -198,36 +208,45 @@ bind(struct journal *j, char kind, const char *key, uint32_t index)
 	return 0;
 }
 
+/* The same, of a kind and text in one, as lines have them. */
+static int
+bind_text(struct journal *j, const char *key, uint32_t index)
+{
+	return bind(j, journal_key(j, key[0], key + 1).hash, index);
+}
+
 /*
  * Numbers
  */
 
-static void
-put_number(struct journal *j, uint32_t index)
+/* Where the one with that number is, or would be. */
+static uint32_t *
+number_slot(const struct journal *j, const char *number)
 {
-	size_t at = hash_of(j, '#', j->known[index].number) & (j->number_count - 1);
+	size_t at = hash_of(j, '#', number, strlen(number)) & (j->number_count - 1);
 
-	while (j->numbers[at] != 0)
+	while (j->numbers[at] != 0 && strcmp(j->known[j->numbers[at] - 1].number, number) != 0)
 		at = (at + 1) & (j->number_count - 1);
-	j->numbers[at] = index + 1;
-	j->numbers_used++;
+	return &j->numbers[at];
 }
 
-/* Another table of numbers. except: its own is not to be put in. */
+/* Another table of numbers. */
 static int
-set_numbers(struct journal *j, size_t count, uint32_t except)
+set_numbers(struct journal *j, size_t count)
 {
-	uint32_t *more = calloc(count, sizeof(*more));
+	uint32_t *more = pages_alloc(count, sizeof(*more));
 
 	if (more == NULL)
 		return PB_ENOMEM;
-	free(j->numbers);
+	pages_free(j->numbers, j->number_count, sizeof(*j->numbers));
 	j->numbers = more;
 	j->number_count = count;
 	j->numbers_used = 0;
 	for (uint32_t i = 0; i < j->count; i++)
-		if (j->known[i].number[0] != '\0' && i != except)
-			put_number(j, i);
+		if (j->known[i].number[0] != '\0') {
+			*number_slot(j, j->known[i].number) = i + 1;
+			j->numbers_used++;
+		}
 	return 0;
 }
 
@@ -235,24 +254,12 @@ set_numbers(struct journal *j, size_t count, uint32_t except)
 static int
 set_number(struct journal *j, uint32_t index, const char *number)
 {
-	if (j->numbers_used >= j->number_count / 4 * 3 && set_numbers(j, j->number_count * 2, index) != 0)
+	if (j->numbers_used >= j->number_count / 4 * 3 && set_numbers(j, j->number_count * 2) != 0)
 		return PB_ENOMEM;
+	*number_slot(j, number) = index + 1;
+	j->numbers_used++;
 	memcpy(j->known[index].number, number, strlen(number) + 1);
-	put_number(j, index);
 	return 0;
-}
-
-/* What a guide id is made of. */
-static void
-make_id(const struct journal *j, char out[GUIDE_ID_MAX], const char *number)
-{
-	size_t n = strlen(number), d = strlen(j->device);
-
-	out[0] = 'c';
-	memcpy(out + 1, number, n);
-	out[1 + n] = '.';
-	memcpy(out + 2 + n, j->device, d);
-	memcpy(out + 2 + n + d, ".plexbridge", sizeof(".plexbridge"));
 }
 
 /* Whose guide id follows from its number and is this? */
@@ -267,7 +274,7 @@ made_id_owner(const struct journal *j, const char *id)
 		return JOURNAL_NONE;
 	memcpy(number, id + 1, len - 1 - end);
 	number[len - 1 - end] = '\0';
-	make_id(j, made, number);
+	lineup_epg_id(made, number, j->device);
 	index = strcmp(made, id) == 0 ? journal_owner(j, number) : JOURNAL_NONE;
 	return index != JOURNAL_NONE && j->known[index].guide_id == 0 ? index : JOURNAL_NONE;
 }
@@ -281,7 +288,23 @@ keep_id(struct journal *j, uint32_t index, const char *id)
 	if (at == 0)
 		return PB_ENOMEM;
 	j->known[index].guide_id = at;
-	return bind(j, 'g', id, index);
+	j->ids++;
+	return bind(j, journal_key(j, 'g', id).hash, index);
+}
+
+static int
+more_known(struct journal *j, uint32_t room)
+{
+	struct known *more = pages_alloc(room, sizeof(*more));
+
+	if (more == NULL)
+		return PB_ENOMEM;
+	if (j->count > 0)
+		memcpy(more, j->known, j->count * sizeof(*more));
+	pages_free(j->known, j->room, sizeof(*more));
+	j->known = more;
+	j->room = room;
+	return 0;
 }
 
 static uint32_t
@@ -289,15 +312,11 @@ new_known(struct journal *j)
 {
 	if (j->count == j->room) {
 		uint32_t room = j->room == 0 ? 256 : j->room + j->room / 2;
-		struct known *more = reallocarray(j->known, room, sizeof(*more));
 
-		if (more == NULL)
+		if (more_known(j, room) != 0)
 			return JOURNAL_NONE;
-		j->known = more;
-		j->room = room;
 	}
-	memset(&j->known[j->count], 0, sizeof(*j->known));
-	return j->count++;
+	return j->count++; /* all zero: nothing is taken back but the whole journal */
 }
 
 /*
@@ -316,8 +335,6 @@ forget_lines(struct journal *j)
 {
 	clear(&j->added);
 	clear(&j->aliases);
-	clear(&j->keys);
-	j->unnumbered = 0;
 	j->ahead = 0;
 }
 
@@ -382,9 +399,21 @@ add_field(char *line, size_t *len, const char *field)
 	return true;
 }
 
-/* "KIND INDEX FIELD", the begin of each line. */
 static bool
-begin_line(char *line, size_t *len, char kind, uint32_t index, const char *field)
+add_key(char *line, size_t *len, const struct journal_key *key)
+{
+	if ((size_t)key->len + 2 > LINE_MAX_BYTES - *len)
+		return false;
+	line[(*len)++] = '\t';
+	line[(*len)++] = key->kind;
+	memcpy(line + *len, key->text, key->len);
+	*len += key->len;
+	return true;
+}
+
+/* "KIND INDEX", the begin of each line. */
+static void
+begin_line(char *line, size_t *len, char kind, uint32_t index)
 {
 	char digits[11];
 	size_t at = sizeof(digits) - 1;
@@ -395,7 +424,7 @@ begin_line(char *line, size_t *len, char kind, uint32_t index, const char *field
 	while ((index /= 10) > 0);
 	line[0] = kind;
 	*len = 1;
-	return add_field(line, len, digits + at) && add_field(line, len, field);
+	(void)add_field(line, len, digits + at);
 }
 
 static bool
@@ -428,11 +457,11 @@ take_added(struct journal *j, char *field[FIELDS], size_t n)
 	k->name = at;
 	if (at == 0 || set_number(j, index, field[2]) != 0)
 		return PB_ENOMEM;
-	make_id(j, id, field[2]);
+	lineup_epg_id(id, field[2], j->device);
 	if (strcmp(id, field[3]) != 0 && keep_id(j, index, field[3]) != 0)
 		return PB_ENOMEM;
 	for (size_t i = 5; i < n; i++)
-		if (field[i][0] != '\0' && bind(j, field[i][0], field[i] + 1, index) != 0)
+		if (field[i][0] != '\0' && bind_text(j, field[i], index) != 0)
 			return PB_ENOMEM;
 	return 0;
 }
@@ -461,7 +490,7 @@ take_line(struct journal *j, char *line, size_t len)
 	if (n < 3 || !parse_index(&index, field[1]) || index >= j->count || j->known[index].number[0] == '\0')
 		return PB_EFORMAT;
 	if (strcmp(field[0], "=") == 0 && field[2][0] != '\0')
-		return bind(j, field[2][0], field[2] + 1, index);
+		return bind_text(j, field[2], index);
 	if (strcmp(field[0], "#") == 0 && guide_number_valid(field[2]) && journal_owner(j, field[2]) == JOURNAL_NONE) {
 		/* Its id stays what it was. */
 		if (j->known[index].guide_id == 0 && keep_id(j, index, journal_guide_id(j, index)) != 0)
@@ -569,9 +598,9 @@ journal_open(struct journal **out, int dir, const char *device)
 	if (getrandom(&j->seed, sizeof(j->seed), GRND_NONBLOCK) != (ssize_t)sizeof(j->seed))
 		j->seed = (uint64_t)(uintptr_t)j;
 	j->slot_count = 1024;
-	j->slots = calloc(j->slot_count, sizeof(*j->slots));
+	j->slots = pages_alloc(j->slot_count, sizeof(*j->slots));
 	j->number_count = 512;
-	j->numbers = calloc(j->number_count, sizeof(*j->numbers));
+	j->numbers = pages_alloc(j->number_count, sizeof(*j->numbers));
 	if (j->slots == NULL || j->numbers == NULL || put(&j->texts, "", 1) != 0)
 		goto fail;
 	if (dir != -1) {
@@ -611,10 +640,10 @@ journal_free(struct journal **journal)
 	if (j->fd != -1)
 		(void)close(j->fd);
 	forget_lines(j);
-	free(j->known);
+	pages_free(j->known, j->room, sizeof(*j->known));
+	pages_free(j->slots, j->slot_count, sizeof(*j->slots));
+	pages_free(j->numbers, j->number_count, sizeof(*j->numbers));
 	free(j->texts.data);
-	free(j->slots);
-	free(j->numbers);
 	free(j);
 	errno = saved;
 }
@@ -638,15 +667,9 @@ journal_expect(struct journal *j, uint32_t more)
 {
 	size_t slots = j->slot_count, numbers = j->number_count;
 	uint32_t room = PB_MIN(j->count + more, (uint32_t)JOURNAL_CHANNELS_MAX);
-	struct known *known;
 
-	if (room > j->room) {
-		known = reallocarray(j->known, room, sizeof(*known));
-		if (known == NULL)
-			return PB_ENOMEM;
-		j->known = known;
-		j->room = room;
-	}
+	if (room > j->room && more_known(j, room) != 0)
+		return PB_ENOMEM;
 	/* Two keys of each. */
 	while (j->used + 2 * (size_t)more >= slots / 5 * 4)
 		slots *= 2;
@@ -654,27 +677,29 @@ journal_expect(struct journal *j, uint32_t more)
 		numbers *= 2;
 	if (slots > j->slot_count && set_slots(j, slots) != 0)
 		return PB_ENOMEM;
-	return numbers > j->number_count ? set_numbers(j, numbers, JOURNAL_NONE) : 0;
+	return numbers > j->number_count ? set_numbers(j, numbers) : 0;
+}
+
+void
+journal_soon(const struct journal *j, const struct journal_key *key)
+{
+	__builtin_prefetch(&j->slots[key->hash & (j->slot_count - 1)]);
 }
 
 uint32_t
-journal_find(const struct journal *j, char kind, const char *key)
+journal_find(const struct journal *j, const struct journal_key *key)
 {
-	const struct slot *slot = slot_of(j, hash_of(j, kind, key));
+	const struct slot *slot = slot_of(j, key->hash);
 
 	if (!is_free(slot))
 		return slot->index;
-	return kind == 'g' ? made_id_owner(j, key) : JOURNAL_NONE;
+	return key->kind == 'g' ? made_id_owner(j, key->text) : JOURNAL_NONE;
 }
 
 uint32_t
 journal_owner(const struct journal *j, const char *number)
 {
-	size_t at = hash_of(j, '#', number) & (j->number_count - 1);
-
-	while (j->numbers[at] != 0 && strcmp(j->known[j->numbers[at] - 1].number, number) != 0)
-		at = (at + 1) & (j->number_count - 1);
-	return j->numbers[at] - 1;
+	return *number_slot(j, number) - 1;
 }
 
 const char *
@@ -684,15 +709,23 @@ journal_number(const struct journal *j, uint32_t index)
 }
 
 const char *
+journal_own_id(const struct journal *j, uint32_t index)
+{
+	uint32_t at = j->known[index].guide_id;
+
+	return at != 0 ? j->texts.data + at : NULL;
+}
+
+const char *
 journal_guide_id(const struct journal *j, uint32_t index)
 {
 	static char id[GUIDE_ID_MAX];
-	const struct known *k = &j->known[index];
+	const char *own = journal_own_id(j, index);
 
-	if (k->guide_id != 0)
-		return j->texts.data + k->guide_id;
-	make_id(j, id, k->number);
-	return k->number[0] != '\0' ? id : "";
+	if (own != NULL)
+		return own;
+	lineup_epg_id(id, j->known[index].number, j->device);
+	return j->known[index].number[0] != '\0' ? id : "";
 }
 
 const char *
@@ -702,64 +735,68 @@ journal_name(const struct journal *j, uint32_t index)
 }
 
 uint32_t
-journal_add(struct journal *j, const char *name, const char *key, const char *other)
+journal_add(struct journal *j, const struct journal_key *keys, size_t count)
 {
-	uint32_t index, at;
-	bool ok;
+	uint32_t index;
 
 	if (j->count == JOURNAL_CHANNELS_MAX)
 		return JOURNAL_NONE;
 	index = new_known(j);
-	if (index == JOURNAL_NONE)
-		return index;
-	at = text(j, name);
-	j->known[index].name = at;
-	j->known[index].keys = (uint32_t)j->keys.len;
-	ok = at != 0 && (key == NULL || put(&j->keys, key, strlen(key)) == 0);
-	if (ok && other != NULL)
-		ok = (key == NULL || put(&j->keys, "\t", 1) == 0) && put(&j->keys, other, strlen(other)) == 0;
-	ok = ok && put(&j->keys, "", 1) == 0;
-	j->unnumbered++;
-	if (!ok || (key != NULL && bind(j, key[0], key + 1, index) != 0) ||
-	    (other != NULL && bind(j, other[0], other + 1, index) != 0))
-		return JOURNAL_NONE;
+	for (size_t i = 0; i < count && index != JOURNAL_NONE; i++)
+		if (bind(j, keys[i].hash, index) != 0)
+			index = JOURNAL_NONE;
 	return index;
 }
 
 int
-journal_alias(struct journal *j, uint32_t index, const char *key)
+journal_alias(struct journal *j, uint32_t index, const struct journal_key *key)
 {
 	char line[LINE_MAX_BYTES];
 	size_t len;
 
-	if (bind(j, key[0], key + 1, index) != 0 || !begin_line(line, &len, '=', index, key))
+	begin_line(line, &len, '=', index);
+	if (bind(j, key->hash, index) != 0 || !add_key(line, &len, key))
 		return PB_ENOMEM;
 	return put_line(&j->aliases, line, len);
 }
 
-int
-journal_give(struct journal *j, uint32_t index, const char *number)
+/* A guide id for who gets this number, which nobody has: it may have been another's before, whose id it keeps. */
+static int
+new_id(struct journal *j, char id[GUIDE_ID_MAX], uint32_t index, const char *number)
 {
-	struct known *k = &j->known[index];
-	char line[LINE_MAX_BYTES], id[GUIDE_ID_MAX];
 	unsigned again = 1;
+
+	lineup_epg_id(id, number, j->device);
+	for (;;) {
+		/* Those that follow from a number have an owner of that. */
+		struct journal_key key = j->ids > 0 ? journal_key(j, 'g', id) : (struct journal_key){ .kind = 0 };
+
+		if (key.kind == 0 || journal_find(j, &key) == JOURNAL_NONE)
+			return again > 1 ? keep_id(j, index, id) : 0;
+		snprintf(id, GUIDE_ID_MAX, "c%s.%u.%s.plexbridge", number, ++again, j->device);
+	}
+}
+
+int
+journal_give(struct journal *j, uint32_t index, const char *number, const char *name, const struct journal_key *keys,
+    size_t count)
+{
+	char line[LINE_MAX_BYTES], id[GUIDE_ID_MAX];
+	uint32_t at;
 	size_t len;
 	int err;
 
-	pb_assert(k->number[0] == '\0' && journal_owner(j, number) == JOURNAL_NONE);
-	/* The number may have been another's before, whose id it keeps. */
-	make_id(j, id, number);
-	while (journal_find(j, 'g', id) != JOURNAL_NONE)
-		snprintf(id, sizeof(id), "c%s.%u.%s.plexbridge", number, ++again, j->device);
-	if ((again > 1 && keep_id(j, index, id) != 0) || set_number(j, index, number) != 0)
+	pb_assert(j->known[index].number[0] == '\0' && journal_owner(j, number) == JOURNAL_NONE);
+	at = text(j, name);
+	j->known[index].name = at;
+	if (at == 0 || new_id(j, id, index, number) != 0 || set_number(j, index, number) != 0)
 		return PB_ENOMEM;
-	k = &j->known[index];
-	if (!begin_line(line, &len, '+', index, number) || !add_field(line, &len, id) ||
-	    !add_field(line, &len, j->texts.data + k->name) || !add_field(line, &len, j->keys.data + k->keys))
+	begin_line(line, &len, '+', index);
+	if (!add_field(line, &len, number) || !add_field(line, &len, id) || !add_field(line, &len, name))
 		return PB_ENOMEM;
-	/* Of 200,000 new ones the keys are as large as all that is known of them: they go before the lineup is built. */
-	if (--j->unnumbered == 0)
-		clear(&j->keys);
+	for (size_t i = 0; i < count; i++)
+		if (!add_key(line, &len, &keys[i]))
+			return PB_ENOMEM;
 	err = put_line(&j->added, line, len);
 	if (j->added.len > PORTION - LINE_MAX_BYTES)
 		write_ahead(j);
@@ -773,8 +810,9 @@ journal_renumber(struct journal *j, uint32_t index, const char *number)
 	size_t len;
 
 	pb_assert(j->known[index].number[0] != '\0' && journal_owner(j, number) == JOURNAL_NONE);
+	begin_line(line, &len, '#', index);
 	if ((j->known[index].guide_id == 0 && keep_id(j, index, journal_guide_id(j, index)) != 0) ||
-	    set_number(j, index, number) != 0 || !begin_line(line, &len, '#', index, number))
+	    set_number(j, index, number) != 0 || !add_field(line, &len, number))
 		return PB_ENOMEM;
 	return put_line(&j->aliases, line, len);
 }

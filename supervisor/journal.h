@@ -55,28 +55,48 @@ uint32_t journal_count(const struct journal *j);
 /* So many new channels may come: have room for them, which spares copies. 0 or PB_ENOMEM. */
 int journal_expect(struct journal *j, uint32_t more);
 
+/*
+ * What a channel is known by, made ready to be looked for: once, for all
+ * that is asked of it. Borrows its text; a longer one than JOURNAL_KEY_MAX
+ * is cut. It is this journal's, as long as that is open.
+ */
+struct journal_key {
+	uint64_t hash;
+	const char *text;
+	uint16_t len;
+	char kind;
+};
+struct journal_key journal_key(const struct journal *j, char kind, const char *text);
+
+/* It will be looked for in a moment: say so for several at once, and they are waited for together. */
+void journal_soon(const struct journal *j, const struct journal_key *key);
+
 /* The channel that is known by this; JOURNAL_NONE. */
-uint32_t journal_find(const struct journal *j, char kind, const char *key);
+uint32_t journal_find(const struct journal *j, const struct journal_key *key);
 
 /* The channel that has this number; JOURNAL_NONE. */
 uint32_t journal_owner(const struct journal *j, const char *number);
 
-/* Borrowed until the next call, of any of these. number is "" for one that has none yet. */
+/* Borrowed until the next call, of any of these. Number and name are "" for one that has no number yet. */
 const char *journal_number(const struct journal *j, uint32_t index);
 const char *journal_guide_id(const struct journal *j, uint32_t index);
 const char *journal_name(const struct journal *j, uint32_t index);
 
-/*
- * A new channel, known by up to two keys (kind and text in one; NULL: none),
- * for now without a number. JOURNAL_NONE: no memory, or too many.
- */
-uint32_t journal_add(struct journal *j, const char *name, const char *key, const char *other);
+/* Its guide id, when that does not follow from its number (lineup_epg_id()); else NULL. Borrowed likewise. */
+const char *journal_own_id(const struct journal *j, uint32_t index);
+
+/* A new channel, known by these keys, for now without a number. JOURNAL_NONE: no memory, or too many. */
+uint32_t journal_add(struct journal *j, const struct journal_key *keys, size_t count);
 
 /* Is also known as. 0 or PB_ENOMEM. */
-int journal_alias(struct journal *j, uint32_t index, const char *key);
+int journal_alias(struct journal *j, uint32_t index, const struct journal_key *key);
 
-/* Give a new channel its number, which nobody has: its line is complete. 0 or PB_ENOMEM. */
-int journal_give(struct journal *j, uint32_t index, const char *number);
+/*
+ * Give a new channel its number, which nobody has: its line is complete, with
+ * its name and, once more, the keys that it was added with. 0 or PB_ENOMEM.
+ */
+int journal_give(struct journal *j, uint32_t index, const char *number, const char *name,
+    const struct journal_key *keys, size_t count);
 
 /* The operator's word: another number, which nobody has. 0 or PB_ENOMEM. */
 int journal_renumber(struct journal *j, uint32_t index, const char *number);

@@ -99,13 +99,15 @@ tuner_lineup_m3u(const struct lineup *lineup, const char *base)
 	text_add(&t, "#EXTM3U\n");
 	for (size_t i = 0; i < lineup->count; i++) {
 		const struct channel *c = &lineup->channels[i];
+		char room[LINEUP_ID_MAX];
+		const char *id = channel_epg_id(lineup, c, room);
 
 		text_add(&t, "#EXTINF:-1");
 		add_m3u_value(&t, "channel-id", c->guide_number);
 		add_m3u_value(&t, "channel-number", c->guide_number);
 		add_m3u_value(&t, "tvg-name", c->name);
 		add_m3u_value(&t, "tvg-chno", c->guide_number);
-		add_m3u_value(&t, "tvg-id", c->epg_id != NULL ? c->epg_id : c->guide_id);
+		add_m3u_value(&t, "tvg-id", id != NULL ? id : channel_guide_id(c));
 		add_m3u_value(&t, "tvg-logo", c->logo);
 		add_m3u_value(&t, "group-title", c->group);
 		text_add(&t, ",");

@@ -12,9 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pages.h"
 #include "base/pb.h"
 
 #define NONE UINT32_MAX
+#define AHEAD 16 /* entries that are looked for together */
 
 struct member {
 	uint32_t next; /* another of the same channel */
@@ -29,9 +31,16 @@ struct chosen {
 	uint32_t first, last; /* members */
 };
 
+/* What an entry is known by: its tvg-id, when it has one, and its cleaned name. */
+struct entry_keys {
+	struct journal_key key[2];
+	size_t count;
+};
+
 /* What a lineup owns. */
 struct owned {
 	struct list *lists[CONFIG_PROVIDERS_MAX];
+	char device[16];
 };
 
 enum phase { RESOLVE, WISHES, NUMBERS, BUILD, WRITTEN, DONE };
@@ -43,12 +52,16 @@ struct merge {
 	char device[16];
 	enum phase phase;
 	size_t provider, at; /* where it is */
+	struct entry_keys ahead[AHEAD]; /* of the entries from at rounded down on */
+	size_t room; /* of members and chosen */
 	struct member *members;
 	uint32_t member_count;
 	struct chosen *chosen;
 	uint32_t chosen_count;
 	uint32_t *of; /* journal index to chosen */
 	uint32_t of_room;
+	bool wishes; /* some entry has one */
+	bool sorted; /* what is built so far */
 	uint32_t next_number[CONFIG_PROVIDERS_MAX];
 	struct imported made;
 	struct merge_figures figures;
@@ -81,6 +94,8 @@ merge_new(struct merge **out, const struct config *config, struct list *const *l
 	snprintf(m->device, sizeof(m->device), "%s", device);
 	m->made.release = release;
 	m->made.owner = owned;
+	memcpy(owned->device, m->device, sizeof(owned->device));
+	m->made.lineup.device = owned->device;
 	for (size_t i = 0; i < config->provider_count; i++) {
 		if (lists[i] != NULL) {
 			m->lists[i] = list_ref(lists[i]);
@@ -90,10 +105,11 @@ merge_new(struct merge **out, const struct config *config, struct list *const *l
 		m->next_number[i] = (uint32_t)config->providers[i].first_number;
 	}
 	/* At their full size at once: memory that is not touched costs nothing, and what grows is copied. */
-	m->members = malloc((m->figures.entries + 1) * sizeof(*m->members));
-	m->chosen = malloc((m->figures.entries + 1) * sizeof(*m->chosen));
+	m->room = m->figures.entries + 1;
+	m->members = pages_alloc(m->room, sizeof(*m->members));
+	m->chosen = pages_alloc(m->room, sizeof(*m->chosen));
 	m->of_room = journal_count(journal) + (uint32_t)m->figures.entries + 1;
-	m->of = malloc(m->of_room * sizeof(*m->of));
+	m->of = pages_alloc(m->of_room, sizeof(*m->of));
 	if (m->of != NULL)
 		memset(m->of, 0xff, m->of_room * sizeof(*m->of)); /* NONE */
 	/* A first import: most are new. */
@@ -121,9 +137,9 @@ merge_free(struct merge **merge)
 	for (size_t i = 0; i < CONFIG_PROVIDERS_MAX; i++)
 		list_drop(&m->lists[i]);
 	imported_clear(&m->made);
-	free(m->members);
-	free(m->chosen);
-	free(m->of);
+	pages_free(m->members, m->room, sizeof(*m->members));
+	pages_free(m->chosen, m->room, sizeof(*m->chosen));
+	pages_free(m->of, m->of_room, sizeof(*m->of));
 	free(m);
 }
 
@@ -131,63 +147,82 @@ merge_free(struct merge **merge)
  * Which channel
  */
 
-static void
-key(char out[JOURNAL_KEY_MAX], char kind, const char *text)
+static struct entry_keys
+keys_of(const struct merge *m, const struct list *list, const struct list_entry *e)
 {
-	size_t len =
-	    PB_MIN(strlen(text), (size_t)JOURNAL_KEY_MAX - 2); /* never more: list.h bounds what it is made of */
+	const char *id = list_string(list, e->tvg_id);
+	struct entry_keys keys;
 
-	out[0] = kind;
-	memcpy(out + 1, text, len);
-	out[1 + len] = '\0';
+	keys.count = 0;
+	if (id != NULL)
+		keys.key[keys.count++] = journal_key(m->journal, 'i', id);
+	keys.key[keys.count++] = journal_key(m->journal, 'n', list_string(list, e->clean));
+	return keys;
+}
+
+/* The journal is far larger than what a processor keeps at hand: look for several, and wait once. */
+static const struct entry_keys *
+keys_ahead(struct merge *m, const struct list *list)
+{
+	size_t first = m->at, end = PB_MIN(first + AHEAD, (size_t)list->head->count);
+
+	for (size_t i = first; first % AHEAD == 0 && i < end; i++) {
+		struct entry_keys *keys = &m->ahead[i % AHEAD];
+
+		*keys = keys_of(m, list, &list->entries[i]);
+		for (size_t k = 0; k < keys->count; k++)
+			journal_soon(m->journal, &keys->key[k]);
+	}
+	return &m->ahead[first % AHEAD];
 }
 
 /* By tvg-id, else by name; what else it is known by is noted. NONE: no memory. */
 static uint32_t
-find(struct merge *m, const struct list *list, const struct list_entry *e)
+find(struct merge *m, const struct entry_keys *keys)
 {
-	const char *id = list_string(list, e->tvg_id), *clean = list_string(list, e->clean);
-	char by_id[JOURNAL_KEY_MAX], by_name[JOURNAL_KEY_MAX];
-	uint32_t one = JOURNAL_NONE, two;
+	const struct journal_key *name = &keys->key[keys->count - 1], *id = keys->count > 1 ? &keys->key[0] : NULL;
+	uint32_t one = id != NULL ? journal_find(m->journal, id) : JOURNAL_NONE;
+	uint32_t two = journal_find(m->journal, name);
 
-	key(by_name, 'n', clean);
-	if (id != NULL) {
-		key(by_id, 'i', id);
-		one = journal_find(m->journal, 'i', id);
-	}
-	two = journal_find(m->journal, 'n', clean);
 	if (one == JOURNAL_NONE && two == JOURNAL_NONE) {
 		m->figures.added++;
-		return journal_add(
-		    m->journal, list_string(list, e->name), id != NULL ? by_id : by_name, id != NULL ? by_name : NULL);
+		return journal_add(m->journal, keys->key, keys->count);
 	}
 	if (one == JOURNAL_NONE) {
-		if (id != NULL && journal_alias(m->journal, two, by_id) != 0)
+		if (id != NULL && journal_alias(m->journal, two, id) != 0)
 			return NONE;
 		return two;
 	}
-	if (two == JOURNAL_NONE && journal_alias(m->journal, one, by_name) != 0)
+	if (two == JOURNAL_NONE && journal_alias(m->journal, one, name) != 0)
 		return NONE;
 	return one;
 }
 
 /* Of a provider that doesn't merge: each entry is a channel, told apart by all its name, and by their order then. */
-static uint32_t
-find_alone(struct merge *m, const struct list *list, const struct list_entry *e, const char *provider)
+static struct journal_key
+key_alone(
+    const struct merge *m, char text[JOURNAL_KEY_MAX], size_t provider, const struct list_entry *e, unsigned again)
 {
-	char text[JOURNAL_KEY_MAX], by[JOURNAL_KEY_MAX];
+	const struct list *list = m->lists[provider];
 	const char *id = list_string(list, e->tvg_id);
 
-	for (unsigned again = 1; again < LIST_ENTRIES_MAX; again++) {
-		uint32_t index;
+	snprintf(text, JOURNAL_KEY_MAX, "%s\x01%s\x01%s\x01%u", m->config->providers[provider].name,
+	    id != NULL ? id : "", list_string(list, e->name), again);
+	return journal_key(m->journal, 'x', text);
+}
 
-		snprintf(text, sizeof(text), "%s\x01%s\x01%s\x01%u", provider, id != NULL ? id : "",
-		    list_string(list, e->name), again);
-		index = journal_find(m->journal, 'x', text);
+static uint32_t
+find_alone(struct merge *m, const struct list_entry *e)
+{
+	char text[JOURNAL_KEY_MAX];
+
+	for (unsigned again = 1; again < LIST_ENTRIES_MAX; again++) {
+		struct journal_key key = key_alone(m, text, m->provider, e, again);
+		uint32_t index = journal_find(m->journal, &key);
+
 		if (index == JOURNAL_NONE) {
-			key(by, 'x', text);
 			m->figures.added++;
-			return journal_add(m->journal, list_string(list, e->name), by, NULL);
+			return journal_add(m->journal, &key, 1);
 		}
 		if (index >= m->of_room || m->of[index] == NONE)
 			return index;
@@ -199,14 +234,14 @@ static int
 resolve_one(struct merge *m)
 {
 	const struct list *list = m->lists[m->provider];
-	const struct provider *provider = &m->config->providers[m->provider];
-	uint32_t index = provider->merge ? find(m, list, &list->entries[m->at])
-					 : find_alone(m, list, &list->entries[m->at], provider->name);
+	const struct list_entry *e = &list->entries[m->at];
+	uint32_t index = m->config->providers[m->provider].merge ? find(m, keys_ahead(m, list)) : find_alone(m, e);
 	struct member *member;
 	uint32_t n;
 
 	if (index == NONE || index >= m->of_room)
 		return PB_ENOMEM;
+	m->wishes |= e->number != 0;
 	n = m->member_count++;
 	member = &m->members[n];
 	*member = (struct member){ NONE, (uint32_t)m->at, index, (uint16_t)m->provider };
@@ -232,6 +267,30 @@ taken(const struct merge *m, const char *number)
 	return journal_owner(m->journal, number) != JOURNAL_NONE || lineup_find(&m->config->written, number) != NULL;
 }
 
+/* A new channel's number: its first member is who added it, and has its keys. */
+static int
+give(struct merge *m, const struct chosen *c, const char *number)
+{
+	const struct member *first = &m->members[c->first];
+	const struct list *list = m->lists[first->provider];
+	const struct list_entry *e = &list->entries[first->entry];
+	const char *name = list_string(list, e->name);
+	char text[JOURNAL_KEY_MAX];
+	struct entry_keys keys;
+
+	if (m->config->providers[first->provider].merge) {
+		keys = keys_of(m, list, e);
+		return journal_give(m->journal, c->index, number, name, keys.key, keys.count);
+	}
+	for (unsigned again = 1; again < LIST_ENTRIES_MAX; again++) {
+		struct journal_key key = key_alone(m, text, first->provider, e, again);
+
+		if (journal_find(m->journal, &key) == c->index)
+			return journal_give(m->journal, c->index, number, name, &key, 1);
+	}
+	return PB_ELIMIT; /* it was added with one of these */
+}
+
 static int
 wish(struct merge *m, const struct chosen *c)
 {
@@ -242,7 +301,7 @@ wish(struct merge *m, const struct chosen *c)
 		const char *number = list_string(list, list->entries[m->members[i].entry].number);
 
 		if (number != NULL && guide_number_valid(number) && !taken(m, number))
-			return journal_give(m->journal, c->index, number);
+			return give(m, c, number);
 	}
 	return 0;
 }
@@ -274,7 +333,7 @@ number(struct merge *m, const struct chosen *c)
 			return PB_ELIMIT;
 		digits(text, (*next)++);
 	} while (taken(m, text));
-	return journal_give(m->journal, c->index, text);
+	return give(m, c, text);
 }
 
 /*
@@ -327,9 +386,9 @@ says_anything(const struct list_entry *e)
 
 /* Each source is asked as its own entry says: those are the members of sources. Few lists say anything. */
 static int
-fill_requests(struct merge *m, struct channel *ch, const uint32_t *sources)
+fill_requests(struct merge *m, const struct channel *ch, struct channel_more *more, const uint32_t *sources)
 {
-	struct channel_request first, *requests;
+	struct channel_request *requests;
 	bool any = false;
 	int err = 0;
 
@@ -337,10 +396,8 @@ fill_requests(struct merge *m, struct channel *ch, const uint32_t *sources)
 		any |= says_anything(entry_of(m, sources[n]));
 	if (!any)
 		return 0;
-	err = request_of(&first, &m->made.arena, m->lists[m->members[sources[0]].provider], entry_of(m, sources[0]));
-	ch->headers = first.headers;
-	ch->header_count = first.header_count;
-	ch->user_agent = first.user_agent;
+	err = request_of(
+	    &more->request, &m->made.arena, m->lists[m->members[sources[0]].provider], entry_of(m, sources[0]));
 	if (err != 0 || ch->backup_count == 0)
 		return err;
 	requests = arena_alloc(&m->made.arena, ch->backup_count * sizeof(*requests));
@@ -349,13 +406,13 @@ fill_requests(struct merge *m, struct channel *ch, const uint32_t *sources)
 	for (unsigned n = 1; n <= ch->backup_count && err == 0; n++)
 		err = request_of(&requests[n - 1], &m->made.arena, m->lists[m->members[sources[n]].provider],
 		    entry_of(m, sources[n]));
-	ch->backup_requests = requests;
+	more->backup_requests = requests;
 	return err;
 }
 
 /* The preferred of all is it, the others are its backups. */
 static int
-fill(struct merge *m, struct channel *ch, const struct chosen *c)
+fill(struct merge *m, struct channel *ch, struct channel_more *more, const struct chosen *c)
 {
 	uint32_t sorted[CHANNEL_BACKUPS + 1], sources[CHANNEL_BACKUPS + 1];
 	const char *urls[CHANNEL_BACKUPS + 1] = { NULL }, *providers[CHANNEL_BACKUPS + 1];
@@ -380,7 +437,7 @@ fill(struct merge *m, struct channel *ch, const struct chosen *c)
 	memcpy(ch->guide_number, journal_number(m->journal, c->index), sizeof(ch->guide_number));
 	ch->name = list_string(list, e->name);
 	ch->provider = m->config->providers[m->members[sorted[0]].provider].name;
-	ch->shift_min = e->shift_min;
+	ch->shift_min = (int16_t)e->shift_min; /* of a day at most: list_check() */
 	for (size_t i = 0; i < n; i++) {
 		const struct list *l = m->lists[m->members[sorted[i]].provider];
 		const struct list_entry *o = entry_of(m, sorted[i]);
@@ -406,46 +463,57 @@ fill(struct merge *m, struct channel *ch, const struct chosen *c)
 	if (urls_n > 1) {
 		size_t bytes = (urls_n - 1) * sizeof(urls[0]);
 
-		ch->backups = arena_alloc(arena, bytes);
-		ch->backup_providers = arena_alloc(arena, bytes);
-		if (ch->backups == NULL || ch->backup_providers == NULL)
+		more->backups = arena_alloc(arena, bytes);
+		more->backup_providers = arena_alloc(arena, bytes);
+		if (more->backups == NULL || more->backup_providers == NULL)
 			return PB_ENOMEM;
-		memcpy(ch->backups, urls + 1, bytes);
-		memcpy(ch->backup_providers, providers + 1, bytes);
+		memcpy(more->backups, urls + 1, bytes);
+		memcpy(more->backup_providers, providers + 1, bytes);
 		ch->backup_count = (unsigned char)(urls_n - 1);
 		m->figures.backups += urls_n - 1;
 	}
-	return fill_requests(m, ch, sources);
+	return fill_requests(m, ch, more, sources);
+}
+
+static void
+override_request(struct channel_request *to, const struct channel_request *over)
+{
+	if (over->header_count > 0) {
+		to->headers = over->headers;
+		to->header_count = over->header_count;
+	}
+	if (over->user_agent != NULL)
+		to->user_agent = over->user_agent;
 }
 
 /* What the file says goes with every request to the channel, whoever offers its sources. */
 static int
-override_requests(struct merge *m, struct channel *ch, const struct channel *over)
+override_requests(
+    struct merge *m, const struct channel *ch, struct channel_more *more, const struct channel_request *over)
 {
 	struct channel_request *own;
 
-	if (ch->backup_requests == NULL || (over->header_count == 0 && over->user_agent == NULL))
+	override_request(&more->request, over);
+	if (more->backup_requests == NULL || (over->header_count == 0 && over->user_agent == NULL))
 		return 0;
 	own = arena_alloc(&m->made.arena, ch->backup_count * sizeof(*own));
 	if (own == NULL)
 		return PB_ENOMEM;
 	for (unsigned i = 0; i < ch->backup_count; i++) {
-		own[i] = ch->backup_requests[i];
-		if (over->header_count > 0) {
-			own[i].headers = over->headers;
-			own[i].header_count = over->header_count;
-		}
-		if (over->user_agent != NULL)
-			own[i].user_agent = over->user_agent;
+		own[i] = more->backup_requests[i];
+		override_request(&own[i], over);
 	}
-	ch->backup_requests = own;
+	more->backup_requests = own;
 	return 0;
 }
 
 /* What the file says of it. */
 static int
-override(struct merge *m, struct channel *ch, const struct channel *over)
+override(struct merge *m, struct channel *ch, struct channel_more *more, const struct channel *over)
 {
+	static const struct channel_more nothing;
+	const struct channel_more *said = over->more != NULL ? over->more : &nothing;
+
 	ch->line = over->line;
 	if (over->name != NULL)
 		ch->name = over->name;
@@ -453,35 +521,41 @@ override(struct merge *m, struct channel *ch, const struct channel *over)
 		/* Its own source, and whatever goes with that. */
 		ch->url = over->url;
 		ch->provider = over->provider;
-		ch->backups = over->backups;
-		ch->backup_providers = over->backup_providers;
-		ch->backup_count = over->backup_count;
-		ch->backup_requests = NULL;
-		ch->headers = over->headers;
-		ch->header_count = over->header_count;
-		ch->user_agent = over->user_agent;
+		more->request = said->request;
 	}
 	if (over->provider != NULL)
 		ch->provider = over->provider;
-	if (over->backup_count > 0) {
-		ch->backups = over->backups;
-		ch->backup_providers = over->backup_providers;
+	if (over->url != NULL || over->backup_count > 0) {
+		more->backups = said->backups;
+		more->backup_providers = said->backup_providers;
 		ch->backup_count = over->backup_count;
-		ch->backup_requests = NULL;
+		more->backup_requests = NULL;
 	}
-	if (over->header_count > 0) {
-		ch->headers = over->headers;
-		ch->header_count = over->header_count;
-	}
-	if (over->user_agent != NULL)
-		ch->user_agent = over->user_agent;
 	if (over->logo != NULL)
 		ch->logo = over->logo;
-	if (over->guide_id != NULL)
-		ch->guide_id = over->guide_id;
+	if (said->guide_id != NULL)
+		more->guide_id = said->guide_id;
 	if (over->group != NULL)
 		ch->group = over->group;
-	return override_requests(m, ch, over);
+	return override_requests(m, ch, more, &said->request);
+}
+
+/* Keep it, when there is anything in it. */
+static int
+keep_more(struct merge *m, struct channel *ch, const struct channel_more *more)
+{
+	struct channel_more *kept;
+
+	ch->more = NULL;
+	if (ch->backup_count == 0 && more->request.user_agent == NULL && more->request.header_count == 0 &&
+	    more->guide_id == NULL && more->epg_id == NULL)
+		return 0;
+	kept = arena_alloc(&m->made.arena, sizeof(*kept));
+	if (kept == NULL)
+		return PB_ENOMEM;
+	*kept = *more;
+	ch->more = kept;
+	return 0;
 }
 
 /* Room for all: those of the providers, and those of the file. */
@@ -490,7 +564,9 @@ begin_build(struct merge *m)
 {
 	size_t room = PB_MIN((size_t)m->chosen_count + m->config->written.count, (size_t)LINEUP_MAX);
 
-	m->made.lineup.channels = reallocarray(NULL, room + 1, sizeof(struct channel));
+	m->made.room = room + 1;
+	m->made.lineup.channels = pages_alloc(m->made.room, sizeof(struct channel));
+	m->sorted = true;
 	return m->made.lineup.channels != NULL ? 0 : PB_ENOMEM;
 }
 
@@ -501,11 +577,40 @@ next_channel(struct merge *m)
 }
 
 static int
+by_number(const void *a, const void *b)
+{
+	const struct channel *x = a, *y = b;
+
+	return guide_number_compare(x->guide_number, y->guide_number);
+}
+
+/* The next one is complete. */
+static void
+end_channel(struct merge *m)
+{
+	struct lineup *l = &m->made.lineup;
+
+	if (m->sorted && l->count > 0)
+		m->sorted = by_number(&l->channels[l->count - 1], &l->channels[l->count]) < 0;
+	l->count++;
+}
+
+/* An id in the guide that does not follow from the number. The journal's may move. */
+static int
+keep_id(struct merge *m, struct channel_more *more, const char *id)
+{
+	if (id == NULL)
+		return 0;
+	more->epg_id = arena_text(&m->made.arena, id, strlen(id));
+	return more->epg_id != NULL ? 0 : PB_ENOMEM;
+}
+
+static int
 build_one(struct merge *m, const struct chosen *c)
 {
-	struct channel *ch;
+	struct channel_more more = { .backups = NULL };
 	const struct channel *over;
-	const char *id = journal_guide_id(m->journal, c->index);
+	struct channel *ch;
 	int err;
 
 	if (m->made.lineup.count == LINEUP_MAX) {
@@ -513,17 +618,17 @@ build_one(struct merge *m, const struct chosen *c)
 		return 0;
 	}
 	ch = next_channel(m);
-	err = fill(m, ch, c);
+	err = fill(m, ch, &more, c);
+	if (err == 0)
+		err = keep_id(m, &more, journal_own_id(m->journal, c->index));
+	over = m->config->written.count > 0 ? lineup_find(&m->config->written, ch->guide_number) : NULL;
+	if (err == 0 && over != NULL)
+		err = override(m, ch, &more, over);
+	if (err == 0)
+		err = keep_more(m, ch, &more);
 	if (err != 0)
 		return err;
-	ch->epg_id = arena_text(&m->made.arena, id, strlen(id)); /* the journal's may move */
-	if (ch->epg_id == NULL)
-		return PB_ENOMEM;
-	over = lineup_find(&m->config->written, ch->guide_number);
-	err = over != NULL ? override(m, ch, over) : 0;
-	if (err != 0)
-		return err;
-	m->made.lineup.count++;
+	end_channel(m);
 	m->figures.imported++;
 	return 0;
 }
@@ -533,8 +638,11 @@ static int
 written_one(struct merge *m, const struct channel *w)
 {
 	uint32_t index = journal_owner(m->journal, w->guide_number);
+	struct channel_more more = { .backups = NULL };
+	struct journal_key key;
 	struct channel *ch;
-	char id[64];
+	char id[LINEUP_ID_MAX];
+	int err = 0;
 
 	if (index != JOURNAL_NONE && merge_present(m, index))
 		return 0;
@@ -550,34 +658,28 @@ written_one(struct merge *m, const struct channel *w)
 	*ch = *w;
 	if (ch->name == NULL)
 		ch->name = w->guide_number;
-	snprintf(id, sizeof(id), "c%s.%s.plexbridge", w->guide_number, m->device);
+	lineup_epg_id(id, w->guide_number, m->device);
+	key = journal_key(m->journal, 'g', id);
 	/* A number whose id an imported channel was born with. */
-	if (journal_find(m->journal, 'g', id) != JOURNAL_NONE)
-		snprintf(id, sizeof(id), "w%s.%s.plexbridge", w->guide_number, m->device);
-	ch->epg_id = arena_text(&m->made.arena, id, strlen(id));
-	if (ch->epg_id == NULL)
-		return PB_ENOMEM;
-	m->made.lineup.count++;
+	if (journal_find(m->journal, &key) != JOURNAL_NONE) {
+		id[0] = 'w';
+		more = w->more != NULL ? *w->more : more;
+		err = keep_id(m, &more, id);
+		if (err == 0)
+			err = keep_more(m, ch, &more);
+	}
+	if (err != 0)
+		return err;
+	end_channel(m);
 	return 0;
-}
-
-static int
-by_number(const void *a, const void *b)
-{
-	const struct channel *x = a, *y = b;
-
-	return guide_number_compare(x->guide_number, y->guide_number);
 }
 
 static void
 finish(struct merge *m)
 {
 	struct lineup *l = &m->made.lineup;
-	bool sorted = true;
 
-	for (size_t i = 1; i < l->count && sorted; i++)
-		sorted = by_number(&l->channels[i - 1], &l->channels[i]) < 0;
-	if (!sorted)
+	if (!m->sorted)
 		qsort(l->channels, l->count, sizeof(*l->channels), by_number);
 }
 
@@ -597,7 +699,7 @@ step(struct merge *m, int *err)
 		*err = resolve_one(m);
 		break;
 	case WISHES:
-		if (m->at == m->chosen_count)
+		if (m->at == m->chosen_count || !m->wishes)
 			return false;
 		*err = wish(m, &m->chosen[m->at]);
 		break;

@@ -290,7 +290,7 @@ static json_t *
 source_object(const struct stream *s, const struct channel *channel, unsigned n, uint32_t in_use)
 {
 	const struct state_source *one = &s->state->sources.at[n];
-	const char *url = n == 0 ? channel->url : channel->backups[n - 1], *provider = channel_provider(channel, n);
+	const char *url = channel_url(channel, n), *provider = channel_provider(channel, n);
 	char shown[STREAM_URL_SHOWN], reason[STATE_REASON_MAX];
 	int64_t failed_ns = atomic_load_explicit(&one->failed_ns, memory_order_relaxed), now_ns = monotonic_ns();
 	json_t *o = json_object();

@@ -116,6 +116,7 @@ take_part(struct unit *unit, const struct lineup *lineup)
 	for (size_t i = 0; i < c->group.count; i++)
 		mark(in, lineup, c->group.items[i]);
 	unit->lineup.channels = unit->own;
+	unit->lineup.device = lineup->device;
 	for (size_t i = 0; i < lineup->count; i++) {
 		const struct channel *ch = &lineup->channels[i];
 

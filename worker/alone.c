@@ -64,7 +64,9 @@ settle(struct config **config, struct msg_tune *tune, const struct alone_options
 {
 	const char *overrides[NITEMS(options->settings) + 1];
 	struct config_errors errs = { 0 };
-	struct channel channel = { .guide_number = "0", .name = "alone", .url = options->url };
+	struct channel_more more = { .request = { (const char **)(uintptr_t)options->headers, options->user_agent,
+					 (unsigned char)options->header_count } };
+	struct channel channel = { .guide_number = "0", .name = "alone", .url = options->url, .more = &more };
 	FILE *nothing = fopen("/dev/null", "r");
 	char variant[64];
 	const char *why;
@@ -86,9 +88,6 @@ settle(struct config **config, struct msg_tune *tune, const struct alone_options
 	config_errors_clear(&errs);
 	if (err != 0)
 		return PB_EXIT_FAIL;
-	channel.user_agent = options->user_agent;
-	channel.headers = (const char **)(uintptr_t)options->headers;
-	channel.header_count = (unsigned char)options->header_count;
 	if (tune_pack(tune, *config, &channel, NULL, &why) != 0)
 		return complain(options->url, why);
 	return 0;

@@ -315,7 +315,7 @@ START_TEST(the_shipped_file_has_every_setting_and_its_examples_are_right)
 	ck_assert_uint_eq(config->lineup.count, 1);
 	ck_assert_str_eq(config->lineup.channels[0].guide_number, "5.1");
 	ck_assert_uint_eq(config->lineup.channels[0].backup_count, 1);
-	ck_assert_str_eq(config->lineup.channels[0].headers[0], "Referer: https://first.example/");
+	ck_assert_str_eq(config->lineup.channels[0].more->request.headers[0], "Referer: https://first.example/");
 	ck_assert_uint_eq(config->provider_count, 1);
 	ck_assert_uint_eq(config->providers[0].include_group.count, 2);
 	ck_assert_str_eq(config->providers[0].exclude_name.items[0], "~adult|xxx");
@@ -413,7 +413,7 @@ START_TEST(a_blank_where_a_long_line_is_cut_is_kept)
 		snprintf(text, sizeof(text),
 		    "[channel 1]\nname = x\nurl = http://a.example/\nheader = X-%s: y\nguide_id = %s\n", "long", value);
 		config = load_good(text);
-		ck_assert_str_eq(config->lineup.channels[0].guide_id, value);
+		ck_assert_str_eq(channel_guide_id(&config->lineup.channels[0]), value);
 		config_free(&config);
 	}
 }
@@ -426,7 +426,7 @@ START_TEST(a_comment_needs_a_blank_before_it)
 
 	ck_assert_str_eq(c->lineup.channels[0].name, "a;b");
 	ck_assert_str_eq(c->lineup.channels[0].url, "http://x.example/a;b=c#d");
-	ck_assert_str_eq(c->lineup.channels[0].headers[0], "Cookie: a=1;b=2");
+	ck_assert_str_eq(c->lineup.channels[0].more->request.headers[0], "Cookie: a=1;b=2");
 	ck_assert_str_eq(c->lineup.channels[0].logo, "http://x.example/;y");
 	config_free(&c);
 }

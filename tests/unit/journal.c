@@ -41,21 +41,57 @@ reopen(struct journal *j)
 	return j;
 }
 
+/* Keys as a line has them, kind and text in one; NULL: none. */
+static size_t
+keys_of(struct journal_key out[2], const struct journal *j, const char *key, const char *other)
+{
+	out[0] = journal_key(j, key[0], key + 1);
+	if (other == NULL)
+		return 1;
+	out[1] = journal_key(j, other[0], other + 1);
+	return 2;
+}
+
+static uint32_t
+add(struct journal *j, const char *key, const char *other)
+{
+	struct journal_key keys[2];
+
+	return journal_add(j, keys, keys_of(keys, j, key, other));
+}
+
+static int
+give(struct journal *j, uint32_t index, const char *number, const char *name, const char *key, const char *other)
+{
+	struct journal_key keys[2];
+
+	return journal_give(j, index, number, name, keys, keys_of(keys, j, key, other));
+}
+
+static uint32_t
+find(const struct journal *j, char kind, const char *text)
+{
+	struct journal_key key = journal_key(j, kind, text);
+
+	return journal_find(j, &key);
+}
+
 START_TEST(what_was_written_is_there_after_a_restart)
 {
 	struct journal *j = reopen(NULL);
-	uint32_t a = journal_add(j, "First", "ifirst.tv", "nfirst"), b = journal_add(j, "Second", "nsecond", NULL);
+	uint32_t a = add(j, "ifirst.tv", "nfirst"), b = add(j, "nsecond", NULL);
+	struct journal_key alias = journal_key(j, 'i', "second.tv");
 
-	ck_assert_int_eq(journal_give(j, a, "5.1"), 0);
-	ck_assert_int_eq(journal_give(j, b, "100"), 0);
-	ck_assert_int_eq(journal_alias(j, b, "isecond.tv"), 0);
+	ck_assert_int_eq(give(j, a, "5.1", "First", "ifirst.tv", "nfirst"), 0);
+	ck_assert_int_eq(give(j, b, "100", "Second", "nsecond", NULL), 0);
+	ck_assert_int_eq(journal_alias(j, b, &alias), 0);
 	ck_assert_int_eq(journal_write(j), 0);
 	j = reopen(j);
 	ck_assert_uint_eq(journal_count(j), 2);
-	ck_assert_uint_eq(journal_find(j, 'i', "first.tv"), a);
-	ck_assert_uint_eq(journal_find(j, 'n', "first"), a);
-	ck_assert_uint_eq(journal_find(j, 'i', "second.tv"), b);
-	ck_assert_uint_eq(journal_find(j, 'n', "third"), JOURNAL_NONE);
+	ck_assert_uint_eq(find(j, 'i', "first.tv"), a);
+	ck_assert_uint_eq(find(j, 'n', "first"), a);
+	ck_assert_uint_eq(find(j, 'i', "second.tv"), b);
+	ck_assert_uint_eq(find(j, 'n', "third"), JOURNAL_NONE);
 	ck_assert_str_eq(journal_number(j, a), "5.1");
 	ck_assert_str_eq(journal_guide_id(j, b), "c100.105902DB.plexbridge");
 	ck_assert_str_eq(journal_name(j, b), "Second");
@@ -67,8 +103,8 @@ START_TEST(what_was_written_is_there_after_a_restart)
 	ck_assert_uint_eq(journal_owner(j, "42"), b);
 	ck_assert_uint_eq(journal_owner(j, "100"), JOURNAL_NONE);
 	ck_assert_str_eq(journal_guide_id(j, b), "c100.105902DB.plexbridge");
-	a = journal_add(j, "Third", "nthird", NULL);
-	ck_assert_int_eq(journal_give(j, a, "100"), 0);
+	a = add(j, "nthird", NULL);
+	ck_assert_int_eq(give(j, a, "100", "Third", "nthird", NULL), 0);
 	ck_assert_str_eq(journal_guide_id(j, a), "c100.2.105902DB.plexbridge");
 	journal_free(&j);
 }
@@ -85,8 +121,8 @@ START_TEST(a_journal_cut_at_any_byte_loses_at_most_its_last_entry)
 	for (unsigned i = 0; i < 8; i++) {
 		snprintf(key, sizeof(key), "nchannel%u", i);
 		snprintf(number, sizeof(number), "%u", 100 + i);
-		ck_assert_uint_eq(journal_add(j, "A name", key, NULL), i);
-		ck_assert_int_eq(journal_give(j, i, number), 0);
+		ck_assert_uint_eq(add(j, key, NULL), i);
+		ck_assert_int_eq(give(j, i, number, "A name", key, NULL), 0);
 	}
 	ck_assert_int_eq(journal_write(j), 0);
 	journal_free(&j);
@@ -102,8 +138,8 @@ START_TEST(a_journal_cut_at_any_byte_loses_at_most_its_last_entry)
 			lines += bytes[i] == '\n';
 		j = reopen(NULL);
 		ck_assert_uint_eq(journal_count(j), lines == 0 ? 0 : lines - 1); /* the first one is the header */
-		ck_assert_uint_ne(journal_add(j, "New", "nnew", NULL), JOURNAL_NONE);
-		ck_assert_int_eq(journal_give(j, journal_count(j) - 1, "999"), 0);
+		ck_assert_uint_ne(add(j, "nnew", NULL), JOURNAL_NONE);
+		ck_assert_int_eq(give(j, journal_count(j) - 1, "999", "New", "nnew", NULL), 0);
 		ck_assert_int_eq(journal_write(j), 0);
 		j = reopen(j);
 		ck_assert_uint_eq(journal_count(j), lines == 0 ? 1 : lines);
@@ -124,8 +160,8 @@ START_TEST(a_line_that_is_damaged_costs_itself)
 	for (unsigned i = 0; i < 3; i++) {
 		static const char *const keys[] = { "na", "nb", "nc" }, *const numbers[] = { "1", "2", "3" };
 
-		journal_add(j, "Name", keys[i], NULL);
-		ck_assert_int_eq(journal_give(j, i, numbers[i]), 0);
+		add(j, keys[i], NULL);
+		ck_assert_int_eq(give(j, i, numbers[i], "Name", keys[i], NULL), 0);
 	}
 	ck_assert_int_eq(journal_write(j), 0);
 	journal_free(&j);
@@ -136,9 +172,9 @@ START_TEST(a_line_that_is_damaged_costs_itself)
 	ck_assert_int_eq(pwrite(fd, bytes, (size_t)len, 0), len);
 	close(fd);
 	j = reopen(NULL);
-	ck_assert_uint_eq(journal_find(j, 'n', "a"), 0);
-	ck_assert_uint_eq(journal_find(j, 'n', "b"), JOURNAL_NONE);
-	ck_assert_uint_eq(journal_find(j, 'n', "c"), 2);
+	ck_assert_uint_eq(find(j, 'n', "a"), 0);
+	ck_assert_uint_eq(find(j, 'n', "b"), JOURNAL_NONE);
+	ck_assert_uint_eq(find(j, 'n', "c"), 2);
 	journal_free(&j);
 }
 END_TEST
@@ -224,6 +260,7 @@ static const char *
 merged(struct journal *j, struct channel *written, size_t written_count, struct list *a, struct list *b)
 {
 	static char out[4096];
+	char id[LINEUP_ID_MAX];
 	struct list *lists[] = { a, b };
 	struct config config = { .providers = providers, .provider_count = 2, .written = { written, written_count } };
 	struct imported made;
@@ -248,11 +285,11 @@ merged(struct journal *j, struct channel *written, size_t written_count, struct 
 		len += add_request(out + len, sizeof(out) - len, c, 0);
 		for (unsigned k = 0; k < c->backup_count; k++) {
 			len += (size_t)snprintf(
-			    out + len, sizeof(out) - len, " %s@%s", c->backups[k], channel_provider(c, k + 1));
+			    out + len, sizeof(out) - len, " %s@%s", channel_url(c, k + 1), channel_provider(c, k + 1));
 			len += add_request(out + len, sizeof(out) - len, c, k + 1);
 		}
 		len += (size_t)snprintf(out + len, sizeof(out) - len, "\n");
-		ck_assert_ptr_nonnull(c->epg_id);
+		ck_assert_ptr_nonnull(channel_epg_id(&made.lineup, c, id));
 	}
 	imported_clear(&made);
 	return out;
@@ -296,7 +333,7 @@ START_TEST(what_a_provider_changes_moves_no_number)
 	j = reopen(j);
 	ck_assert_str_eq(merged(j, NULL, 0, list_of(first, 4), NULL),
 	    "7 Sport HD http://h/3 http://h/2@home\n100 News http://h/1\n101 Film http://h/4\n");
-	ck_assert_uint_eq(journal_find(j, 'n', "news24"), journal_find(j, 'i', "news.tv"));
+	ck_assert_uint_eq(find(j, 'n', "news24"), find(j, 'i', "news.tv"));
 	journal_free(&j);
 }
 END_TEST
@@ -359,17 +396,18 @@ START_TEST(what_the_file_says_of_requests_goes_with_all_of_them)
 	static const char *mine[] = { "X-Mine: 1" }, *backup[] = { "http://m/2" };
 	static const struct {
 		struct channel over;
+		struct channel_more more;
 		const char *is;
 	} cases[] = {
-		{ { .user_agent = "Mine/1" },
+		{ { .url = NULL }, { .request.user_agent = "Mine/1" },
 		    "http://h/2 (Mine/1; X-Key: two) http://h/1@home (Mine/1; Referer: http://r/1; X-Key: one)" },
-		{ { .headers = mine, .header_count = 1 },
+		{ { .url = NULL }, { .request = { .headers = mine, .header_count = 1 } },
 		    "http://h/2 (-; X-Mine: 1) http://h/1@home (Old/1; X-Mine: 1)" },
 		/* The file's own backups share the channel's, as those of a channel that is all the file's. */
-		{ { .backups = backup, .backup_count = 1 },
+		{ { .backup_count = 1 }, { .backups = backup },
 		    "http://h/2 (-; X-Key: two) http://m/2@home (-; X-Key: two)" },
 		/* Another source: nothing of the provider's goes there. */
-		{ { .url = "http://m/1", .backups = backup, .backup_count = 1, .provider = "away" },
+		{ { .url = "http://m/1", .backup_count = 1, .provider = "away" }, { .backups = backup },
 		    "http://m/1 http://m/2@away" },
 	};
 	struct journal *j = reopen(NULL);
@@ -379,6 +417,7 @@ START_TEST(what_the_file_says_of_requests_goes_with_all_of_them)
 	for (size_t i = 0; i < NITEMS(cases); i++) {
 		struct channel written[] = { cases[i].over };
 
+		written[0].more = &cases[i].more;
 		snprintf(written[0].guide_number, sizeof(written[0].guide_number), "7");
 		snprintf(line, sizeof(line), "7 Film HD %s\n", cases[i].is);
 		ck_assert_str_eq(merged(j, written, 1, list_saying(wanting, sayings, 2), NULL), line);

@@ -511,7 +511,7 @@ START_TEST(each_unit_has_its_part_of_the_lineup_and_is_found_by_port_or_path)
 	static struct config config = {
 		.tuner = { .label = "", .name = "All", .tuner_count = 2 }, .tuners = named, .tuner_count = 3
 	};
-	struct lineup lineup = { channels, NITEMS(channels) };
+	struct lineup lineup = { channels, NITEMS(channels), NULL };
 	static struct units units;
 	static struct request req;
 	const char *path;
@@ -591,7 +591,7 @@ put_in_force(void *arg)
 	struct sizes *s = arg;
 
 	for (size_t i = 0; i < s->count; i++) {
-		struct lineup lineup = { s->channels, s->counts[i] };
+		struct lineup lineup = { s->channels, s->counts[i], NULL };
 
 		ck_assert_int_eq(units_update(s->units, s->config, &lineup, s->whole), 0);
 	}

@@ -12,6 +12,7 @@
 static const char *first_headers[] = { "Referer: http://r/", "X-Key: one" }, *own_headers[] = { "X-Key: two" };
 static const char *urls[] = { "http://h/2", "http://h/3", "http://h/4" };
 static struct channel_request requests[3];
+static struct channel_more more;
 static struct channel channel;
 static struct config config;
 
@@ -21,14 +22,10 @@ setup(void)
 	requests[0] = (struct channel_request){ own_headers, NULL, 1 };
 	requests[1] = (struct channel_request){ first_headers, "First/1", 2 };
 	requests[2] = (struct channel_request){ NULL, NULL, 0 };
-	channel = (struct channel){ .guide_number = "7",
-		.url = "http://h/1",
-		.headers = first_headers,
-		.header_count = 2,
-		.user_agent = "First/1",
-		.backups = urls,
-		.backup_count = 3,
-		.backup_requests = requests };
+	more = (struct channel_more){
+		.request = { first_headers, "First/1", 2 }, .backups = urls, .backup_requests = requests
+	};
+	channel = (struct channel){ .guide_number = "7", .url = "http://h/1", .backup_count = 3, .more = &more };
 	memset(&config, 0, sizeof(config));
 	config.fetch.user_agent = "General/1";
 }
@@ -61,7 +58,7 @@ START_TEST(a_source_has_its_own_request_where_that_is_another)
 	ck_assert_uint_eq(source.own, 1); /* nothing, which is not what url's says */
 	is_request(&source.request, "General/1", "", 0);
 	ck_assert_int_eq(tune_pack_source(&source, &config, &channel, 4, &why), PB_NO);
-	channel.backup_requests = NULL;
+	more.backup_requests = NULL;
 	ck_assert_int_eq(tune_pack_source(&source, &config, &channel, 1, &why), 0);
 	ck_assert_uint_eq(source.own, 0);
 }
@@ -93,7 +90,7 @@ START_TEST(what_is_too_long_for_a_message_is_refused_whole)
 	requests[0] = (struct channel_request){ NULL, agent, 0 };
 	ck_assert_int_eq(tune_pack_source(&source, &config, &channel, 1, &why), PB_ELIMIT);
 	ck_assert_str_eq(why, "user_agent is too long");
-	channel.user_agent = agent;
+	more.request.user_agent = agent;
 	ck_assert_int_eq(tune_pack(&tune, &config, &channel, NULL, &why), PB_ELIMIT);
 }
 END_TEST
@@ -112,13 +109,16 @@ note(void *user, enum lineup_change change, const struct channel *was, const str
 START_TEST(another_request_of_a_backup_is_another_source)
 {
 	struct channel_request other[3];
+	struct channel_more more_now;
 	struct channel now;
-	struct lineup old_lineup = { &channel, 1 }, new_lineup = { &now, 1 };
+	struct lineup old_lineup = { &channel, 1, NULL }, new_lineup = { &now, 1, NULL };
 	unsigned count = 0;
 
 	memcpy(other, requests, sizeof(other));
 	now = channel;
-	now.backup_requests = other;
+	more_now = more;
+	now.more = &more_now;
+	more_now.backup_requests = other;
 	lineup_diff(&old_lineup, &new_lineup, note, &count);
 	ck_assert_uint_eq(count, 0);
 	other[2].user_agent = "New/1";
@@ -130,7 +130,7 @@ START_TEST(another_request_of_a_backup_is_another_source)
 	ck_assert_uint_eq(count, 2);
 	/* All as url's, said in one way or the other. */
 	other[0] = other[1] = other[2] = channel_request(&channel, 0);
-	channel.backup_requests = NULL;
+	more.backup_requests = NULL;
 	lineup_diff(&old_lineup, &new_lineup, note, &count);
 	ck_assert_uint_eq(count, 2);
 }

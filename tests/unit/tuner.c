@@ -25,18 +25,19 @@ static struct device device = {
 };
 static const struct tuner_info info = { .name = "PlexBridge", .tuner_count = 4, .device = &device };
 
+static const struct channel_more news = { .guide_id = "news.example" };
 static struct channel channels[] = {
 	{ .guide_number = "7.1",
 	    .name = "News HD",
 	    .url = "http://origin.example/7.m3u8",
 	    .logo = "http://l.example/7.png",
-	    .guide_id = "news.example",
+	    .more = &news,
 	    .group = "News" },
 	{ .guide_number = "8",
 	    .name = "Tom & \"Jerry\" <\xf0\x9f\x98\xba> caf\xc3\xa9, 'x'",
 	    .url = "http://o.example/8" },
 };
-static const struct lineup lineup = { channels, NITEMS(channels) };
+static const struct lineup lineup = { channels, NITEMS(channels), NULL };
 
 static struct request
 parse(const char *method, const char *target)
@@ -508,8 +509,8 @@ END_TEST
 
 START_TEST(lineup_json_lists_the_channels_in_order)
 {
-	struct lineup one = { channels, 1 };
-	struct lineup none = { NULL, 0 };
+	struct lineup one = { channels, 1, NULL };
+	struct lineup none = { NULL, 0, NULL };
 	json_t *root;
 
 	says(tuner_lineup_json(&one, BASE, false),
@@ -553,7 +554,7 @@ END_TEST
 START_TEST(lineup_m3u_keeps_a_name_within_its_line_and_quotes)
 {
 	struct channel odd = { .guide_number = "9", .name = "a\"b\r\nhttp://evil.example/" };
-	struct lineup bad = { &odd, 1 };
+	struct lineup bad = { &odd, 1, NULL };
 
 	says(tuner_lineup_m3u(&lineup, BASE),
 	    "#EXTM3U\n"
@@ -632,7 +633,7 @@ START_TEST(any_bytes_in_a_name_leave_the_document_whole)
 {
 	char name[sizeof(odd_bytes)];
 	struct channel odd = { .guide_number = "9", .name = name };
-	struct lineup bad = { &odd, 1 };
+	struct lineup bad = { &odd, 1, NULL };
 	struct blob *blob;
 
 	memcpy(name, odd_bytes, (size_t)_i);
@@ -698,7 +699,7 @@ END_TEST
 static struct lineup
 many_channels(void)
 {
-	struct lineup many = { calloc(MANY, sizeof(struct channel)), MANY };
+	struct lineup many = { calloc(MANY, sizeof(struct channel)), MANY, NULL };
 
 	ck_assert_ptr_nonnull(many.channels);
 	for (size_t i = 0; i < MANY; i++) {
@@ -731,7 +732,7 @@ START_TEST(the_same_lineup_is_built_once_for_all_who_ask)
 	/* A reload: who is being answered keeps the old one, who asks gets the new one. */
 	tuner_cache_clear(&cache);
 	ck_assert_ptr_nonnull(strstr(a->data, "News HD"));
-	ck_assert_int_eq(tuner_cache_get(&cache, &(struct lineup){ channels, 1 }, TUNER_KIND_JSON, BASE, &b), 0);
+	ck_assert_int_eq(tuner_cache_get(&cache, &(struct lineup){ channels, 1, NULL }, TUNER_KIND_JSON, BASE, &b), 0);
 	ck_assert_ptr_ne(a, b);
 	ck_assert_uint_lt(b->len, a->len);
 	blob_drop(&a);
