@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -250,27 +251,37 @@ refuse(const char **why, const char *text)
 	return PB_EFORMAT;
 }
 
-/* A file on disk can be changed by who owns it, under our eyes: have a copy. */
+/* A file on disk can be changed by who owns it, under our eyes: have a copy, in memory that can rest as well. */
 static int
-read_copy(char **out, int fd, size_t size)
+copy(int *out, int fd, size_t size)
 {
-	char *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int to = memfd_create("plexbridge-list", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	off_t at = 0;
 
-	if (copy == MAP_FAILED)
-		return PB_ENOMEM;
-	for (size_t done = 0; done < size;) {
-		ssize_t n = pread(fd, copy + done, size - done, (off_t)done);
+	while (to != -1 && (size_t)at < size) {
+		ssize_t n = sendfile(to, fd, &at, size - (size_t)at);
 
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			(void)munmap(copy, size);
-			return PB_ESYS;
+			(void)close(to);
+			to = -1;
 		}
-		done += (size_t)n;
 	}
-	*out = copy;
-	return 0;
+	*out = to;
+	return to != -1 && fcntl(to, F_ADD_SEALS, SEALS | F_SEAL_SEAL) != -1 ? 0 : PB_ESYS;
+}
+
+/* The whole of a file in memory that nobody can change. */
+static int
+map(char **out, int fd, size_t size, const char **why)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (seals == -1 || (seals & SEALS) != SEALS)
+		return refuse(why, "it is not sealed");
+	*out = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	return *out != MAP_FAILED ? 0 : PB_ESYS;
 }
 
 /* A reference to a text of less than max bytes; 0 only where may_be_none. */
@@ -294,25 +305,20 @@ list_open(struct list **out, int fd, bool sealed, const char **why)
 	struct stat st;
 	struct list *list;
 	char *base;
-	int err, seals;
+	int err, own = -1;
 
 	if (fstat(fd, &st) == -1)
 		return PB_ESYS;
 	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(struct list_head) + 1 ||
 	    (uint64_t)st.st_size > LIST_BYTES_MAX + (uint64_t)LIST_ENTRIES_MAX * sizeof(struct list_entry))
 		return refuse(why, "its size is none that a list can have");
-	if (sealed) {
-		seals = fcntl(fd, F_GET_SEALS);
-		if (seals == -1 || (seals & SEALS) != SEALS)
-			return refuse(why, "it is not sealed");
-		base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (base == MAP_FAILED)
-			return PB_ESYS;
-	} else {
-		err = read_copy(&base, fd, (size_t)st.st_size);
-		if (err != 0)
-			return err;
-	}
+	err = sealed ? 0 : copy(&own, fd, (size_t)st.st_size);
+	if (err == 0)
+		err = map(&base, sealed ? fd : own, (size_t)st.st_size, why);
+	if (own != -1)
+		(void)close(own);
+	if (err != 0)
+		return err;
 	list = calloc(1, sizeof(*list));
 	if (list == NULL) {
 		(void)munmap(base, (size_t)st.st_size);
@@ -422,8 +428,17 @@ list_check(struct list *list, size_t count, const char **why)
 		if (e->quality >= LIST_QUALITIES || e->rank >= LIST_QUALITIES || e->shift_min < -1440 ||
 		    e->shift_min > 1440)
 			return refuse(why, "an entry's numbers are out of range");
+		if (list->checked % LIST_REST == LIST_REST - 1)
+			list_rest(list);
 	}
 	return list->checked < list->head->count ? PB_AGAIN : 0;
+}
+
+void
+list_rest(const struct list *list)
+{
+	/* Nothing of a mapping that can't be written is lost: it is read from its file again. */
+	(void)madvise((void *)(uintptr_t)list->base, list->size, MADV_DONTNEED);
 }
 
 const char *

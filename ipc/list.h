@@ -5,12 +5,14 @@
  * descriptor, and believes nothing: not its size, not its seals, no number
  * in it. list_open() bounds the whole, list_check() each entry, as many in
  * a turn as the caller likes; only then may entries be read. What was
- * checked can't change any more: the file is sealed, or a private copy.
+ * checked can't change any more: the file is sealed, or a sealed copy.
  *
  *   layout    struct list_head, texts, struct list_entry one after another;
  *             native byte order and alignment: it never leaves this machine
  *   texts     a reference is an offset into the texts, 0 is "not given";
  *             each is UTF-8 without control characters and ends with a NUL
+ *   memory    the file's, once for all who have it; what a reader maps of it
+ *             is counted as his as well, until list_rest()
  *   secrets   URLs hold user names and passwords: url_redact() before showing
  */
 #ifndef PLEXBRIDGE_IPC_LIST_H
@@ -119,13 +121,18 @@ struct list {
 /*
  * Map a list that may be anybody's, with one reference, the caller's. fd is
  * borrowed. sealed: it must be a file in memory that nobody can change any
- * more; otherwise it is read into memory of our own. 0, PB_EFORMAT (*why),
+ * more; otherwise it is copied into one of our own. 0, PB_EFORMAT (*why),
  * PB_ENOMEM, PB_ESYS.
  */
 int list_open(struct list **out, int fd, bool sealed, const char **why);
 
 /* Check up to count more entries. 0: all are checked now; PB_AGAIN: some are left; PB_EFORMAT (*why). */
 int list_check(struct list *list, size_t count, const char **why);
+
+#define LIST_REST 16384 /* entries, 3 MiB or so: who reads a long list lets it rest after so many */
+
+/* What was read of it is not needed for now: its pages leave this process, and are there again when they are looked at. */
+void list_rest(const struct list *list);
 
 /* NULL for 0. Only of what was checked. */
 const char *list_string(const struct list *list, uint32_t ref);

@@ -52,6 +52,7 @@ struct merge {
 	char device[16];
 	enum phase phase;
 	size_t provider, at; /* where it is */
+	size_t read; /* entries, since the lists rested */
 	struct entry_keys ahead[AHEAD]; /* of the entries from at rounded down on */
 	size_t room; /* of members and chosen */
 	struct member *members;
@@ -683,6 +684,16 @@ finish(struct merge *m)
 		qsort(l->channels, l->count, sizeof(*l->channels), by_number);
 }
 
+/* Each phase reads the lists from begin to end, and only once. */
+static void
+rest(struct merge *m)
+{
+	m->read = 0;
+	for (size_t i = 0; i < m->config->provider_count; i++)
+		if (m->lists[i] != NULL)
+			list_rest(m->lists[i]);
+}
+
 /* One thing of the phase; false: the phase is over. */
 static bool
 step(struct merge *m, int *err)
@@ -733,8 +744,11 @@ merge_step(struct merge *m, size_t entries)
 	while (entries > 0 && m->phase != DONE && err == 0) {
 		if (step(m, &err)) {
 			entries--;
+			if (++m->read == LIST_REST)
+				rest(m);
 			continue;
 		}
+		rest(m);
 		m->phase++;
 		m->at = 0;
 		if (m->phase == BUILD)
