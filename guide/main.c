@@ -71,6 +71,20 @@ say_wrong(void *user, unsigned line, const char *why)
 		_exit(PB_EXIT_OK);
 }
 
+/* How it went, and what came of it. */
+static bool
+say_done(struct run *run)
+{
+	return say(IMPORT_DONE, &run->done, sizeof(run->done), &run->result, run->result != -1);
+}
+
+static void
+say_listed(struct run *run)
+{
+	if (!say_done(run))
+		_exit(PB_EXIT_OK);
+}
+
 static bool
 hear(struct msg *m)
 {
@@ -114,7 +128,9 @@ static int
 serve(void)
 {
 	struct job job = { 0 };
-	struct run run = { .job = &job, .out = { -1, -1, -1 }, .at = say_at, .wrong = say_wrong, .result = -1 };
+	struct run run = {
+		.job = &job, .out = { -1, -1, -1 }, .at = say_at, .wrong = say_wrong, .listed = say_listed, .result = -1
+	};
 	const char *kind;
 	int status;
 
@@ -127,9 +143,11 @@ serve(void)
 	/* A guide is a second of work that nobody waits for; streams do not wait at all. */
 	if (strcmp(kind, "guide") == 0 || strcmp(kind, "fetch") == 0)
 		(void)setpriority(PRIO_PROCESS, 0, GUIDE_NICE);
-	if (strcmp(kind, "list") == 0)
+	if (strcmp(kind, "list") == 0) {
 		run_list(&run);
-	else if (strcmp(kind, "fetch") == 0)
+		if (run.result != -1)
+			return run.unkept ? PB_EXIT_TEMPORARY : PB_EXIT_OK; /* it was said */
+	} else if (strcmp(kind, "fetch") == 0)
 		run_fetch(&run);
 	else if (strcmp(kind, "guide") == 0)
 		run_guide(&run);
@@ -137,8 +155,7 @@ serve(void)
 		run_sync(&run);
 	else
 		return PB_EXIT_PERMANENT;
-	return say(IMPORT_DONE, &run.done, sizeof(run.done), &run.result, run.result != -1) ? PB_EXIT_OK
-											    : PB_EXIT_TEMPORARY;
+	return say_done(&run) ? PB_EXIT_OK : PB_EXIT_TEMPORARY;
 }
 
 /*

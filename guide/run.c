@@ -289,11 +289,14 @@ seal(struct run *run, struct reading *r)
 		finish(run, IMPORT_FAILED, "no memory for the list");
 		return;
 	}
+	finish(run, IMPORT_GOOD, "%s", "");
+	if (run->listed != NULL)
+		run->listed(run);
 	if (run->out[0] != -1 && !keep_copy(run->out[0], run->result)) {
 		snprintf(why, sizeof(why), "it can't be kept: %s", strerror(errno));
+		run->unkept = true;
 		run->wrong(run->user, 0, why); /* it serves all the same */
 	}
-	finish(run, IMPORT_GOOD, "%s", "");
 }
 
 static void

@@ -8,6 +8,8 @@
 #ifndef PLEXBRIDGE_GUIDE_RUN_H
 #define PLEXBRIDGE_GUIDE_RUN_H
 
+#include <stdbool.h>
+
 #include "guide/job.h"
 #include "ipc/import.h"
 
@@ -21,11 +23,15 @@ struct run {
 	void (*at)(void *user, const struct import_at *at);
 	void (*wrong)(void *user, unsigned line, const char *why);
 
+	/* done and result are there, though a copy is still to be written: who waits need not. NULL: not wanted. */
+	void (*listed)(struct run *run);
+
 	struct import_done done; /* how it went */
 	int result; /* a list's descriptor, the caller's; -1: none */
+	bool unkept; /* the copy could not be written */
 };
 
-/* A provider's channels. Fills done and result; a copy for the next start goes to out[0]. */
+/* A provider's channels. Fills done and result, calls listed; then a copy for the next start goes to out[0]. */
 void run_list(struct run *run);
 
 /* Wait until what was written to out[0] is on the disk: a supervisor has no time for that. */

@@ -2,14 +2,15 @@
  * import.h - what supervisor and plexbridge-guide say to each other
  *
  * Packets as in ipc/msg.h, on the guide's descriptor 3. The supervisor says
- * one job and is told how it went; then the guide exits.
+ * one job and is told how it went; soon after that the guide exits.
  *
  *   IMPORT_FILE   S   struct import_file and up to MSG_FDS_MAX descriptors, of that number and on, before the job:
  *                     local sources, and where the parts of a guide are written to
  *   IMPORT_JOB    S   a sealed file: lines "key=value", UTF-8, what to do; and where to write to
  *   IMPORT_AT     G   struct import_at, now and then: how far it is
  *   IMPORT_WRONG  G   struct import_wrong: one thing that was left out
- *   IMPORT_DONE   G   struct import_done; and a list (ipc/list.h), or the matches, when there is one
+ *   IMPORT_DONE   G   struct import_done; and a list (ipc/list.h), or the matches, when there is one. Behind a list it
+ *                     writes the copy of it: that is there when the guide has exited with 0
  *
  *   trust     the guide has read what a provider sent: the supervisor
  *             believes none of its messages before it has bounded them

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -71,6 +72,13 @@ on_done(struct errand *e, struct msg *m)
 		m->fds[0] = -1;
 	}
 	e->heard = true;
+	if (e->early != NULL && e->result != -1) {
+		struct import_done how = e->how;
+		int fd = e->result;
+
+		e->result = -1;
+		e->early(e, &how, fd);
+	}
 }
 
 static void
@@ -165,6 +173,7 @@ on_died(struct child *child, int status)
 			(void)close(e->result);
 		e->result = -1;
 	}
+	e->well = e->heard && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	how = e->how;
 	fd = e->result;
 	e->result = -1;

@@ -6,6 +6,8 @@
  * then was bounded here: lengths, ranges, text without control characters.
  * What a list or a file of its holds was not.
  *
+ *   early     a list is there before its copy is on the disk: who sets `early`
+ *             has it at once, and `done` tells when the rest is over, too
  *   owner     of struct errand: whoever embeds it; it stays where it is while
  *             errand_runs()
  *   blocking  never
@@ -39,10 +41,12 @@ struct errand {
 	struct import_done how;
 	struct import_at at; /* how far it is */
 	unsigned wrongs;
+	bool well; /* when it is dead: it ended by itself, and had nothing to regret */
 
-	/* To be set before it is started. fd of done is the callee's; -1: none. */
+	/* To be set before it is started. fd is the callee's; of done -1: none, or early had it. early: NULL, not wanted. */
 	void *user;
 	void (*wrong)(struct errand *errand, const struct import_wrong *wrong);
+	void (*early)(struct errand *errand, const struct import_done *how, int fd);
 	void (*done)(struct errand *errand, const struct import_done *how, int fd);
 };
 

@@ -3,7 +3,9 @@
  *
  * One thing after the other: fetch, check, merge, wait for the disk, put in
  * force. Checking and merging are done in steps, between which the loop has
- * its turn.
+ * its turn. What another process can do meanwhile it does: write a list's
+ * copy while that is checked and merged, and wait for the journal while the
+ * lineup is built. There is one errand at a time, and it says which it was.
  */
 #include "supervisor/imports.h"
 
@@ -241,7 +243,7 @@ begin_merge(struct imports *im)
 	for (size_t i = 0; i < im->count; i++)
 		lists[i] = im->at[i].list;
 	merge_free(&im->merge);
-	im->stale = false;
+	im->stale = im->written = false;
 	if (merge_new(&im->merge, im->sup->config, lists, im->journal, im->sup->units.at[0].device.id_text) != 0) {
 		log_event(LOG_ERR, "lineup.failed", "why=\"no memory\"");
 		set_state(im, IMPORTS_IDLE);
@@ -250,39 +252,101 @@ begin_merge(struct imports *im)
 	set_state(im, IMPORTS_MERGING);
 }
 
+/* Not to be continued: nothing of it was shown to anybody. */
+static void
+drop_merge(struct imports *im)
+{
+	merge_free(&im->merge);
+	imported_clear(&im->next);
+	if (im->sync == IMPORTS_SYNC_DUE)
+		im->sync = IMPORTS_SYNC_NONE;
+	if (!im->written) /* else the file has it all: numbers that nobody was shown */
+		forget_new(im);
+}
+
 static void
 give_up_merge(struct imports *im, const char *why)
 {
 	log_event(LOG_ERR, "lineup.failed", "why=\"%s; the lineup stays as it was\"", why);
-	merge_free(&im->merge);
-	imported_clear(&im->next);
-	forget_new(im);
+	drop_merge(im);
 	set_state(im, IMPORTS_IDLE);
 	next(im);
 }
 
-/* The lineup is there; its numbers go to the disk before it is shown. */
+/* As soon as nobody else is out on an errand. */
 static void
-end_merge(struct imports *im)
+begin_sync(struct imports *im)
+{
+	int fd = journal_fd(im->journal);
+
+	im->sync = IMPORTS_SYNC_DUE;
+	if (errand_runs(&im->errand))
+		return;
+	im->sync = errand_start(&im->errand, &im->sup->privs, "kind=sync\n", 10, &fd, 1, NULL, 0, 60.0) == 0
+	    ? IMPORTS_SYNC_RUNS
+	    : IMPORTS_SYNC_NONE;
+}
+
+/* All numbers are given: they go to the disk before they are shown. false: they can't. */
+static bool
+keep_numbers(struct imports *im)
 {
 	bool wait = journal_pending(im->journal) > 0 && journal_fd(im->journal) != -1;
-	int fd;
 
-	merge_take(im->merge, &im->next);
 	if (journal_write(im->journal) != 0) {
 		char why[160];
 
 		snprintf(why, sizeof(why), "the journal can't be written: %s", strerror(errno));
 		give_up_merge(im, why);
-		return;
+		return false;
 	}
+	im->written = true;
+	if (wait)
+		begin_sync(im);
+	return true;
+}
+
+/* The lineup is there, and shown when its numbers are on the disk. */
+static void
+end_merge(struct imports *im)
+{
+	merge_take(im->merge, &im->next);
 	note_present(im, im->merge);
 	merge_free(&im->merge);
-	fd = journal_fd(im->journal);
-	if (wait && errand_start(&im->errand, &im->sup->privs, "kind=sync\n", 10, &fd, 1, NULL, 0, 60.0) == 0)
+	if (im->sync != IMPORTS_SYNC_NONE)
 		set_state(im, IMPORTS_SYNCING);
 	else
 		publish(im);
+}
+
+static void
+merge_more(struct imports *im)
+{
+	int err = merge_step(im->merge, MERGE_STEP);
+
+	if (err != 0 && err != PB_AGAIN) {
+		give_up_merge(im, pb_strerror(err));
+		return;
+	}
+	if (merge_numbered(im->merge) && !im->written && !keep_numbers(im))
+		return;
+	if (err == PB_AGAIN)
+		set_state(im, IMPORTS_MERGING);
+	else
+		end_merge(im);
+}
+
+/* The errand that waited for the disk is back. */
+static void
+synced(struct imports *im, const struct import_done *how)
+{
+	im->sync = IMPORTS_SYNC_NONE;
+	if (how->verdict != IMPORT_GOOD && (im->state == IMPORTS_MERGING || im->state == IMPORTS_SYNCING))
+		log_event(LOG_ERR, "journal.sync", "why=\"%s\"", how->why);
+	if (im->state == IMPORTS_SYNCING)
+		publish(im);
+	else
+		next(im);
 }
 
 /*
@@ -382,12 +446,26 @@ tell_account(const struct import *at, const struct list_head *head)
 		    at->name, head->active_connections, head->max_connections);
 }
 
+/* Its copy becomes what the next start begins with: when it is there, and whole. */
+static void
+keep_list(struct imports *im, bool whole)
+{
+	char from[256], to[256];
+
+	list_name(from, sizeof(from), im->keeping, ".new");
+	list_name(to, sizeof(to), im->keeping, ".list");
+	if (im->dir != -1 && !whole && !im->frozen)
+		(void)unlinkat(im->dir, from, 0);
+	else if (im->dir != -1 && whole && renameat(im->dir, from, im->dir, to) == -1 && errno != ENOENT)
+		log_event(LOG_WARNING, "import.keep", "provider=\"%s\" why=\"%s\"", im->keeping, strerror(errno));
+	im->keeping[0] = '\0';
+}
+
 static void
 accept_list(struct imports *im)
 {
 	struct import *at = &im->at[im->which];
 	const struct list_head *head = im->candidate->head;
-	char from[256], to[256];
 
 	log_event(LOG_INFO, "import", "provider=\"%s\" entries=%u seen=%u vod=%u radio=%u unchosen=%u wrong=%u",
 	    at->name, head->count, head->seen, head->vod, head->radio, head->unchosen, head->wrong);
@@ -396,10 +474,9 @@ accept_list(struct imports *im)
 	list_drop(&at->list);
 	at->list = im->candidate;
 	im->candidate = NULL;
-	list_name(from, sizeof(from), at->name, ".new");
-	list_name(to, sizeof(to), at->name, ".list");
-	if (im->dir != -1 && renameat(im->dir, from, im->dir, to) == -1 && errno != ENOENT)
-		log_event(LOG_WARNING, "import.keep", "provider=\"%s\" why=\"%s\"", at->name, strerror(errno));
+	memcpy(im->keeping, at->name, sizeof(im->keeping));
+	if (!errand_runs(&im->errand))
+		keep_list(im, im->errand.well);
 	end_run(im, true, "", 0);
 	begin_merge(im);
 }
@@ -437,21 +514,13 @@ static void
 on_work(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct imports *im = timer->data;
-	int err;
 
 	(void)loop;
 	(void)events;
 	if (im->state == IMPORTS_CHECKING)
 		check_more(im);
-	else if (im->state == IMPORTS_MERGING) {
-		err = merge_step(im->merge, MERGE_STEP);
-		if (err == PB_AGAIN)
-			set_state(im, IMPORTS_MERGING);
-		else if (err != 0)
-			give_up_merge(im, pb_strerror(err));
-		else
-			end_merge(im);
-	}
+	else if (im->state == IMPORTS_MERGING)
+		merge_more(im);
 }
 
 static void
@@ -465,47 +534,65 @@ on_wrong(struct errand *errand, const struct import_wrong *wrong)
 	    wrong->why);
 }
 
+/* A list, perhaps: it is checked before anything else is done with it. */
 static void
-on_done(struct errand *errand, const struct import_done *how, int fd)
+on_list(struct errand *errand, const struct import_done *how, int fd)
 {
 	struct imports *im = errand->user;
 	const char *why = "";
 	char text[IMPORT_WHY_MAX];
 	int err;
 
-	if (im->state == IMPORTS_SYNCING) {
-		if (fd != -1)
-			(void)close(fd);
-		if (how->verdict != IMPORT_GOOD)
-			log_event(LOG_ERR, "journal.sync", "why=\"%s\"", how->why);
-		publish(im);
-		return;
-	}
+	im->listed = true;
 	if (im->state != IMPORTS_FETCHING) { /* it was given up meanwhile */
-		if (fd != -1)
-			(void)close(fd);
-		next(im);
+		(void)close(fd);
 		return;
 	}
+	err = how->verdict == IMPORT_GOOD ? list_open(&im->candidate, fd, true, &why) : PB_EPEER;
+	(void)close(fd);
+	if (err == 0) {
+		set_state(im, IMPORTS_CHECKING);
+		return;
+	}
+	snprintf(text, sizeof(text), "what plexbridge-guide made of it is no list: %s",
+	    err == PB_EFORMAT ? why : pb_strerror(err));
+	refuse_list(im, text, 0);
+}
+
+/* It is over, without a list. */
+static void
+fetched(struct imports *im, const struct import_done *how)
+{
 	if (how->verdict == IMPORT_SAME && im->at[im->which].list != NULL) {
 		end_run(im, true, "", 0);
 		log_event(LOG_INFO, "import", "provider=\"%s\" same=yes", im->at[im->which].name);
 		set_state(im, IMPORTS_IDLE);
 		next(im);
-	} else if (how->verdict != IMPORT_GOOD || fd == -1) {
+	} else
 		refuse_list(im, how->why[0] != '\0' ? how->why : "there is no list", how->retry_after_s);
-	} else {
-		err = list_open(&im->candidate, fd, true, &why);
-		if (err == 0) {
-			set_state(im, IMPORTS_CHECKING);
-		} else {
-			snprintf(text, sizeof(text), "what plexbridge-guide made of it is no list: %s",
-			    err == PB_EFORMAT ? why : pb_strerror(err));
-			refuse_list(im, text, 0);
-		}
-	}
+}
+
+static void
+on_done(struct errand *errand, const struct import_done *how, int fd)
+{
+	struct imports *im = errand->user;
+
 	if (fd != -1)
-		(void)close(fd);
+		(void)close(fd); /* on_list() has those that are wanted */
+	if (im->sync == IMPORTS_SYNC_RUNS) {
+		synced(im, how);
+		return;
+	}
+	if (im->keeping[0] != '\0')
+		keep_list(im, errand->well);
+	if (im->sync == IMPORTS_SYNC_DUE)
+		begin_sync(im);
+	if (im->state == IMPORTS_FETCHING && !im->listed)
+		fetched(im, how);
+	else if (im->state == IMPORTS_SYNCING && im->sync == IMPORTS_SYNC_NONE)
+		publish(im); /* it could not be started */
+	else
+		next(im);
 }
 
 static void
@@ -518,6 +605,7 @@ fetch(struct imports *im, size_t which)
 	int out = -1, err;
 
 	im->which = which;
+	im->listed = false;
 	set_state(im, IMPORTS_FETCHING);
 	if (p->playlist != NULL && p->playlist[0] == '/') {
 		struct stat st;
@@ -713,6 +801,7 @@ imports_begin(struct imports *im, struct supervisor *sup)
 	errand_init(&im->errand, sup->loop);
 	im->errand.user = im;
 	im->errand.wrong = on_wrong;
+	im->errand.early = on_list;
 	im->errand.done = on_done;
 	ev_timer_init(&im->work, on_work, 0., 0.);
 	ev_timer_init(&im->due, on_due, 0., 0.);
@@ -741,14 +830,8 @@ imports_reload(struct imports *im, struct config *config)
 		errand_kill(&im->errand);
 		list_drop(&im->candidate);
 	}
-	if (im->state == IMPORTS_MERGING) {
-		merge_free(&im->merge);
-		forget_new(im);
-	}
-	if (im->state != IMPORTS_SYNCING)
-		im->state = IMPORTS_IDLE;
-	else
-		imported_clear(&im->next);
+	if (im->state == IMPORTS_MERGING || im->state == IMPORTS_SYNCING)
+		drop_merge(im);
 	im->state = IMPORTS_IDLE;
 	set_providers(im, config);
 	make_lineup(im, config);
@@ -767,13 +850,8 @@ imports_freeze(struct imports *im)
 	im->frozen = true;
 	errand_kill(&im->errand);
 	list_drop(&im->candidate);
-	if (im->state == IMPORTS_MERGING) {
-		merge_free(&im->merge);
-		forget_new(im);
-		im->stale = true;
-	}
-	if (im->state == IMPORTS_SYNCING) {
-		imported_clear(&im->next);
+	if (im->state == IMPORTS_MERGING || im->state == IMPORTS_SYNCING) {
+		drop_merge(im);
 		im->stale = true;
 	}
 	im->state = IMPORTS_IDLE;

@@ -72,6 +72,9 @@ enum imports_state {
 	IMPORTS_STATES
 };
 
+/* Waiting for the disk, beside all else: the journal of the merge in hand. */
+enum imports_sync { IMPORTS_SYNC_NONE, IMPORTS_SYNC_DUE, IMPORTS_SYNC_RUNS };
+
 struct imports {
 	struct supervisor *sup;
 	struct import at[CONFIG_PROVIDERS_MAX]; /* in the order of the configuration */
@@ -83,7 +86,11 @@ struct imports {
 	size_t which; /* that is fetched or checked */
 	struct list *candidate;
 	struct errand errand;
+	bool listed; /* the errand that runs has given its list, and only keeps a copy of it */
+	char keeping[64]; /* the provider whose copy is to be kept when it is written; "": none's */
 	struct merge *merge;
+	bool written; /* the journal, of the merge in hand */
+	enum imports_sync sync;
 	struct imported next; /* that waits for the journal */
 	bool stale; /* something changed since the merge began */
 	bool frozen;

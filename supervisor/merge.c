@@ -759,6 +759,12 @@ merge_step(struct merge *m, size_t entries)
 	return err != 0 ? err : m->phase == DONE ? 0 : PB_AGAIN;
 }
 
+bool
+merge_numbered(const struct merge *m)
+{
+	return m->phase >= BUILD;
+}
+
 void
 merge_take(struct merge *m, struct imported *out)
 {

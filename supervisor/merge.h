@@ -50,6 +50,9 @@ int merge_new(struct merge **out, const struct config *config, struct list *cons
 /* Work on for about so many entries. PB_AGAIN: there is more to do. 0: it is done. PB_ENOMEM, PB_ELIMIT. */
 int merge_step(struct merge *merge, size_t entries);
 
+/* The journal gets no more of it: it may be written and waited for while the lineup is built. */
+bool merge_numbered(const struct merge *merge);
+
 /* The lineup of one that is done, the caller's: imported_clear() ends it. */
 void merge_take(struct merge *merge, struct imported *out);
 
