@@ -41,6 +41,20 @@ pages_alloc(size_t count, size_t size)
 }
 
 void
+pages_touch(void *table, size_t count, size_t size)
+{
+#ifdef MADV_POPULATE_WRITE
+	if (count * size >= LARGE)
+		(void)madvise(
+		    table, whole(count * size), MADV_POPULATE_WRITE); /* what is not given now is given later */
+#else
+	(void)table;
+	(void)count;
+	(void)size;
+#endif
+}
+
+void
 pages_free(void *table, size_t count, size_t size)
 {
 	int saved = errno;

@@ -119,12 +119,15 @@ put(struct buffer *b, const void *data, size_t len)
 		char *more;
 
 		while (len > room - b->len)
-			room += room / 2;
+			room *= 2;
 		if (room > UINT32_MAX)
 			return PB_ENOMEM;
-		more = realloc(b->data, room);
+		more = pages_alloc(room, 1);
 		if (more == NULL)
 			return PB_ENOMEM;
+		if (b->len > 0)
+			memcpy(more, b->data, b->len);
+		pages_free(b->data, b->room, 1);
 		b->data = more;
 		b->room = room;
 	}
@@ -136,7 +139,7 @@ put(struct buffer *b, const void *data, size_t len)
 static void
 clear(struct buffer *b)
 {
-	free(b->data);
+	pages_free(b->data, b->room, 1);
 	memset(b, 0, sizeof(*b));
 }
 
@@ -178,6 +181,7 @@ set_slots(struct journal *j, size_t count)
 		j->slots = old;
 		return PB_ENOMEM;
 	}
+	pages_touch(j->slots, count, sizeof(*j->slots));
 	j->slot_count = count;
 	for (size_t i = 0; i < old_count; i++)
 		if (!is_free(&old[i]))
@@ -219,14 +223,31 @@ bind_text(struct journal *j, const char *key, uint32_t index)
  * Numbers
  */
 
-/* Where the one with that number is, or would be. */
+/*
+ * Where to look for a number first. Those that follow each other are given one
+ * after the other, and stand beside each other, sixteen in a line of the cache.
+ */
+static size_t
+number_place(const struct journal *j, const char *number)
+{
+	uint64_t n = 0;
+
+	for (const char *s = number; *s != '\0'; s++) {
+		if (*s < '0' || *s > '9')
+			return hash_of(j, '#', number, strlen(number));
+		n = n * 10 + (uint64_t)(*s - '0');
+	}
+	return (mix(n / 16 ^ j->seed, 0xa0761d6478bd642fu) << 4) + n % 16;
+}
+
+/* Where the one with that number is, or would be. Lines that meet in a place go different ways from there. */
 static uint32_t *
 number_slot(const struct journal *j, const char *number)
 {
-	size_t at = hash_of(j, '#', number, strlen(number)) & (j->number_count - 1);
+	size_t at = number_place(j, number) & (j->number_count - 1);
 
 	while (j->numbers[at] != 0 && strcmp(j->known[j->numbers[at] - 1].number, number) != 0)
-		at = (at + 1) & (j->number_count - 1);
+		at = (at + 17) & (j->number_count - 1);
 	return &j->numbers[at];
 }
 
@@ -238,6 +259,7 @@ set_numbers(struct journal *j, size_t count)
 
 	if (more == NULL)
 		return PB_ENOMEM;
+	pages_touch(more, count, sizeof(*more));
 	pages_free(j->numbers, j->number_count, sizeof(*j->numbers));
 	j->numbers = more;
 	j->number_count = count;
@@ -254,9 +276,13 @@ set_numbers(struct journal *j, size_t count)
 static int
 set_number(struct journal *j, uint32_t index, const char *number)
 {
+	uint32_t *slot;
+
 	if (j->numbers_used >= j->number_count / 4 * 3 && set_numbers(j, j->number_count * 2) != 0)
 		return PB_ENOMEM;
-	*number_slot(j, number) = index + 1;
+	slot = number_slot(j, number);
+	pb_assert(*slot == 0);
+	*slot = index + 1;
 	j->numbers_used++;
 	memcpy(j->known[index].number, number, strlen(number) + 1);
 	return 0;
@@ -643,7 +669,7 @@ journal_free(struct journal **journal)
 	pages_free(j->known, j->room, sizeof(*j->known));
 	pages_free(j->slots, j->slot_count, sizeof(*j->slots));
 	pages_free(j->numbers, j->number_count, sizeof(*j->numbers));
-	free(j->texts.data);
+	clear(&j->texts);
 	free(j);
 	errno = saved;
 }
@@ -786,7 +812,7 @@ journal_give(struct journal *j, uint32_t index, const char *number, const char *
 	size_t len;
 	int err;
 
-	pb_assert(j->known[index].number[0] == '\0' && journal_owner(j, number) == JOURNAL_NONE);
+	pb_assert(j->known[index].number[0] == '\0');
 	at = text(j, name);
 	j->known[index].name = at;
 	if (at == 0 || new_id(j, id, index, number) != 0 || set_number(j, index, number) != 0)
@@ -809,7 +835,7 @@ journal_renumber(struct journal *j, uint32_t index, const char *number)
 	char line[LINE_MAX_BYTES];
 	size_t len;
 
-	pb_assert(j->known[index].number[0] != '\0' && journal_owner(j, number) == JOURNAL_NONE);
+	pb_assert(j->known[index].number[0] != '\0');
 	begin_line(line, &len, '#', index);
 	if ((j->known[index].guide_id == 0 && keep_id(j, index, journal_guide_id(j, index)) != 0) ||
 	    set_number(j, index, number) != 0 || !add_field(line, &len, number))
