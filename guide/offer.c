@@ -260,7 +260,7 @@ offer_guide(void *user, const char *url)
 		list_writer_head(o->list)->guide_url = list_text(o->list, out, strlen(out), URL_MAX);
 }
 
-static const struct list_writer *sorting; /* qsort_r() is not the same everywhere; this process sorts one list */
+static struct list_writer *sorting; /* qsort_r() is not the same everywhere; this process sorts one list */
 
 static int
 compare(const struct list_entry *x, const struct list_entry *y, bool group)

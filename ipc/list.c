@@ -1,9 +1,11 @@
 /*
  * list.c - how the promise in list.h is kept
  *
- * The texts are written where they will be read, in the file; the entries
- * are kept beside and put behind the texts at the end, because the texts
- * are the larger part by far and must not be moved or doubled.
+ * The texts are written to the file as they come, a portion at a time: a
+ * page of it that this process never maps costs it neither memory nor a
+ * fault. The entries are kept beside and put behind the texts at the end,
+ * because the texts are the larger part by far and must not be moved or
+ * doubled.
  */
 #include "ipc/list.h"
 
@@ -16,64 +18,60 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/pages.h"
 #include "base/pb.h"
 #include "base/url.h"
 #include "base/utf8.h"
 
 static const char magic[8] = "PBLIST\n";
 
-#define STEP ((size_t)1 << 20) /* the file grows by so much */
+#define PORTION ((size_t)256 << 10) /* of writing */
 #define WORDS 1024 /* a power of 2 */
 #define SEALS (F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_WRITE)
 
+/* One that list_word() finds again. */
+struct word {
+	uint32_t ref; /* 0: none */
+	char text[LIST_WORD_MAX];
+};
+
 struct list_writer {
 	int fd;
-	char *base; /* the file: head and texts */
-	size_t room, used;
+	size_t used; /* of the file: head and texts */
+	size_t waiting; /* of that, in portion */
+	const char *base; /* what is written, mapped; NULL: nobody asked */
+	size_t mapped;
 	struct list_entry *entries;
 	size_t count, entries_room;
 	bool failed;
 	struct list_head head;
-	uint32_t words[WORDS];
+	struct word words[WORDS];
+	char portion[PORTION];
 };
-
-/* These pages are about to be written: to be given them at once is cheaper than a fault for each. */
-static void
-expect(void *pages, size_t len)
-{
-#ifdef MADV_POPULATE_WRITE
-	(void)madvise(pages, len, MADV_POPULATE_WRITE);
-#else
-	(void)pages;
-	(void)len;
-#endif
-}
 
 int
 list_writer_new(struct list_writer **out)
 {
 	struct list_writer *w = calloc(1, sizeof(*w));
-	int err = PB_ENOMEM;
 
 	if (w == NULL)
-		return err;
+		return PB_ENOMEM;
 	w->fd = memfd_create("plexbridge-list", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	err = PB_ESYS;
-	if (w->fd == -1 || ftruncate(w->fd, (off_t)STEP) == -1)
-		goto fail;
-	w->base = mmap(NULL, STEP, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
-	if (w->base == MAP_FAILED) {
-		w->base = NULL;
-		goto fail;
+	if (w->fd == -1) {
+		list_writer_free(&w);
+		return PB_ESYS;
 	}
-	w->room = STEP;
-	expect(w->base, STEP);
-	w->used = sizeof(struct list_head) + 1; /* the text of reference 0 is empty */
+	w->used = w->waiting = sizeof(struct list_head) + 1; /* the text of reference 0 is empty */
 	*out = w;
 	return 0;
-fail:
-	list_writer_free(&w);
-	return err;
+}
+
+static void
+unmap(struct list_writer *w)
+{
+	if (w->base != NULL)
+		(void)munmap((void *)(uintptr_t)w->base, w->mapped);
+	w->base = NULL;
 }
 
 void
@@ -85,33 +83,36 @@ list_writer_free(struct list_writer **writer)
 	*writer = NULL;
 	if (w == NULL)
 		return;
-	if (w->base != NULL)
-		(void)munmap(w->base, w->room);
+	unmap(w);
 	if (w->fd != -1)
 		(void)close(w->fd);
-	free(w->entries);
+	pages_free(w->entries, w->entries_room, sizeof(*w->entries));
 	free(w);
 	errno = saved;
 }
 
-static bool
-more_room(struct list_writer *w, size_t len)
+static int
+write_at(int fd, const void *data, size_t len, size_t at)
 {
-	size_t room = w->room;
-	void *base;
+	for (size_t done = 0; done < len;) {
+		ssize_t n = pwrite(fd, (const char *)data + done, len - done, (off_t)(at + done));
 
-	if (len <= w->room - w->used)
-		return true;
-	while (len > room - w->used)
-		room += STEP;
-	if (room > LIST_BYTES_MAX || ftruncate(w->fd, (off_t)room) == -1)
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return PB_ESYS;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+/* What waits goes into the file. */
+static bool
+flush(struct list_writer *w)
+{
+	if (write_at(w->fd, w->portion, w->waiting, w->used - w->waiting) != 0)
 		return false;
-	base = mremap(w->base, w->room, room, MREMAP_MAYMOVE);
-	if (base == MAP_FAILED)
-		return false;
-	expect((char *)base + w->room, room - w->room);
-	w->base = base;
-	w->room = room;
+	w->waiting = 0;
 	return true;
 }
 
@@ -135,13 +136,14 @@ list_text(struct list_writer *w, const char *text, size_t len, size_t max)
 	len = cut(text, len, max);
 	if (len == 0)
 		return 0;
-	if (!more_room(w, len + 1)) {
+	if (len >= PORTION || w->used + len + 1 > LIST_BYTES_MAX || (len + 1 > PORTION - w->waiting && !flush(w))) {
 		w->failed = true;
 		return 0;
 	}
 	ref = (uint32_t)(w->used - sizeof(struct list_head));
-	memcpy(w->base + w->used, text, len);
-	w->base[w->used + len] = '\0';
+	memcpy(w->portion + w->waiting, text, len);
+	w->portion[w->waiting + len] = '\0';
+	w->waiting += len + 1;
 	w->used += len + 1;
 	return ref;
 }
@@ -150,19 +152,36 @@ uint32_t
 list_word(struct list_writer *w, const char *text, size_t len, size_t max)
 {
 	uint32_t hash = 2166136261u;
-	uint32_t *at;
-	const char *had;
+	struct word *word;
 
-	len = cut(text, len, max);
+	len = cut(text, len, PB_MIN(max, sizeof(word->text)));
 	if (len == 0)
 		return 0;
 	for (size_t i = 0; i < len; i++)
 		hash = (hash ^ (unsigned char)text[i]) * 16777619u;
-	at = &w->words[(hash ^ hash >> 16) % WORDS];
-	had = list_writer_text(w, *at);
-	if (*at != 0 && strncmp(had, text, len) == 0 && had[len] == '\0')
-		return *at;
-	return *at = list_text(w, text, len, max);
+	word = &w->words[(hash ^ hash >> 16) % WORDS];
+	if (word->ref != 0 && strncmp(word->text, text, len) == 0 && word->text[len] == '\0')
+		return word->ref;
+	memcpy(word->text, text, len);
+	word->text[len] = '\0';
+	return word->ref = list_text(w, text, len, max);
+}
+
+/* Room for more entries: it is not touched before they are there. */
+static int
+more_entries(struct list_writer *w)
+{
+	size_t room = w->entries_room == 0 ? 1024 : PB_MIN(w->entries_room * 2, (size_t)LIST_ENTRIES_MAX);
+	struct list_entry *more = pages_alloc(room, sizeof(*more));
+
+	if (more == NULL)
+		return PB_ENOMEM;
+	if (w->count > 0)
+		memcpy(more, w->entries, w->count * sizeof(*more));
+	pages_free(w->entries, w->entries_room, sizeof(*more));
+	w->entries = more;
+	w->entries_room = room;
+	return 0;
 }
 
 int
@@ -172,15 +191,8 @@ list_add(struct list_writer *w, const struct list_entry *entry)
 		return PB_ENOMEM;
 	if (w->count == LIST_ENTRIES_MAX)
 		return PB_ELIMIT;
-	if (w->count == w->entries_room) {
-		size_t room = w->entries_room == 0 ? 1024 : w->entries_room + w->entries_room / 2;
-		struct list_entry *more = reallocarray(w->entries, room, sizeof(*more));
-
-		if (more == NULL)
-			return PB_ENOMEM;
-		w->entries = more;
-		w->entries_room = room;
-	}
+	if (w->count == w->entries_room && more_entries(w) != 0)
+		return PB_ENOMEM;
 	w->entries[w->count++] = *entry;
 	return 0;
 }
@@ -204,9 +216,23 @@ list_writer_entries(struct list_writer *w)
 }
 
 const char *
-list_writer_text(const struct list_writer *w, uint32_t ref)
+list_writer_text(struct list_writer *w, uint32_t ref)
 {
-	return w->base + sizeof(struct list_head) + ref;
+	size_t at = sizeof(struct list_head) + ref;
+
+	if (w->waiting > 0 && !flush(w))
+		w->failed = true;
+	if (w->base != NULL && w->mapped < w->used)
+		unmap(w);
+	if (w->base == NULL && !w->failed) {
+		/* Private, though nothing is written to it: with another one the file could not be sealed. */
+		void *base = mmap(NULL, w->used, PROT_READ, MAP_PRIVATE, w->fd, 0);
+
+		w->failed = base == MAP_FAILED;
+		w->base = w->failed ? NULL : base;
+		w->mapped = w->used;
+	}
+	return w->base != NULL ? w->base + at : "";
 }
 
 int
@@ -217,27 +243,15 @@ list_writer_seal(struct list_writer *w, int *fd)
 
 	if (w->failed)
 		return PB_ENOMEM;
+	unmap(w);
 	memcpy(w->head.magic, magic, sizeof(magic));
 	w->head.version = LIST_VERSION;
 	w->head.count = (uint32_t)w->count;
 	w->head.texts_len = w->used - sizeof(struct list_head);
 	w->head.entries_at = at;
-	memcpy(w->base, &w->head, sizeof(w->head));
-	/* A file that can still be written to through a mapping can't be sealed. */
-	(void)munmap(w->base, w->room);
-	w->base = NULL;
-	if (ftruncate(w->fd, (off_t)(at + bytes)) == -1)
-		return PB_ESYS;
-	for (size_t done = 0; done < bytes;) {
-		ssize_t n = pwrite(w->fd, (char *)w->entries + done, bytes - done, (off_t)(at + done));
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return PB_ESYS;
-		done += (size_t)n;
-	}
-	if (fcntl(w->fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) == -1)
+	if (!flush(w) || write_at(w->fd, &w->head, sizeof(w->head), 0) != 0 ||
+	    ftruncate(w->fd, (off_t)(at + bytes)) == -1 || write_at(w->fd, w->entries, bytes, at) != 0 ||
+	    fcntl(w->fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) == -1)
 		return PB_ESYS;
 	*fd = w->fd;
 	w->fd = -1;

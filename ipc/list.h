@@ -92,9 +92,9 @@ size_t list_writer_count(const struct list_writer *w);
 /* The head's own fields (guide_url to expires_s) may be set until it is finished. */
 struct list_head *list_writer_head(struct list_writer *w);
 
-/* Entries so far, which may be put in another order. */
+/* Entries so far, which may be put in another order; and their texts, borrowed until the next one is put in. */
 struct list_entry *list_writer_entries(struct list_writer *w);
-const char *list_writer_text(const struct list_writer *w, uint32_t ref);
+const char *list_writer_text(struct list_writer *w, uint32_t ref);
 
 /* Finish and seal it. Gives *fd to the caller. 0, PB_ENOMEM or PB_ESYS. */
 int list_writer_seal(struct list_writer *w, int *fd);
