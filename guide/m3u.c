@@ -309,7 +309,8 @@ hex(char c)
 	return -1;
 }
 
-static bool
+/* Inlined, so that the lengths of words are known beforehand: a list asks for millions. */
+static inline __attribute__((always_inline)) bool
 is(const char *name, size_t len, const char *what)
 {
 	return strlen(what) == len && strncasecmp(name, what, len) == 0;
@@ -400,6 +401,17 @@ add_headers(struct m3u *m, const char *text)
 	}
 }
 
+/* How many blanks there are. strspn() makes itself a table for as little as that. */
+static size_t
+blanks(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n] == ' ' || s[n] == '\t')
+		n++;
+	return n;
+}
+
 /* Letters, digits and dashes, as attributes' names are. */
 static size_t
 word(const char *s)
@@ -416,11 +428,9 @@ word(const char *s)
 static bool
 ends_value(const char *s)
 {
-	size_t blanks = strspn(s, " \t");
-
-	if (s[blanks] == '\0' || s[blanks] == ',')
+	s += blanks(s);
+	if (*s == '\0' || *s == ',')
 		return true;
-	s += blanks;
 	return word(s) > 0 && s[word(s)] == '=';
 }
 
@@ -493,13 +503,13 @@ take_extinf(struct m3u *m, const char *s)
 		forget(m);
 	}
 	m->extinf = true;
-	s += strspn(s, " \t");
+	s += blanks(s);
 	s += strspn(s, "-+0123456789.");
 	for (;;) {
 		const char *value;
 		size_t len, value_len;
 
-		s += strspn(s, " \t");
+		s += blanks(s);
 		if (*s == ',' || *s == '\0')
 			break;
 		len = word(s);
@@ -583,7 +593,7 @@ is_vod(const char *url)
 	size_t len = strcspn(url, "?#|");
 
 	for (size_t i = 0; i + 7 <= len; i++)
-		if (url[i] == '/' &&
+		if (url[i] == '/' && ((url[i + 1] | 0x20) == 'm' || (url[i + 1] | 0x20) == 's') &&
 		    (strncasecmp(url + i, "/movie/", 7) == 0 ||
 			(i + 8 <= len && strncasecmp(url + i, "/series/", 8) == 0)))
 			return true;

@@ -9,35 +9,41 @@
 #include "base/pb.h"
 #include "base/utf8.h"
 
+#define WORD(text, quality) \
+	{ \
+		text, sizeof(text) - 1, quality \
+	}
+
 static const struct {
 	const char *word;
+	size_t len;
 	enum list_quality quality;
 } words[] = {
-	{ "4k", LIST_4K },
-	{ "uhd", LIST_4K },
-	{ "2160p", LIST_4K },
-	{ "8k", LIST_4K },
-	{ "fhd", LIST_FHD },
-	{ "fullhd", LIST_FHD },
-	{ "1080p", LIST_FHD },
-	{ "1080i", LIST_FHD },
-	{ "1080", LIST_FHD },
-	{ "hd", LIST_HD },
-	{ "720p", LIST_HD },
-	{ "sd", LIST_SD },
-	{ "576p", LIST_SD },
-	{ "576i", LIST_SD },
-	{ "480p", LIST_SD },
-	{ "480i", LIST_SD },
-	{ "hevc", LIST_PLAIN },
-	{ "h265", LIST_PLAIN },
-	{ "h264", LIST_PLAIN },
-	{ "x265", LIST_PLAIN },
-	{ "raw", LIST_PLAIN },
-	{ "25fps", LIST_PLAIN },
-	{ "30fps", LIST_PLAIN },
-	{ "50fps", LIST_PLAIN },
-	{ "60fps", LIST_PLAIN },
+	WORD("4k", LIST_4K),
+	WORD("uhd", LIST_4K),
+	WORD("2160p", LIST_4K),
+	WORD("8k", LIST_4K),
+	WORD("fhd", LIST_FHD),
+	WORD("fullhd", LIST_FHD),
+	WORD("1080p", LIST_FHD),
+	WORD("1080i", LIST_FHD),
+	WORD("1080", LIST_FHD),
+	WORD("hd", LIST_HD),
+	WORD("720p", LIST_HD),
+	WORD("sd", LIST_SD),
+	WORD("576p", LIST_SD),
+	WORD("576i", LIST_SD),
+	WORD("480p", LIST_SD),
+	WORD("480i", LIST_SD),
+	WORD("hevc", LIST_PLAIN),
+	WORD("h265", LIST_PLAIN),
+	WORD("h264", LIST_PLAIN),
+	WORD("x265", LIST_PLAIN),
+	WORD("raw", LIST_PLAIN),
+	WORD("25fps", LIST_PLAIN),
+	WORD("30fps", LIST_PLAIN),
+	WORD("50fps", LIST_PLAIN),
+	WORD("60fps", LIST_PLAIN),
 };
 
 /* The letter under the accent, of U+00C0 to U+017F; '.' where there is none or it is two. */
@@ -87,7 +93,7 @@ static bool
 about_picture(const char *word, size_t len, enum list_quality *quality)
 {
 	for (size_t i = 0; i < NITEMS(words); i++)
-		if (strlen(words[i].word) == len && memcmp(words[i].word, word, len) == 0) {
+		if (words[i].len == len && memcmp(words[i].word, word, len) == 0) {
 			/* The best that is said: "HD 1080p" is more than "HD". SD only when nothing else is. */
 			if (*quality == LIST_PLAIN || (words[i].quality != LIST_PLAIN && words[i].quality < *quality))
 				*quality = words[i].quality;
