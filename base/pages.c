@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define LARGE ((size_t)2 << 20) /* of x86 and of most others; elsewhere it is whole pages as well */
@@ -38,6 +39,19 @@ pages_alloc(size_t count, size_t size)
 	/* The last one only where more than half of it is used. Where there are none, all is as ever. */
 	(void)madvise(at + before, (bytes + LARGE / 2) / LARGE * LARGE, MADV_HUGEPAGE);
 	return at + before;
+}
+
+void *
+pages_more(void *table, size_t used, size_t was, size_t room, size_t size)
+{
+	void *more = pages_alloc(room, size);
+
+	if (more == NULL)
+		return NULL;
+	if (used > 0)
+		memcpy(more, table, used * size);
+	pages_free(table, was, size);
+	return more;
 }
 
 void

@@ -17,6 +17,9 @@
 /* count times size bytes, zeroed; NULL when there is no memory, or no such number. pages_free() ends it. */
 void *pages_alloc(size_t count, size_t size);
 
+/* A larger one, room instead of was, that begins with the first used of this one, which ends. NULL: it stays as it is. */
+void *pages_more(void *table, size_t used, size_t was, size_t room, size_t size);
+
 /* All of it will be looked at in no order: be given it at once, which is cheaper than bit by bit. */
 void pages_touch(void *table, size_t count, size_t size);
 

@@ -172,13 +172,10 @@ static int
 more_entries(struct list_writer *w)
 {
 	size_t room = w->entries_room == 0 ? 1024 : PB_MIN(w->entries_room * 2, (size_t)LIST_ENTRIES_MAX);
-	struct list_entry *more = pages_alloc(room, sizeof(*more));
+	struct list_entry *more = pages_more(w->entries, w->count, w->entries_room, room, sizeof(*more));
 
 	if (more == NULL)
 		return PB_ENOMEM;
-	if (w->count > 0)
-		memcpy(more, w->entries, w->count * sizeof(*more));
-	pages_free(w->entries, w->entries_room, sizeof(*more));
 	w->entries = more;
 	w->entries_room = room;
 	return 0;

@@ -122,12 +122,9 @@ put(struct buffer *b, const void *data, size_t len)
 			room *= 2;
 		if (room > UINT32_MAX)
 			return PB_ENOMEM;
-		more = pages_alloc(room, 1);
+		more = pages_more(b->data, b->len, b->room, room, 1);
 		if (more == NULL)
 			return PB_ENOMEM;
-		if (b->len > 0)
-			memcpy(more, b->data, b->len);
-		pages_free(b->data, b->room, 1);
 		b->data = more;
 		b->room = room;
 	}
@@ -321,13 +318,10 @@ keep_id(struct journal *j, uint32_t index, const char *id)
 static int
 more_known(struct journal *j, uint32_t room)
 {
-	struct known *more = pages_alloc(room, sizeof(*more));
+	struct known *more = pages_more(j->known, j->count, j->room, room, sizeof(*more));
 
 	if (more == NULL)
 		return PB_ENOMEM;
-	if (j->count > 0)
-		memcpy(more, j->known, j->count * sizeof(*more));
-	pages_free(j->known, j->room, sizeof(*more));
 	j->known = more;
 	j->room = room;
 	return 0;
