@@ -180,24 +180,26 @@ on_died(struct child *child, int status)
 	e->done(e, &how, fd);
 }
 
-/* The job as a file in memory: it has secrets, and may be longer than a message. */
-static int
-job_file(const char *job, size_t len)
+/* It has secrets, and may be longer than a message. */
+int
+errand_job(void)
 {
-	int fd = memfd_create("plexbridge-job", MFD_CLOEXEC);
+	return memfd_create("plexbridge-job", MFD_CLOEXEC);
+}
 
-	for (size_t done = 0; fd != -1 && done < len;) {
+int
+errand_job_add(int fd, const char *job, size_t len)
+{
+	for (size_t done = 0; done < len;) {
 		ssize_t n = write(fd, job + done, len - done);
 
 		if (n == -1 && errno == EINTR)
 			continue;
-		if (n <= 0) {
-			(void)close(fd);
-			return -1;
-		}
+		if (n <= 0)
+			return PB_ESYS;
 		done += (size_t)n;
 	}
-	return fd;
+	return 0;
 }
 
 static int
@@ -224,30 +226,37 @@ int
 errand_start(struct errand *e, const struct privs *privs, const char *job, size_t len, const int *out, size_t outs,
     const struct errand_file *files, size_t file_count, double seconds)
 {
+	int fd = errand_job(), err = PB_ESYS;
+
+	if (fd != -1 && errand_job_add(fd, job, len) == 0)
+		err = errand_start_file(e, privs, fd, out, outs, files, file_count, seconds);
+	if (fd != -1)
+		(void)close(fd);
+	return err;
+}
+
+int
+errand_start_file(struct errand *e, const struct privs *privs, int job, const int *out, size_t outs,
+    const struct errand_file *files, size_t file_count, double seconds)
+{
 	static char name[] = "plexbridge-guide";
 	char *argv[] = { name, NULL };
 	const struct child_limits limits = { .privs = privs, .data_bytes = DATA_BYTES };
 	char program[PATH_MAX];
-	int pair[2], fd, err;
+	int pair[2], err;
 
 	pb_assert(!errand_runs(e) && outs < MSG_FDS_MAX && file_count <= ERRAND_FILES_MAX);
 	if (!child_program(program, sizeof(program), name))
 		return PB_NO;
-	fd = job_file(job, len);
-	if (fd == -1)
+	if (msg_pair(pair) != 0)
 		return PB_ESYS;
-	if (msg_pair(pair) != 0) {
-		(void)close(fd);
-		return PB_ESYS;
-	}
 	e->fd = pair[0];
 	e->heard = false;
 	e->wrongs = 0;
 	e->result = -1;
 	memset(&e->at, 0, sizeof(e->at));
 	/* It finds all of it in its socket when it comes up. */
-	err = tell(e, fd, out, outs, files, file_count);
-	(void)close(fd);
+	err = tell(e, job, out, outs, files, file_count);
 	e->child.died = on_died;
 	if (err == 0)
 		err = child_start(&e->child, e->loop, program, argv, pair[1], &limits);

@@ -61,6 +61,16 @@ void errand_init(struct errand *errand, struct ev_loop *loop);
 int errand_start(struct errand *errand, const struct privs *privs, const char *job, size_t len, const int *out,
     size_t outs, const struct errand_file *files, size_t file_count, double seconds);
 
+/* The same, of a job that is in a file: one of errand_job(), or anybody's. Borrowed. */
+int errand_start_file(struct errand *errand, const struct privs *privs, int job, const int *out, size_t outs,
+    const struct errand_file *files, size_t file_count, double seconds);
+
+/* A file in memory for a job that is written a portion at a time, because all of it would be much: the caller's; -1. */
+int errand_job(void);
+
+/* Put it behind what is in such a file. 0 or PB_ESYS. */
+int errand_job_add(int fd, const char *job, size_t len);
+
 bool errand_runs(const struct errand *errand);
 
 /* Kill it; done is called when it is dead, as after any other end. */

@@ -63,6 +63,8 @@ info_of(struct tuner_info *info, const struct unit *unit)
 static void
 answer_lineup(const struct ask *ask, enum tuner_lineup_kind kind, const char *type)
 {
+	struct tuner_cache *cache = &ask->unit->cache;
+	uint64_t built = cache->built;
 	struct tuner_urls urls;
 	struct blob *blob;
 
@@ -72,10 +74,12 @@ answer_lineup(const struct ask *ask, enum tuner_lineup_kind kind, const char *ty
 		return;
 	}
 	urls_for(&urls, ask);
-	if (tuner_cache_get(&ask->unit->cache, &ask->unit->lineup, kind, urls.stream, &blob) != 0)
+	if (tuner_cache_get(cache, &ask->unit->lineup, kind, urls.stream, &blob) != 0)
 		http_reply(ask->conn, 503, NULL, "Retry-After: 1\r\n", NULL, 0);
 	else
 		http_reply_blob(ask->conn, 200, type, NULL, blob);
+	if (cache->built != built)
+		imports_rest(&ask->sup->imports);
 }
 
 static void

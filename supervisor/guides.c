@@ -12,11 +12,14 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/pages.h"
 #include "base/pb.h"
 #include "base/url.h"
 #include "supervisor/supervisor.h"
 
 #define FOLDER "guides"
+#define JOB_PORTION 1024 /* channels: of 200,000 the whole would be 27 MiB */
+#define MATCHES 4096 /* read at once */
 
 static void next(struct guides *g);
 
@@ -196,44 +199,70 @@ parts_of(struct guides *g, const struct channel *ch, size_t at[UNITS_MAX])
 	return parts;
 }
 
-/* The job, and the channels' numbers, to know by which its matches are. */
-static struct blob *
-make_job(struct guides *g, const bool *use)
+/* A channel's line of the job. */
+static void
+add_line(struct guides *g, struct text *t, const struct channel *ch, size_t at[UNITS_MAX])
+{
+	uint32_t parts = parts_of(g, ch, at);
+	char room[LINEUP_ID_MAX];
+	const char *id = channel_epg_id(&g->sup->config->lineup, ch, room);
+
+	if (id == NULL)
+		return;
+	text_add(t, "channel=");
+	text_add(t, ch->guide_number);
+	word(t, id);
+	word(t, ch->name);
+	word(t, ch->logo);
+	word(t, channel_guide_id(ch));
+	word(t, ch->tvg_id);
+	text_addf(t, "\t%d\t%x\n", ch->shift_min, parts);
+	memcpy(g->next_matches[g->next_count++].number, ch->guide_number, GUIDE_NUMBER_MAX);
+}
+
+/* What is written of the job so far goes into its file. */
+static int
+put(struct text *t, int fd)
+{
+	struct blob *blob = text_blob(t);
+	int err = blob != NULL ? errand_job_add(fd, blob->data, blob->len) : PB_ENOMEM;
+
+	blob_drop(&blob);
+	return err;
+}
+
+/* The job into fd, and the channels' numbers, to know by which its matches are. 0, PB_ENOMEM, PB_ESYS. */
+static int
+make_job(struct guides *g, const bool *use, int fd)
 {
 	const struct lineup *lineup = &g->sup->config->lineup;
 	size_t at[UNITS_MAX] = { 0 };
 	struct text t = { 0 };
+	int err = 0;
 
 	for (size_t i = 0; i < UNITS_MAX; i++)
 		g->part_hash[i] = 0xcbf29ce484222325u;
-	free(g->next_matches);
-	g->next_matches = calloc(lineup->count + 1, sizeof(*g->next_matches));
+	pages_free(g->next_matches, g->next_room, sizeof(*g->next_matches));
+	g->next_room = lineup->count + 1;
+	g->next_matches = pages_alloc(g->next_room, sizeof(*g->next_matches));
 	g->next_count = 0;
 	if (g->next_matches == NULL)
-		return NULL;
+		return PB_ENOMEM;
 	text_addf(&t, "kind=guide\nnow=%lld\n", (long long)time(NULL));
 	for (size_t i = 0; i < g->count; i++)
 		if (use[i])
 			text_addf(&t, "source=%zu\t%d\t%d\n", i + 1, g->at[i].shift_min, g->at[i].fold);
-	for (size_t i = 0; i < lineup->count; i++) {
-		const struct channel *ch = &lineup->channels[i];
-		uint32_t parts = parts_of(g, ch, at);
-		char room[LINEUP_ID_MAX];
-		const char *id = channel_epg_id(lineup, ch, room);
-
-		if (id == NULL)
-			continue;
-		text_add(&t, "channel=");
-		text_add(&t, ch->guide_number);
-		word(&t, id);
-		word(&t, ch->name);
-		word(&t, ch->logo);
-		word(&t, channel_guide_id(ch));
-		word(&t, ch->tvg_id);
-		text_addf(&t, "\t%d\t%x\n", ch->shift_min, parts);
-		snprintf(g->next_matches[g->next_count++].number, GUIDE_NUMBER_MAX, "%s", ch->guide_number);
+	for (size_t i = 0; i < lineup->count && err == 0; i++) {
+		add_line(g, &t, &lineup->channels[i], at);
+		if (i % JOB_PORTION == JOB_PORTION - 1)
+			err = put(&t, fd);
+		if (i % LIST_REST == LIST_REST - 1)
+			imports_rest(&g->sup->imports);
 	}
-	return text_blob(&t);
+	if (err == 0)
+		err = put(&t, fd);
+	imports_rest(&g->sup->imports);
+	return err;
 }
 
 static int
@@ -305,8 +334,7 @@ make(struct guides *g)
 	bool use[GUIDES_SOURCES_MAX] = { false };
 	int out[3] = { new_file(g, "xmltv.xml.new"), new_file(g, "xmltv.xml.gz.new"), new_file(g, "scratch") };
 	size_t n = 0;
-	struct blob *job;
-	int err = PB_ESYS;
+	int job = errand_job(), err = PB_ESYS;
 
 	g->stale = false;
 	g->made_at = ev_now(g->sup->loop);
@@ -322,10 +350,12 @@ make(struct guides *g)
 	}
 	open_parts(g, files, &n);
 	(void)unlinkat(g->dir, "scratch", 0); /* it ends with its descriptors */
-	job = make_job(g, use);
-	if (job != NULL && out[0] != -1 && out[1] != -1 && out[2] != -1)
-		err = errand_start(&g->errand, &g->sup->privs, job->data, job->len, out, 3, files, n, GUIDES_RUN_S);
-	blob_drop(&job);
+	if (job != -1 && out[0] != -1 && out[1] != -1 && out[2] != -1)
+		err = make_job(g, use, job);
+	if (err == 0)
+		err = errand_start_file(&g->errand, &g->sup->privs, job, out, 3, files, n, GUIDES_RUN_S);
+	if (job != -1)
+		(void)close(job);
 	for (size_t i = 0; i < n; i++)
 		(void)close(files[i].fd);
 	for (size_t i = 0; i < NITEMS(out); i++)
@@ -342,20 +372,25 @@ make(struct guides *g)
 static bool
 take_matches(struct guides *g, int fd)
 {
+	static struct import_match some[MATCHES];
 	struct stat st;
 
-	if (fd == -1 || fstat(fd, &st) == -1 || st.st_size != (off_t)(g->next_count * sizeof(struct import_match)))
+	if (fd == -1 || fstat(fd, &st) == -1 || st.st_size != (off_t)(g->next_count * sizeof(*some)))
 		return false;
 	for (size_t i = 0; i < g->next_count; i++) {
-		struct import_match *m = &g->next_matches[i].is;
+		const struct import_match *m = &some[i % MATCHES];
+		size_t bytes = PB_MIN(g->next_count - i, (size_t)MATCHES) * sizeof(*some);
 
-		if (pread(fd, m, sizeof(*m), (off_t)(i * sizeof(*m))) != (ssize_t)sizeof(*m) || m->how >= IMPORT_HOWS ||
-		    m->uncertain > 1)
+		if (i % MATCHES == 0 && pread(fd, some, bytes, (off_t)(i * sizeof(*some))) != (ssize_t)bytes)
 			return false;
+		if (m->how >= IMPORT_HOWS || m->uncertain > 1)
+			return false;
+		g->next_matches[i].is = *m;
 	}
-	free(g->matches);
+	pages_free(g->matches, g->match_room, sizeof(*g->matches));
 	g->matches = g->next_matches;
 	g->match_count = g->next_count;
+	g->match_room = g->next_room;
 	g->next_matches = NULL;
 	g->next_count = 0;
 	return true;
@@ -703,8 +738,8 @@ guides_end(struct guides *g)
 		close_served(&g->part[i]);
 	for (size_t i = 0; i < g->count; i++)
 		free(g->at[i].url);
-	free(g->matches);
-	free(g->next_matches);
+	pages_free(g->matches, g->match_room, sizeof(*g->matches));
+	pages_free(g->next_matches, g->next_room, sizeof(*g->next_matches));
 	if (g->dir != -1)
 		(void)close(g->dir);
 	memset(g, 0, sizeof(*g));

@@ -80,9 +80,9 @@ struct guides {
 	uint32_t parts; /* of the run: a bit for each such unit */
 	uint64_t part_hash[UNITS_MAX]; /* of which channels it has then */
 	struct guide_match *matches; /* in the lineup's order, as it was then */
-	size_t match_count;
+	size_t match_count, match_room;
 	struct guide_match *next_matches; /* of the run */
-	size_t next_count;
+	size_t next_count, next_room;
 };
 
 /* Serve what was made before, and begin. After imports_begin(). */

@@ -843,6 +843,14 @@ imports_reload(struct imports *im, struct config *config)
 }
 
 void
+imports_rest(const struct imports *im)
+{
+	for (size_t i = 0; i < im->count; i++)
+		if (im->at[i].list != NULL)
+			list_rest(im->at[i].list);
+}
+
+void
 imports_freeze(struct imports *im)
 {
 	if (!im->settled)

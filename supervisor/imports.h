@@ -132,6 +132,9 @@ struct blob *imports_json(const struct imports *imports);
 void imports_freeze(struct imports *imports);
 void imports_thaw(struct imports *imports);
 
+/* Who has read strings of the whole lineup is done with them for now (list_rest()). */
+void imports_rest(const struct imports *imports);
+
 /* Would this list of that provider be refused, because it shrank? Then why[size] says so. */
 bool imports_too_small(const struct imports *imports, size_t which, const struct list *list, char *why, size_t size);
 

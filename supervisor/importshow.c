@@ -105,6 +105,7 @@ imports_json(const struct imports *im)
 		text_add(&t, i == 0 ? "\n" : ",\n");
 		add_channel(im, &t, &lineup->channels[i]);
 	}
+	imports_rest(im);
 	text_add(&t, "],\n\"absent\":[");
 	add_absent(im, &t);
 	text_add(&t, "],\n\"providers\":[");

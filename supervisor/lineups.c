@@ -146,6 +146,7 @@ tuner_cache_get(struct tuner_cache *cache, const struct lineup *lineup, enum tun
 	blob = build(lineup, kind, base);
 	if (blob == NULL)
 		return PB_ENOMEM;
+	cache->built++;
 	blob_charge(blob, &cache->live);
 
 	/* Into a free place or that of the longest unused, and others go until all fit. */

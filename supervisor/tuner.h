@@ -192,6 +192,7 @@ struct tuner_cache {
 		char base[TUNER_BASE_MAX];
 	} at[TUNER_CACHE_ENTRIES];
 	uint64_t turn;
+	uint64_t built; /* documents, so far: each has read all of a lineup */
 	size_t live; /* bytes of all blobs it made that live; so the cache must outlive them */
 };
 
