@@ -71,10 +71,27 @@ say_wrong(void *user, unsigned line, const char *why)
 		_exit(PB_EXIT_OK);
 }
 
+/* VmHWM: what getrusage() has is that of who forked us, too. */
+static uint32_t
+peak_kib(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[256];
+	unsigned kib = 0;
+
+	while (f != NULL && kib == 0 && fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, "VmHWM:", 6) == 0)
+			kib = (unsigned)strtoul(line + 6, NULL, 10);
+	if (f != NULL)
+		fclose(f);
+	return kib;
+}
+
 /* How it went, and what came of it. */
 static bool
 say_done(struct run *run)
 {
+	run->done.peak_kib = peak_kib();
 	return say(IMPORT_DONE, &run->done, sizeof(run->done), &run->result, run->result != -1);
 }
 

@@ -69,7 +69,7 @@ struct import_done {
 	uint32_t retry_after_s; /* 0: the source said nothing of that */
 	uint32_t wrong; /* all, told or not */
 	uint32_t channels, programmes; /* of a guide */
-	uint32_t spare;
+	uint32_t peak_kib; /* the most memory that it had resident; 0: not known */
 	uint64_t hash; /* of what was written */
 	char etag[128]; /* of a guide that was fetched */
 	char modified[64];

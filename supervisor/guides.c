@@ -427,8 +427,8 @@ made(struct guides *g, const struct import_done *how, int fd)
 			if ((g->parts >> i & 1) != 0)
 				ok = put_in_place(g, &g->part[i], &units->at[i], how->hash ^ g->part_hash[i]);
 		if (ok && put_in_place(g, &g->whole, NULL, how->hash)) {
-			log_event(LOG_INFO, "guide", "channels=%u programmes=%u bytes=%lld", how->channels,
-			    how->programmes, (long long)g->whole.xml_len);
+			log_event(LOG_INFO, "guide", "channels=%u programmes=%u bytes=%lld peak_kib=%u", how->channels,
+			    how->programmes, (long long)g->whole.xml_len, how->peak_kib);
 			return;
 		}
 		why = strerror(errno);

@@ -467,8 +467,9 @@ accept_list(struct imports *im)
 	struct import *at = &im->at[im->which];
 	const struct list_head *head = im->candidate->head;
 
-	log_event(LOG_INFO, "import", "provider=\"%s\" entries=%u seen=%u vod=%u radio=%u unchosen=%u wrong=%u",
-	    at->name, head->count, head->seen, head->vod, head->radio, head->unchosen, head->wrong);
+	log_event(LOG_INFO, "import",
+	    "provider=\"%s\" entries=%u seen=%u vod=%u radio=%u unchosen=%u wrong=%u peak_kib=%u", at->name,
+	    head->count, head->seen, head->vod, head->radio, head->unchosen, head->wrong, im->errand.how.peak_kib);
 	at->wrong = head->wrong;
 	tell_account(at, head);
 	list_drop(&at->list);
