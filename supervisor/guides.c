@@ -18,7 +18,7 @@
 #include "supervisor/supervisor.h"
 
 #define FOLDER "guides"
-#define JOB_PORTION 1024 /* channels: of 200,000 the whole would be 27 MiB */
+#define STEP 4096 /* channels a turn: a millisecond or two */
 #define MATCHES 4096 /* read at once */
 
 static void next(struct guides *g);
@@ -231,19 +231,16 @@ put(struct text *t, int fd)
 	return err;
 }
 
-/* The job into fd, and the channels' numbers, to know by which its matches are. 0, PB_ENOMEM, PB_ESYS. */
+/* What the job begins with, and room for the channels' numbers, to know by which its matches are. */
 static int
-make_job(struct guides *g, const bool *use, int fd)
+begin_job(struct guides *g, const bool *use)
 {
-	const struct lineup *lineup = &g->sup->config->lineup;
-	size_t at[UNITS_MAX] = { 0 };
 	struct text t = { 0 };
-	int err = 0;
 
 	for (size_t i = 0; i < UNITS_MAX; i++)
 		g->part_hash[i] = 0xcbf29ce484222325u;
 	pages_free(g->next_matches, g->next_room, sizeof(*g->next_matches));
-	g->next_room = lineup->count + 1;
+	g->next_room = g->sup->config->lineup.count + 1;
 	g->next_matches = pages_alloc(g->next_room, sizeof(*g->next_matches));
 	g->next_count = 0;
 	if (g->next_matches == NULL)
@@ -252,17 +249,7 @@ make_job(struct guides *g, const bool *use, int fd)
 	for (size_t i = 0; i < g->count; i++)
 		if (use[i])
 			text_addf(&t, "source=%zu\t%d\t%d\n", i + 1, g->at[i].shift_min, g->at[i].fold);
-	for (size_t i = 0; i < lineup->count && err == 0; i++) {
-		add_line(g, &t, &lineup->channels[i], at);
-		if (i % JOB_PORTION == JOB_PORTION - 1)
-			err = put(&t, fd);
-		if (i % LIST_REST == LIST_REST - 1)
-			imports_rest(&g->sup->imports);
-	}
-	if (err == 0)
-		err = put(&t, fd);
-	imports_rest(&g->sup->imports);
-	return err;
+	return put(&t, g->run.job);
 }
 
 static int
@@ -328,16 +315,76 @@ open_parts(struct guides *g, struct errand_file *files, size_t *n)
 }
 
 static void
+end_run(struct guides *g)
+{
+	struct guide_run *run = &g->run;
+
+	if (run->job != -1)
+		(void)close(run->job);
+	for (size_t i = 0; i < run->file_count; i++)
+		(void)close(run->files[i].fd);
+	for (size_t i = 0; i < NITEMS(run->out); i++)
+		if (run->out[i] != -1)
+			(void)close(run->out[i]);
+	memset(run, 0, sizeof(*run));
+	run->job = run->out[0] = run->out[1] = run->out[2] = -1;
+}
+
+static void
+fail_run(struct guides *g, int err)
+{
+	log_event(LOG_ERR, "guide.failed", "why=\"%s\"",
+	    err == PB_NO           ? "plexbridge-guide: no such program"
+		: err == PB_ENOMEM ? pb_strerror(err)
+				   : strerror(errno));
+	end_run(g);
+	g->state = GUIDES_IDLE;
+}
+
+/* The next channels of the job; behind the last one plexbridge-guide has its turn. 0, or what went wrong. */
+static int
+write_more(struct guides *g)
+{
+	const struct lineup *lineup = &g->sup->config->lineup;
+	struct guide_run *run = &g->run;
+	size_t end = PB_MIN(run->next + STEP, lineup->count);
+	struct text t = { 0 };
+	int err;
+
+	for (; run->next < end; run->next++)
+		add_line(g, &t, &lineup->channels[run->next], run->at);
+	err = put(&t, run->job);
+	if (run->next % LIST_REST == 0 || run->next == lineup->count)
+		imports_rest(&g->sup->imports);
+	if (err != 0)
+		return err;
+	if (run->next < lineup->count) {
+		ev_timer_set(&g->due, 0., 0.);
+		ev_timer_start(g->sup->loop, &g->due);
+		return 0;
+	}
+	err = errand_start_file(&g->errand, &g->sup->privs, run->job, run->out, NITEMS(run->out), run->files,
+	    run->file_count, GUIDES_RUN_S);
+	if (err != 0)
+		return err;
+	end_run(g);
+	g->state = GUIDES_MAKING;
+	return 0;
+}
+
+static void
 make(struct guides *g)
 {
-	struct errand_file files[GUIDES_SOURCES_MAX + 2 * UNITS_MAX];
+	struct guide_run *run = &g->run;
 	bool use[GUIDES_SOURCES_MAX] = { false };
-	int out[3] = { new_file(g, "xmltv.xml.new"), new_file(g, "xmltv.xml.gz.new"), new_file(g, "scratch") };
-	size_t n = 0;
-	int job = errand_job(), err = PB_ESYS;
+	int err = PB_ESYS;
 
 	g->stale = false;
 	g->made_at = ev_now(g->sup->loop);
+	run->out[0] = new_file(g, "xmltv.xml.new");
+	run->out[1] = new_file(g, "xmltv.xml.gz.new");
+	run->out[2] = new_file(g, "scratch");
+	run->job = errand_job();
 	for (size_t i = 0; i < g->count; i++) {
 		int fd = open_source(g, &g->at[i]);
 
@@ -346,26 +393,17 @@ make(struct guides *g)
 		if (fd == -1)
 			continue;
 		use[i] = true;
-		send_too(files, &n, (uint32_t)i + 1, fd);
+		send_too(run->files, &run->file_count, (uint32_t)i + 1, fd);
 	}
-	open_parts(g, files, &n);
+	open_parts(g, run->files, &run->file_count);
 	(void)unlinkat(g->dir, "scratch", 0); /* it ends with its descriptors */
-	if (job != -1 && out[0] != -1 && out[1] != -1 && out[2] != -1)
-		err = make_job(g, use, job);
+	g->state = GUIDES_WRITING;
+	if (run->job != -1 && run->out[0] != -1 && run->out[1] != -1 && run->out[2] != -1)
+		err = begin_job(g, use);
 	if (err == 0)
-		err = errand_start_file(&g->errand, &g->sup->privs, job, out, 3, files, n, GUIDES_RUN_S);
-	if (job != -1)
-		(void)close(job);
-	for (size_t i = 0; i < n; i++)
-		(void)close(files[i].fd);
-	for (size_t i = 0; i < NITEMS(out); i++)
-		if (out[i] != -1)
-			(void)close(out[i]);
-	if (err == 0)
-		g->state = GUIDES_MAKING;
-	else
-		log_event(LOG_ERR, "guide.failed", "why=\"%s\"",
-		    err == PB_NO ? "plexbridge-guide: no such program" : strerror(errno));
+		err = write_more(g);
+	if (err != 0)
+		fail_run(g, err);
 }
 
 /* As many as there are channels, each in its range. */
@@ -577,9 +615,14 @@ next(struct guides *g)
 static void
 on_due(struct ev_loop *loop, ev_timer *timer, int events)
 {
+	struct guides *g = timer->data;
+	int err = g->state == GUIDES_WRITING ? write_more(g) : 0;
+
 	(void)loop;
 	(void)events;
-	next(timer->data);
+	if (err != 0)
+		fail_run(g, err);
+	next(g);
 }
 
 /*
@@ -655,6 +698,7 @@ guides_begin(struct guides *g, struct supervisor *sup)
 	int state = open(sup->config->server.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	memset(g, 0, sizeof(*g));
+	g->run.job = g->run.out[0] = g->run.out[1] = g->run.out[2] = -1;
 	g->sup = sup;
 	g->whole.xml = g->whole.gz = g->dir = -1;
 	for (size_t i = 0; i < UNITS_MAX; i++)
@@ -687,6 +731,7 @@ guides_changed(struct guides *g)
 	/* What is under way is of the old one: its file is fetched again, if it is still wanted. */
 	if (g->state != GUIDES_IDLE) {
 		g->state = GUIDES_IDLE;
+		end_run(g);
 		errand_kill(&g->errand);
 	}
 	set_sources(g);
@@ -714,6 +759,7 @@ guides_freeze(struct guides *g)
 	g->frozen = true;
 	g->state = GUIDES_IDLE;
 	g->stale = true;
+	end_run(g);
 	errand_kill(&g->errand);
 	ev_timer_stop(g->sup->loop, &g->due);
 }

@@ -64,7 +64,17 @@ struct guide_served {
 	char etag[24];
 };
 
-enum guides_state { GUIDES_IDLE, GUIDES_FETCHING, GUIDES_MAKING };
+enum guides_state { GUIDES_IDLE, GUIDES_FETCHING, GUIDES_WRITING, GUIDES_MAKING };
+
+/* A run that is not begun yet: its job, of which so many channels are written, and its descriptors. */
+struct guide_run {
+	int job; /* -1: none */
+	int out[3];
+	struct errand_file files[GUIDES_SOURCES_MAX + 2 * UNITS_MAX];
+	size_t file_count;
+	size_t next; /* channel of the lineup */
+	size_t at[UNITS_MAX]; /* where each unit's part of it has got to */
+};
 
 struct guides {
 	struct supervisor *sup; /* NULL: not begun */
@@ -81,6 +91,7 @@ struct guides {
 	uint64_t part_hash[UNITS_MAX]; /* of which channels it has then */
 	struct guide_match *matches; /* in the lineup's order, as it was then */
 	size_t match_count, match_room;
+	struct guide_run run; /* while it is written */
 	struct guide_match *next_matches; /* of the run */
 	size_t next_count, next_room;
 };
