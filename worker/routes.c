@@ -72,7 +72,8 @@ routes_hear(const void *buf, size_t len, void (*gone)(void *arg, const struct so
 	int left = (int)PB_MIN(len, (size_t)DATAGRAM_MAX);
 	bool changed = false;
 
-	for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+	/* What is aligned up may end behind the last byte: left is less than nothing then. */
+	for (; left > 0 && NLMSG_OK(h, (unsigned)left); h = NLMSG_NEXT(h, left)) {
 		switch (h->nlmsg_type) {
 		case RTM_DELADDR:
 			if (address_of(h, &address))

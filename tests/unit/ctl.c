@@ -171,8 +171,8 @@ static const char *const odd[] = {
 	"[]",
 	"{\"streams\":7,\"spare\":[]}",
 	"{\"streams\":[7,{}, {\"clients\":{}, \"worker\":{}, \"upstream\":3, \"seconds\":\"x\"}]}",
-	"{\"streams\":[{\"clients\":[null,{\"bytes\":-1}],\"worker\":{\"pid\":-4}}],\"supervisor\":{\"listeners\":[1]}"
-	"}",
+	"{\"streams\":[{\"clients\":[null,{\"bytes\":-1}],\"worker\":{\"pid\":-4}}]}",
+	"{\"supervisor\":{\"listeners\":[1]}}",
 	"{\"channels\":[3,{\"channel\":5}]}",
 };
 

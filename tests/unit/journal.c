@@ -262,7 +262,11 @@ merged(struct journal *j, struct channel *written, size_t written_count, struct 
 	static char out[4096];
 	char id[LINEUP_ID_MAX];
 	struct list *lists[] = { a, b };
-	struct config config = { .providers = providers, .provider_count = 2, .written = { written, written_count } };
+	struct config config = {
+		.providers = providers,
+		.provider_count = 2,
+		.written = { .channels = written, .count = written_count },
+	};
 	struct imported made;
 	struct merge *m;
 	size_t len = 0;
