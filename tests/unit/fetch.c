@@ -311,7 +311,7 @@ answer(struct conn *c)
 	} else if (on("/huge"))
 		say(c, "HTTP/1.1 200 OK\r\nContent-Length: 300000000\r\n\r\n");
 	else if (on("/race"))
-		c->served > 1 ? hang_up(c) : send_text(c, "#EXTM3U\n");
+		send_text(c, "#EXTM3U\n");
 	else if (on("/key/")) {
 		say(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", number_of("/key/"));
 		add_pattern(c, 0, (size_t)number_of("/key/"));
@@ -375,6 +375,10 @@ on_in(struct ev_loop *l, ev_io *w, int revents)
 	ck_assert_int_eq(sscanf(c->head, "GET %255s", site.path), 1);
 	c->head_len = 0;
 	c->late = 0;
+	if (on("/race") && c->served > 1) {
+		hang_up(c);
+		return;
+	}
 	answer(c);
 	if (c->late > 0) {
 		ev_io_stop(loop, &c->out);

@@ -177,7 +177,7 @@ check_holes(const struct kind *k)
 	ck_assert_int_lt(t.n, TSCHECK_UNITS);
 	for (int i = 0; i < t.n; i++) {
 		bool a = t.unit[i].audio;
-		int64_t step = t.unit[i].dts - before[a];
+		int64_t step = before[a] != TS_NOTIME ? t.unit[i].dts - before[a] : 0;
 
 		if (before[a] != TS_NOTIME && !a)
 			ck_assert_msg(
