@@ -75,7 +75,10 @@ bridge start
 bridge watch-memory
 
 viewer start quiet /auto/v1
+# Past the bridge: what this machine does to a stream, whatever the bridge has to bear.
+viewer start past "$(origin url)/quiet/live.ts"
 viewer wait quiet ms=2000
+viewer wait past ms=2000
 number=1
 for line in "${inputs[@]}"; do
 	read -r name rule answer <<<"$line"
@@ -126,7 +129,7 @@ fi
 it "another stream is untouched by all of it"
 viewer check quiet status=200 closed=no clean=true
 viewer whole quiet "$hi"
-at_most "largest gap" "$(viewer get quiet largest_gap_ms)" 1000
+viewer smooth quiet past
 
 it "the bridge is healthy afterwards, and every tuner is free"
 bridge wait '.supervisor.tuners.busy == 0'
