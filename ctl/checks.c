@@ -19,6 +19,7 @@
 #define RTT_CLIENT_MS 50 /* a home network has less than 5 */
 #define RTT_SOURCE_MS 200
 #define DNS_WARN_MS 200
+#define IP_MOST 65535L /* bytes of a packet; loopback says one more */
 #define CHANNELS_MAX 480 /* Plex takes no more from one tuner */
 #define NAT_IDLE_S 7440 /* RFC 5382, REQ-5: 2 h 4 min */
 #define KEEPALIVE_TIME_S 120
@@ -302,7 +303,7 @@ check_mtu(struct finding *f, const char *interface, long mtu, long path_mtu)
 
 	if (mtu <= 0)
 		finding_set(f, FOUND_SKIP, "", "not known");
-	else if (path_mtu > 0 && path_mtu < mtu) {
+	else if (path_mtu > 0 && path_mtu < PB_MIN(mtu, IP_MOST)) {
 		snprintf(mend, sizeof(mend), "ip link set dev %s mtu %ld", interface, path_mtu);
 		finding_set(f, FOUND_WARN, mend, "%s has %ld, the path only %ld", interface, mtu, path_mtu);
 	} else {

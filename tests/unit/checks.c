@@ -159,6 +159,8 @@ START_TEST(probes_and_figures_have_their_limits)
 	ck_assert_int_eq(f.level, FOUND_PASS);
 	check_mtu(&f, "eth0", 1500, 1400);
 	ck_assert_int_eq(f.level, FOUND_WARN);
+	check_mtu(&f, "lo", 65536, 65535);
+	ck_assert_int_eq(f.level, FOUND_PASS);
 	check_mtu(&f, "eth0", -1, -1);
 	ck_assert_int_eq(f.level, FOUND_SKIP);
 	check_wireless(&f, "wlan0", true, 1);
