@@ -229,15 +229,18 @@ await_line(const char *name, const char *pattern, int64_t until_ms)
 	FILE *f = NULL;
 	size_t have = 0;
 	regex_t re;
+	bool found = false, late = false;
 
 	if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) != 0) {
 		fprintf(stderr, "peek: no pattern: %s\n", pattern);
 		return 2;
 	}
-	for (;;) {
+	while (!found && !late) {
+		/* One more look after the time is over: it may have come with the end of it. */
+		late = now_ms() >= until_ms;
 		if (f == NULL)
 			f = fopen(name, "re");
-		while (f != NULL && fgets(line + have, (int)(sizeof(line) - have), f) != NULL) {
+		while (!found && f != NULL && fgets(line + have, (int)(sizeof(line) - have), f) != NULL) {
 			have += strlen(line + have);
 			if (have == 0)
 				continue; /* it begins with a NUL: a file that was cut while it was written */
@@ -246,15 +249,17 @@ await_line(const char *name, const char *pattern, int64_t until_ms)
 			if (line[have - 1] == '\n')
 				line[have - 1] = '\0';
 			have = 0;
-			if (regexec(&re, line, 0, NULL, 0) == 0)
-				return 0;
+			found = regexec(&re, line, 0, NULL, 0) == 0;
 		}
 		if (f != NULL)
 			clearerr(f);
-		if (now_ms() >= until_ms)
-			return 1;
-		pause_ms(ASK_EVERY_MS);
+		if (!found && !late)
+			pause_ms(ASK_EVERY_MS);
 	}
+	if (f != NULL)
+		fclose(f);
+	regfree(&re);
+	return found ? 0 : 1;
 }
 
 static int
