@@ -195,7 +195,7 @@ if over_there nft "add table ip drops; add chain ip drops some { type filter hoo
 	nsenter -t "$other" -n "$PROGRAMS/plexbridge-origin" --view "http://$here:5004/auto/v2" --progress "$T/lossy.progress" \
 	    --output "$T/lossy.ts" >"$T/lossy.json" 2>"$T/lossy.err" </dev/null &
 	viewer_pid[lossy]=$!
-	viewer wait lossy ms=12000
+	viewer wait lossy ms=22000 # so that it loses something in more than a few seconds
 	viewer wait nobody closed=yes
 	bridge wait 'all(.streams[]; .channel != "3")'
 	blames 2 network-to-client 'segments were sent again'
