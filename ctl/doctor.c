@@ -275,10 +275,11 @@ split(const char *text, char host[64], uint16_t *port)
 
 	if (colon == NULL)
 		return false;
-	if (text[0] == '[' && colon > text && colon[-1] == ']')
-		text++, len = (size_t)(colon - text) - 1;
-	else
-		len = (size_t)(colon - text);
+	len = (size_t)(colon - text);
+	if (len >= 2 && text[0] == '[' && colon[-1] == ']') {
+		text++;
+		len -= 2;
+	}
 	*port = (uint16_t)strtoul(colon + 1, NULL, 10);
 	return len < 64 && snprintf(host, 64, "%.*s", (int)len, text) > 0;
 }

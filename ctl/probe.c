@@ -225,10 +225,12 @@ probe_neighbour(const struct address *of)
 		struct pollfd ready = { .fd = fd, .events = POLLIN };
 		ssize_t n = poll(&ready, 1, PROBE_MS) == 1 ? recv(fd, in, sizeof(in), 0) : -1;
 		struct nlmsghdr *head = (struct nlmsghdr *)(void *)in;
-		size_t left = n > 0 ? (size_t)n : 0;
+		int left = n > 0 ? (int)n : 0;
 
 		more = n > 0;
-		for (; NLMSG_OK(head, left) && state == NEIGHBOUR_UNKNOWN; head = NLMSG_NEXT(head, left)) {
+		/* What is aligned up may end behind the last byte: left is less than nothing then. */
+		for (; left > 0 && NLMSG_OK(head, (unsigned)left) && state == NEIGHBOUR_UNKNOWN;
+		     head = NLMSG_NEXT(head, left)) {
 			if (head->nlmsg_type == NLMSG_DONE || head->nlmsg_type == NLMSG_ERROR)
 				more = false;
 			else
