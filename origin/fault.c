@@ -384,6 +384,7 @@ apply(const struct rule *rule, struct fault_plan *plan)
 		break;
 	case LENGTH_SHORT:
 		plan->length_delta -= n;
+		plan->hold_ms = rule->hold_ms;
 		break;
 	case LENGTH_LONG:
 		plan->length_delta += n;

@@ -48,7 +48,7 @@ struct fault_plan {
 	uint32_t delay_ms; /* before the first byte of the answer */
 	bool stall_head; /* no byte at all */
 	int64_t stall_at; /* body bytes, then nothing more; -1: no */
-	uint32_t hold_ms; /* how long a stall lasts; 0: for ever */
+	uint32_t hold_ms; /* how long a stall lasts; 0: for ever. And when what no Content-Length spoke of comes */
 	int64_t truncate_at; /* body bytes, then close, whatever length was promised; -1: no */
 	uint64_t drip_bps; /* bytes a second; 0: as fast as it goes */
 	uint64_t narrow_bps; /* likewise, of all answers together that have narrow_way; 0: no */

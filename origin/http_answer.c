@@ -269,7 +269,8 @@ select_bytes(struct conn *conn, const struct request *request)
 static int
 write_head(struct conn *conn, const struct request *request, const char *lines)
 {
-	const struct http_answer *a = &conn->answer;
+	struct http_answer *a = &conn->answer;
+	int64_t said_len = PB_MAX((int64_t)0, (int64_t)conn->body_len + a->plan.length_delta);
 	FILE *f = open_memstream(&conn->head, &conn->head_len);
 
 	if (f == NULL)
@@ -281,9 +282,10 @@ write_head(struct conn *conn, const struct request *request, const char *lines)
 	if (conn->body_len == UINT64_MAX)
 		conn->keep = false; /* the end of the connection is the end of the body */
 	else if (a->status != 304)
-		fprintf(f, "Content-Length: %" PRId64 "\r\n",
-		    PB_MAX((int64_t)0, (int64_t)conn->body_len + a->plan.length_delta));
-	if (a->plan.length_delta != 0)
+		fprintf(f, "Content-Length: %" PRId64 "\r\n", said_len);
+	if (a->plan.length_delta < 0 && a->plan.hold_ms > 0)
+		a->plan.stall_at = said_len; /* the rest meets the peer's next request */
+	else if (a->plan.length_delta != 0)
 		conn->keep = false;
 	fprintf(f, "Connection: %s\r\n\r\n", conn->keep ? "keep-alive" : "close");
 	if (request->method == REQUEST_HEAD)

@@ -138,12 +138,24 @@ verdict_tls_text(int code, long verify)
 	}
 }
 
+/*
+ * A kept connection was no good: it was closed before our request, or what came first on it is no answer but
+ * the rest of an earlier one. Not this request's fault.
+ */
+static bool
+was_stale(CURLcode code)
+{
+	return code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+	    code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY;
+}
+
 /* The connection failed, on the way to the response or in its body. */
 static void
 judge_transport(struct verdict *v, const struct verdict_try *t)
 {
 	CURLcode code = t->code == CURLE_OK ? CURLE_GOT_NOTHING : (CURLcode)t->code;
 	int err = final_err(code);
+	bool stale = t->reused && t->got == 0 && was_stale(code);
 
 	v->trouble = trouble_of_curl((int)code, t->os_error, t->got > 0 ? REACH_BODY : t->reach);
 	if (verdict_tls_text((int)code, t->verify) != NULL)
@@ -152,16 +164,15 @@ judge_transport(struct verdict *v, const struct verdict_try *t)
 		because(v, "%s after %" PRIu64 " bytes", curl_easy_strerror(code), t->pos);
 	else
 		because(v, "%s", curl_easy_strerror(code));
-	if (err != 0) {
+	if (err != 0 && !stale) {
 		set(v, VERDICT_END, err);
 	} else if (t->kind == FETCH_STREAM && t->pos > 0) {
 		set(v, VERDICT_END, PB_ENET); /* what it would go on with is not what follows */
 	} else if (code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM) {
 		v->http2 = v->fresh = true;
 		set(v, VERDICT_STALE, PB_ENET);
-	} else if (t->reused && t->got == 0 &&
-	    (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR)) {
-		v->fresh = true; /* it was closed before our request: not the server's fault */
+	} else if (stale) {
+		v->fresh = true;
 		set(v, VERDICT_STALE, PB_ENET);
 	} else {
 		v->doubt = code == CURLE_COULDNT_CONNECT || (code == CURLE_OPERATION_TIMEDOUT && !t->connected);

@@ -26,6 +26,7 @@ faults=(
 	"html-list       kind=playlist,fault=html,for=4"
 	"redirect-loop   kind=any,fault=redirect-loop,for=4"
 	"length-short    kind=segment,fault=length-short,count=1"
+	"surplus         kind=segment,fault=length-short,hold=2500,for=6"
 	"empty-list      kind=media,fault=empty,for=4"
 	"range-ignored   kind=segment,fault=range-ignored,for=6"
 	"range-other     kind=segment,fault=range-other,for=4"
@@ -113,7 +114,7 @@ for line in "${faults[@]}" "${connections[@]}"; do
 	viewer smooth "$name" quiet quiet2 quiet3
 	case $name in
 	# These say that all has come: what was cut off is lost, and the stream goes on without it.
-	cut | length-short) ;;
+	cut | length-short | surplus) ;;
 	*) viewer whole "$name" "$hi" ;;
 	esac
 done

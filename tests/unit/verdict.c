@@ -82,6 +82,12 @@ static const struct {
 	{ { .reused = true, .code = CURLE_RECV_ERROR }, VERDICT_STALE, PB_ENET, FRESH, NULL },
 	{ { .reused = true, .code = CURLE_SEND_ERROR, .pos = 9 }, VERDICT_STALE, PB_ENET, FRESH, NULL },
 	{ { .reused = true, .code = CURLE_RECV_ERROR, .got = 9, .pos = 9 }, VERDICT_RETRY, PB_ENET, FRESH, NULL },
+	/* ... or with the rest of an earlier answer on it. */
+	{ { .reused = true, .code = CURLE_UNSUPPORTED_PROTOCOL }, VERDICT_STALE, PB_ENET, FRESH, NULL },
+	{ { .reused = true, .code = CURLE_WEIRD_SERVER_REPLY }, VERDICT_STALE, PB_ENET, FRESH, NULL },
+	{ { .kind = FETCH_STREAM, .reused = true, .code = CURLE_UNSUPPORTED_PROTOCOL, .pos = 9 }, VERDICT_END, PB_ENET,
+	    0, NULL },
+	{ { .code = CURLE_UNSUPPORTED_PROTOCOL }, VERDICT_END, PB_EFORMAT, 0, NULL }, /* it speaks no HTTP at all */
 	{ { .code = CURLE_HTTP2 }, VERDICT_STALE, PB_ENET, FRESH | HTTP2, NULL },
 	{ { .code = CURLE_HTTP2_STREAM, .got = 9, .pos = 9 }, VERDICT_STALE, PB_ENET, FRESH | HTTP2, NULL },
 	/* ... in a way that lasts. */
