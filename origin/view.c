@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/pb.h"
@@ -47,8 +48,10 @@ struct viewer {
 	size_t head_len;
 	uint64_t body_left; /* UINT64_MAX: no length given */
 	uint64_t bytes;
-	double last_ms;
+	double last_ms; /* since() and away_ms() at the last bytes of body; < 0: none yet */
+	double last_away_ms;
 	double gap_ms_max;
+	double gap_at_ms; /* since() at its end */
 };
 
 struct view {
@@ -62,7 +65,9 @@ struct view {
 	struct analyse *analyse;
 	int output;
 	const char *closed; /* who ended it; NULL: nobody yet */
-	double start;
+	double start; /* CLOCK_MONOTONIC, seconds */
+	double turn_ms; /* since() when the loop woke */
+	double away_ms; /* spent in turns that are over */
 	double connect_ms;
 	bool paused;
 	bool pause_done;
@@ -73,6 +78,8 @@ struct view {
 	struct ev_timer rate;
 	struct ev_timer pause;
 	struct ev_timer connect;
+	struct ev_check wake;
+	struct ev_prepare wait;
 	struct ev_signal term;
 	struct ev_signal interrupt;
 };
@@ -82,11 +89,30 @@ static uint8_t buffer[READ_BYTES];
 static void on_io(struct ev_loop *loop, struct ev_io *w, int revents);
 static void on_body(struct viewer *c, const uint8_t *data, size_t len);
 
+static double
+clock_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
 /* Milliseconds since the view began, as the wire sees it: not the loop's cached time. */
 static double
 since(const struct view *v)
 {
-	return (ev_time() - v->start) * 1e3;
+	return (clock_s() - v->start) * 1e3;
+}
+
+/*
+ * How much of that this program was busy with something else than waiting for bytes: a disk that is slow to
+ * take what came, above all. A stream that goes on meanwhile has no gap.
+ */
+static double
+away_ms(const struct view *v)
+{
+	return v->away_ms + since(v) - v->turn_ms;
 }
 
 static void
@@ -244,10 +270,15 @@ static void
 count_body(struct viewer *c, size_t len)
 {
 	double now_ms = since(c->view);
+	double now_away_ms = away_ms(c->view);
+	double gap_ms = now_ms - c->last_ms - (now_away_ms - c->last_away_ms);
 
-	if (c->last_ms >= 0)
-		c->gap_ms_max = PB_MAX(c->gap_ms_max, now_ms - c->last_ms);
+	if (c->last_ms >= 0 && gap_ms > c->gap_ms_max) {
+		c->gap_ms_max = gap_ms;
+		c->gap_at_ms = now_ms;
+	}
 	c->last_ms = now_ms;
+	c->last_away_ms = now_away_ms;
 	c->bytes += len;
 	if (c->body_left != UINT64_MAX)
 		c->body_left -= PB_MIN(c->body_left, len);
@@ -345,6 +376,28 @@ on_io(struct ev_loop *loop, struct ev_io *w, int revents)
 		on_body(c, buffer, (size_t)n);
 	else
 		count_body(c, (size_t)n);
+}
+
+static void
+on_wake(struct ev_loop *loop, struct ev_check *w, int revents)
+{
+	struct view *v = w->data;
+
+	(void)loop;
+	(void)revents;
+	v->turn_ms = since(v);
+}
+
+static void
+on_wait(struct ev_loop *loop, struct ev_prepare *w, int revents)
+{
+	struct view *v = w->data;
+	double now_ms = since(v);
+
+	(void)loop;
+	(void)revents;
+	v->away_ms += now_ms - v->turn_ms;
+	v->turn_ms = now_ms;
 }
 
 static void
@@ -520,7 +573,9 @@ print_report(struct view *v)
 	json_object_set_new(json, "first_key_ms", ms_or_null(a->first_key_ms));
 	json_object_set_new(json, "total_ms", ms_or_null(since(v)));
 	json_object_set_new(json, "bytes", json_integer((json_int_t)c->bytes));
-	json_object_set_new(json, "largest_gap_ms", ms_or_null(a->arrival_gap_ms_max));
+	json_object_set_new(json, "largest_gap_ms", ms_or_null(c->gap_ms_max));
+	json_object_set_new(json, "largest_gap_at_ms", ms_or_null(c->gap_ms_max > 0 ? c->gap_at_ms : -1));
+	json_object_set_new(json, "away_ms", ms_or_null(away_ms(v)));
 	if (v->o->clients > 1)
 		json_object_set_new(json, "clients", clients_json(v));
 	json_object_set_new(json, "analysis", report_json(a));
@@ -572,7 +627,7 @@ begin(struct view *v)
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
 	v->connect_ms = -1;
-	v->start = ev_time();
+	v->start = clock_s();
 	ev_signal_init(&v->term, on_signal, SIGTERM);
 	ev_signal_init(&v->interrupt, on_signal, SIGINT);
 	ev_timer_init(&v->duration, on_duration, v->o->duration_s, 0);
@@ -582,6 +637,12 @@ begin(struct view *v)
 	ev_timer_init(&v->connect, on_connect, 0, CONNECT_TICK_S);
 	v->term.data = v->interrupt.data = v;
 	v->duration.data = v->progress.data = v->rate.data = v->pause.data = v->connect.data = v;
+	ev_check_init(&v->wake, on_wake);
+	ev_prepare_init(&v->wait, on_wait);
+	ev_set_priority(&v->wake, EV_MAXPRI);
+	v->wake.data = v->wait.data = v;
+	ev_check_start(v->loop, &v->wake);
+	ev_prepare_start(v->loop, &v->wait);
 	ev_signal_start(v->loop, &v->term);
 	ev_signal_start(v->loop, &v->interrupt);
 	if (v->o->duration_s > 0)

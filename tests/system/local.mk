@@ -33,6 +33,11 @@ endif
 tests_system_peek_SOURCES = tests/system/peek.c
 tests_system_peek_LDADD = -ljq
 
+# What the machine itself did to everybody.
+check_PROGRAMS += tests/system/standstill
+tests_system_standstill_SOURCES = tests/system/standstill.c
+tests_system_standstill_LDFLAGS = -pthread
+
 # Is what many viewers got the same stream?
 check_PROGRAMS += tests/system/same
 tests_system_same_SOURCES = tests/system/same.c

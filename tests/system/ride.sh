@@ -189,8 +189,7 @@ for name in "${names[@]}"; do
 		continue
 	fi
 	# Filler begins within half a second, and is a picture twice a second.
-	at_most "largest gap, ms" "$(viewer get "$name" largest_gap_ms)" "$(for v in quiet1 quiet2 quiet3; do
-		viewer get $v largest_gap_ms; done | awk '$1 > m { m = $1 } END { print m + 500 }')"
+	at_most "largest gap, ms" "$(viewer get "$name" largest_gap_ms)" "$(undisturbed_gap 500 quiet1 quiet2 quiet3)"
 	# A provider that says "too many" is left alone for what it says, or 2, 5, 10, 30 s.
 	limit=2000
 	case $name in

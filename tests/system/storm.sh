@@ -132,9 +132,9 @@ equal "deaths of its workers" "$(bridge log 'worker.death.*channel=90 ' | wc -l)
 say "largest gap: $(viewer get calm largest_gap_ms) ms; of those whose workers were killed: $(
 	for ((n = 0; n < clients; n++)); do viewer get "v$n" largest_gap_ms; done | sort -n | tail -n 1) ms"
 # It shares the machine with all that is started, and with other tests.
-limit_ms=700
-! sanitized || limit_ms=2000
-at_most "its largest gap, ms" "$(viewer get calm largest_gap_ms)" "$limit_ms"
+more_ms=500
+! sanitized || more_ms=2000
+at_most "its largest gap, ms" "$(viewer get calm largest_gap_ms)" "$(undisturbed_gap $more_ms)"
 
 it "nothing is left of it: descriptors, workers, zombies, threads, memory"
 quiet
