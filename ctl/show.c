@@ -92,20 +92,26 @@ put_supervisor(FILE *out, const json_t *status)
 	const json_t *tuners = json_object_get(sup, "tuners"), *memory = json_object_get(sup, "memory");
 	const json_t *spare = json_object_get(status, "spare"), *listeners = json_object_get(sup, "listeners");
 	char a[CELL], b[CELL], c[CELL];
+	int width;
 	size_t i;
 	json_t *v;
 
 	fprintf(out, "plexbridged %s, pid %s, up %s, spare worker %s\n", text_of(sup, "version"),
 	    integer(a, sup, "pid"), show_seconds(b, sizeof(b), number_of(sup, "uptime_s")),
 	    json_is_object(spare) ? text_of(spare, "state") : "missing");
-	fprintf(out, "tuners %s of %s busy, %s channels, spools %s of %s, longest turn %.1f ms\n",
-	    integer(a, tuners, "busy"), integer(b, tuners, "count"),
-	    integer(c, json_object_get(status, "channels"), "count"),
-	    show_bytes((char[CELL]){ 0 }, CELL, number_of(memory, "spools")),
-	    show_bytes((char[CELL]){ 0 }, CELL, number_of(memory, "limit")), number_of(sup, "loop_turn_ms_max"));
-	fputs("listening on", out);
+	fprintf(out, "tuners %s of %s busy, %s channels, longest turn %.1f ms\n", integer(a, tuners, "busy"),
+	    integer(b, tuners, "count"), integer(c, json_object_get(status, "channels"), "count"),
+	    number_of(sup, "loop_turn_ms_max"));
+	fprintf(out, "spools %s of %s\n", show_bytes((char[CELL]){ 0 }, CELL, number_of(memory, "spools")),
+	    show_bytes((char[CELL]){ 0 }, CELL, number_of(memory, "limit")));
+	width = fprintf(out, "listening on");
 	json_array_foreach(listeners, i, v)
-	    fprintf(out, "%s %s", i > 0 ? "," : "", json_is_string(v) ? json_string_value(v) : "-");
+	{
+		const char *where = json_is_string(v) ? json_string_value(v) : "-";
+		const char *before = i == 0 ? " " : width + (int)strlen(where) + 2 > SHOW_WIDTH ? ",\n  " : ", ";
+
+		width = (strchr(before, '\n') != NULL ? 0 : width) + fprintf(out, "%s%s", before, where);
+	}
 	fputs("\n", out);
 }
 

@@ -62,7 +62,6 @@ files_pid=
 files_url=
 declare -A viewer_pid=()
 declare -a others=() # pids of what else was started
-standstill_pid=
 
 # ---- TAP -------------------------------------------------------------------
 
@@ -173,10 +172,10 @@ wait_dead() {
 leave() {
 	local status=$? pid
 	trap - EXIT INT TERM HUP
-	for pid in "${viewer_pid[@]}" "${others[@]}" $bridge_pid $origin_pid $files_pid $standstill_pid; do
+	for pid in "${viewer_pid[@]}" "${others[@]}" $bridge_pid $origin_pid $files_pid; do
 		kill -TERM "$pid" 2>/dev/null
 	done
-	for pid in "${viewer_pid[@]}" "${others[@]}" $bridge_pid $origin_pid $files_pid $standstill_pid; do
+	for pid in "${viewer_pid[@]}" "${others[@]}" $bridge_pid $origin_pid $files_pid; do
 		wait_dead "$pid"
 	done
 	if [ -n "${KEEP:-}" ] && [ "$status" != 0 ]; then
@@ -249,34 +248,23 @@ until_true() {
 	done
 }
 
-# machine watch: from now on, how long does it make somebody wait who only wants to sleep for 10 ms?
+# machine watch: from now on, how long does it make somebody wait who only wants to run? See standstill.c.
 # machine worst: so many milliseconds at the most.
 machine() {
 	case $1 in
 	watch)
-		watch_machine &
+		[ ! -e "$T/machine" ] || return 0
+		"$top_builddir/tests/system/standstill" "$T/machine" &
 		others+=($!)
+		until_true 10 test -s "$T/machine" || give_up "nobody watches the machine"
 		;;
 	worst)
-		printf '%d\n' "$(cat "$T/machine")"
+		awk '{ printf "%d\n", $1 }' "$T/machine"
 		;;
 	*)
 		give_up "machine $1: no such word"
 		;;
 	esac
-}
-
-watch_machine() {
-	local before=${EPOCHREALTIME//[!0-9]/} now late worst=0
-	trap - EXIT
-	echo 0 >"$T/machine"
-	while kill -0 $$ 2>/dev/null; do
-		nap 0.01
-		now=${EPOCHREALTIME//[!0-9]/}
-		late=$(((now - before) / 1000 - 10))
-		before=$now
-		[ "$late" -le "$worst" ] || { worst=$late; echo "$worst" >"$T/machine"; }
-	done
 }
 
 # peek: see peek.c. What is asked often is asked by one process.
@@ -558,17 +546,6 @@ report() {
 		value($ARGS.positional[])' "$T/$name.json" --args "$@" 2>/dev/null
 }
 
-watch_machine() {
-	"$top_builddir/tests/system/standstill" "$T/standstill" &
-	standstill_pid=$!
-	until_true 10 test -s "$T/standstill" || give_up "nobody watches the machine"
-}
-
-# standstill: for how many milliseconds this machine let somebody wait who only wanted to run; since the first viewer.
-standstill() {
-	tr -d ' ' <"$T/standstill"
-}
-
 # undisturbed_gap MORE [VIEWER...]: the largest pause in ms that is no bridge's doing, and MORE: what one of
 #	these viewers saw to whom nothing happened, or what the machine did to everybody on one of its processors.
 undisturbed_gap() {
@@ -578,7 +555,7 @@ undisturbed_gap() {
 		viewer stop "$v"
 	done
 	{
-		standstill
+		machine worst
 		for v; do
 			report "$v" largest_gap_ms
 		done
@@ -608,7 +585,7 @@ viewer() {
 		"$PROGRAMS/plexbridge-origin" --view "$path" --progress "$T/$name.progress" --output "$T/$name.ts" "$@" \
 		    >"$T/$name.json" 2>"$T/$name.err" </dev/null &
 		viewer_pid[$name]=$!
-		[ -n "$standstill_pid" ] || watch_machine
+		machine watch
 		;;
 	wait)
 		until_true "$PATIENCE" viewer_reached_or_over "$name" "$@"
@@ -645,7 +622,7 @@ viewer() {
 		viewer stop "$name"
 		at_most "$name: largest_gap_ms" "$(report "$name" largest_gap_ms)" "$(undisturbed_gap 200 "$@")" ||
 		    say "it ended at $(report "$name" largest_gap_at_ms) ms of $(report "$name" total_ms);" \
-			"the machine stood still for $(standstill) ms at the most"
+			"the machine kept somebody waiting for $(machine worst) ms at the most"
 		;;
 	whole)
 		viewer stop "$name"

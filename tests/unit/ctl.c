@@ -122,14 +122,16 @@ START_TEST(sizes_are_short)
 END_TEST
 
 static const char whole[] =
-    "{\"supervisor\":{\"pid\":10,\"version\":\"1.2\",\"uptime_s\":3700,\"loop_turn_ms_max\":1.5,"
-    "\"listeners\":[\"0.0.0.0:5004\"],\"tuners\":{\"count\":4,\"busy\":1},"
+    "{\"supervisor\":{\"pid\":4194304,\"version\":\"10.12.123\",\"uptime_s\":34567890,\"loop_turn_ms_max\":"
+    "12345.6,\"listeners\":[\"0.0.0.0:5004\",\"192.168.100.200:5004\",\"[fd00::1234:5678:9abc:def0]:5004\",\"[::1]:"
+    "80\"],"
+    "\"tuners\":{\"count\":4,\"busy\":1},"
     "\"devices\":[{\"tuner\":\"\",\"name\":\"Living room\",\"device_id\":\"105902DB\",\"port\":null,\"path\":null,"
     "\"channels\":481,\"large\":true,\"tuners\":{\"count\":4,\"busy\":1}},{\"tuner\":\"kids\",\"name\":\"Kids\","
     "\"device_id\":\"10555217\",\"port\":5005,\"path\":\"/kids\",\"channels\":12,\"large\":false,"
     "\"tuners\":{\"count\":2,\"busy\":0}}],"
-    "\"memory\":{\"spools\":1048576,"
-    "\"limit\":1073741824}},\"spare\":{\"pid\":11,\"state\":\"warm\"},\"streams\":[{\"channel\":\"5.1\","
+    "\"memory\":{\"spools\":104857600000,"
+    "\"limit\":1073741824000}},\"spare\":{\"pid\":11,\"state\":\"warm\"},\"streams\":[{\"channel\":\"5.1\","
     "\"name\":\"First of a very long list of names that nobody would ever want to read to its end\",\"tuner\":0,"
     "\"state\":\"live\",\"seconds\":61,\"clients\":[{\"id\":1,\"address\":\"fd00::1234:5678:9abc:def0\","
     "\"agent\":\"Lavf/Plex Media Server with many words\",\"seconds\":60,\"bytes\":5000000,\"behind_live_s\":0.4,"
@@ -141,15 +143,15 @@ static const char whole[] =
     "\"media_kbps\":8000,\"segments\":31,\"segments_lost\":1,\"errors\":2},\"sources\":["
     "{\"source\":0,\"health\":\"doubted\",\"quality\":\"degraded\",\"used_s\":45000,\"latency_ms\":1234,"
     "\"throughput_kbps\":123400,\"loss_percent\":12.5,\"error_percent\":33.3,\"retransmits\":77,\"failures\":3},"
-    "{\"source\":1,\"health\":\"untried\",\"quality\":null,\"used_s\":0,\"failures\":0}]}],\"channels\":{\"count\":120}"
-    "}";
+    "{\"source\":1,\"health\":\"untried\",\"quality\":null,\"used_s\":0,\"failures\":0}]}],\"channels\":{\"count\":"
+    "200000}}";
 
 START_TEST(the_status_fits_eighty_columns_and_names_what_matters)
 {
-	static const char *const words[] = { "pid 10", "1 of 4", "120 channels", "0.0.0.0:5004", "5.1", "First", "12",
-		"17.9 s", "8.0 M", "40 ms", "4.8 MiB", "23", "4.5 ms", "17", "2 min", "its heart", "12.5 ms", "98",
-		"fd00::1234:5678:9abc:def0", "Lavf", "12 h 30 min", "1234 ms", "123.4 M", "12.5 %", "33.3 %", "77",
-		"105902DB", "481 (too many for Plex)", "5005/kids", "0 of 2" };
+	static const char *const words[] = { "pid 4194304", "1 of 4", "200000 channels", "0.0.0.0:5004", "[::1]:80",
+		"5.1", "First", "12", "17.9 s", "8.0 M", "40 ms", "4.8 MiB", "23", "4.5 ms", "17", "2 min", "its heart",
+		"12.5 ms", "98", "fd00::1234:5678:9abc:def0", "Lavf", "12 h 30 min", "1234 ms", "123.4 M", "12.5 %",
+		"33.3 %", "77", "105902DB", "481 (too many for Plex)", "5005/kids", "0 of 2" };
 	json_t *status = json_loads(whole, 0, NULL);
 	char *text, *line, *rest;
 
