@@ -65,7 +65,7 @@ be_child(const char *path, char *const argv[], int fd, const struct child_limits
 	(void)syscall(SYS_close_range, (unsigned)CHILD_FD + 1, ~0U, 0U);
 #endif
 	(void)setrlimit(RLIMIT_CORE, &none);
-	if (limits->data_bytes != 0 && setrlimit(RLIMIT_DATA, &data) == -1)
+	if (CHILD_LIMITED && limits->data_bytes != 0 && setrlimit(RLIMIT_DATA, &data) == -1)
 		_exit(PB_EXIT_TEMPORARY);
 	if (privs_become_worker(limits->privs) == -1)
 		_exit(PB_EXIT_PERMANENT);

@@ -24,10 +24,22 @@
 
 #define CHILD_FD 3
 
+/* RLIMIT_DATA counts what sanitizers map for themselves: with them there is no hard end. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CHILD_LIMITED 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define CHILD_LIMITED 0
+#endif
+#endif
+#ifndef CHILD_LIMITED
+#define CHILD_LIMITED 1
+#endif
+
 /* What all children have in common. */
 struct child_limits {
 	const struct privs *privs;
-	uint64_t data_bytes; /* RLIMIT_DATA; 0: as it is */
+	uint64_t data_bytes; /* RLIMIT_DATA where CHILD_LIMITED; 0: as it is */
 };
 
 struct child {

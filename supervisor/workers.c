@@ -14,18 +14,6 @@
 /* One that died of itself so soon after it was ready was never good: it would be started in a circle. */
 #define GOOD_AFTER_S 1.0
 
-/* RLIMIT_DATA counts what sanitizers map for themselves: with them there is no hard end. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 static void
 apply(struct workers *pool, const struct workers_settings *settings)
 {
@@ -35,7 +23,7 @@ apply(struct workers *pool, const struct workers_settings *settings)
 	pool->log_level = settings->log_level;
 	pool->log_json = settings->log_json;
 	pool->watchdog_ms = settings->watchdog_ms;
-	pool->memory_bytes = SANITIZED ? 0 : settings->worker_memory;
+	pool->memory_bytes = CHILD_LIMITED ? settings->worker_memory : 0;
 	pool->limits.data_bytes = 2 * pool->memory_bytes;
 	tick_s = PB_MAX(0.05, PB_MIN(tick_s, 0.125));
 	pool->tick.repeat = tick_s;
@@ -188,7 +176,7 @@ void
 workers_reload(struct workers *pool, const struct workers_settings *settings)
 {
 	bool other = settings->log_level != pool->log_level || settings->log_json != pool->log_json ||
-	    (!SANITIZED && settings->worker_memory != pool->memory_bytes);
+	    (CHILD_LIMITED && settings->worker_memory != pool->memory_bytes);
 	struct worker *w;
 
 	apply(pool, settings);
