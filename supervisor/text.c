@@ -29,12 +29,6 @@ text_add_len(struct text *text, const char *s, size_t len)
 }
 
 void
-text_add(struct text *text, const char *s)
-{
-	text_add_len(text, s, strlen(s));
-}
-
-void
 text_addf(struct text *text, const char *fmt, ...)
 {
 	char piece[512];
@@ -56,10 +50,15 @@ text_add_json(struct text *text, const char *s)
 	const unsigned char *plain = at; /* begin of what needs no quoting */
 
 	text_add(text, "\"");
-	while (*at != '\0') {
-		size_t len = utf8_len(at);
+	for (;;) {
+		size_t len;
 
-		if (len > 0 && *at >= 0x20 && *at != '"' && *at != '\\' && *at != 0x7f) {
+		while (*at >= 0x20 && *at < 0x7f && *at != '"' && *at != '\\')
+			at++;
+		if (*at == '\0')
+			break;
+		len = utf8_len(at);
+		if (len > 1) {
 			at += len;
 			continue;
 		}
@@ -76,16 +75,28 @@ text_add_json(struct text *text, const char *s)
 	text_add(text, "\"");
 }
 
+/* Of ASCII, what needs no quoting. */
+static bool
+is_plain_xml(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '&' && c != '<' && c != '>' && c != '"' && c != '\'';
+}
+
 void
 text_add_xml(struct text *text, const char *s)
 {
 	const unsigned char *at = (const unsigned char *)s;
 	const unsigned char *plain = at;
 
-	while (*at != '\0') {
-		size_t len = utf8_len(at);
+	for (;;) {
 		const char *instead = NULL;
+		size_t len;
 
+		while (is_plain_xml(*at))
+			at++;
+		if (*at == '\0')
+			break;
+		len = utf8_len(at);
 		/* U+FFFE and U+FFFF are UTF-8 but no XML characters (XML 1.0, 2.2). */
 		if (len == 0 || (len == 3 && at[0] == 0xef && at[1] == 0xbf && at[2] >= 0xbe))
 			instead = REPLACEMENT;
