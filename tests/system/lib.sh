@@ -62,6 +62,7 @@ files_pid=
 files_url=
 declare -A viewer_pid=()
 declare -a others=() # pids of what else was started
+machine_pid=
 
 # ---- TAP -------------------------------------------------------------------
 
@@ -172,10 +173,10 @@ wait_dead() {
 leave() {
 	local status=$? pid
 	trap - EXIT INT TERM HUP
-	for pid in "${viewer_pid[@]}" "${others[@]}" $bridge_pid $origin_pid $files_pid; do
+	for pid in "${viewer_pid[@]}" "${others[@]}" $bridge_pid $origin_pid $files_pid $machine_pid; do
 		kill -TERM "$pid" 2>/dev/null
 	done
-	for pid in "${viewer_pid[@]}" "${others[@]}" $bridge_pid $origin_pid $files_pid; do
+	for pid in "${viewer_pid[@]}" "${others[@]}" $bridge_pid $origin_pid $files_pid $machine_pid; do
 		wait_dead "$pid"
 	done
 	if [ -n "${KEEP:-}" ] && [ "$status" != 0 ]; then
@@ -255,7 +256,7 @@ machine() {
 	watch)
 		[ ! -e "$T/machine" ] || return 0
 		"$top_builddir/tests/system/standstill" "$T/machine" &
-		others+=($!)
+		machine_pid=$!
 		until_true 10 test -s "$T/machine" || give_up "nobody watches the machine"
 		;;
 	worst)
