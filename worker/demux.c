@@ -255,11 +255,12 @@ append(struct demux *d, enum role role, const uint8_t *b, size_t n)
 {
 	struct assembly *as = &d->as[role];
 	struct unit *u = as->unit;
-	int err;
+	int err = 0;
 
 	if (as->want > 0)
 		n = PB_MIN(n, as->want > u->len ? as->want - u->len : 0);
-	err = unit_grow(u, n);
+	if (n > u->cap - u->len) /* seldom: the call alone would cost a tenth of what a packet does */
+		err = unit_grow(u, n);
 	if (err == PB_ELIMIT) {
 		d->counts.damaged++;
 		unit_free(d->pool, u);

@@ -41,20 +41,29 @@ vitals_begin(struct vitals *v)
 	v->pcr_moved = false;
 }
 
+static uint64_t
+fold(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
+	return hash ^ hash >> 32;
+}
+
 /* Eight bytes a step: it is a fingerprint among a handful, nobody attacks it. */
 static void
 mix(struct vitals *v, const uint8_t *p, size_t len)
 {
-	uint64_t word;
+	uint64_t hash = v->hash, word;
 
-	for (; len > 0; p += sizeof(word), len -= sizeof(word)) {
-		word = 0;
-		memcpy(&word, p, PB_MIN(len, sizeof(word)));
-		v->hash = (v->hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
-		v->hash ^= v->hash >> 32;
-		if (len < sizeof(word))
-			break;
+	for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		hash = fold(hash, word);
 	}
+	if (len > 0) {
+		word = 0;
+		memcpy(&word, p, len);
+		hash = fold(hash, word);
+	}
+	v->hash = hash;
 }
 
 static void

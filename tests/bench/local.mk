@@ -5,6 +5,10 @@ EXTRA_DIST += tests/bench/lib.sh tests/bench/run tests/bench/soak
 noinst_PROGRAMS += tests/bench/prober
 tests_bench_prober_SOURCES = tests/bench/prober.c
 
+# What the kernel alone takes for a relay.
+noinst_PROGRAMS += tests/bench/bare
+tests_bench_bare_SOURCES = tests/bench/bare.c
+
 # A guide, read as plexbridge-guide does and by expat alone.
 noinst_PROGRAMS += tests/bench/guide
 tests_bench_guide_CPPFLAGS = $(AM_CPPFLAGS) $(EXPAT_CFLAGS)
