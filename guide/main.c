@@ -141,6 +141,28 @@ take_job(struct run *run, struct job *job)
 	}
 }
 
+/* What the job says. The exit status. */
+static int
+carry_out(struct run *run, const char *kind)
+{
+	/* A guide is a second of work that nobody waits for; streams do not wait at all. */
+	if (strcmp(kind, "guide") == 0 || strcmp(kind, "fetch") == 0)
+		(void)setpriority(PRIO_PROCESS, 0, GUIDE_NICE);
+	if (strcmp(kind, "list") == 0) {
+		run_list(run);
+		if (run->result != -1)
+			return run->unkept ? PB_EXIT_TEMPORARY : PB_EXIT_OK; /* it was said */
+	} else if (strcmp(kind, "fetch") == 0)
+		run_fetch(run);
+	else if (strcmp(kind, "guide") == 0)
+		run_guide(run);
+	else if (strcmp(kind, "sync") == 0)
+		run_sync(run);
+	else
+		return PB_EXIT_PERMANENT;
+	return say_done(run) ? PB_EXIT_OK : PB_EXIT_TEMPORARY;
+}
+
 static int
 serve(void)
 {
@@ -148,31 +170,15 @@ serve(void)
 	struct run run = {
 		.job = &job, .out = { -1, -1, -1 }, .at = say_at, .wrong = say_wrong, .listed = say_listed, .result = -1
 	};
-	const char *kind;
 	int status;
 
 	for (size_t i = 0; i < RUN_FILES_MAX; i++)
 		run.files[i] = -1;
 	status = take_job(&run, &job);
-	if (status != 0)
-		return status;
-	kind = job_get(&job, "kind");
-	/* A guide is a second of work that nobody waits for; streams do not wait at all. */
-	if (strcmp(kind, "guide") == 0 || strcmp(kind, "fetch") == 0)
-		(void)setpriority(PRIO_PROCESS, 0, GUIDE_NICE);
-	if (strcmp(kind, "list") == 0) {
-		run_list(&run);
-		if (run.result != -1)
-			return run.unkept ? PB_EXIT_TEMPORARY : PB_EXIT_OK; /* it was said */
-	} else if (strcmp(kind, "fetch") == 0)
-		run_fetch(&run);
-	else if (strcmp(kind, "guide") == 0)
-		run_guide(&run);
-	else if (strcmp(kind, "sync") == 0)
-		run_sync(&run);
-	else
-		return PB_EXIT_PERMANENT;
-	return say_done(&run) ? PB_EXIT_OK : PB_EXIT_TEMPORARY;
+	if (status == 0)
+		status = carry_out(&run, job_get(&job, "kind"));
+	job_clear(&job);
+	return status;
 }
 
 /*
