@@ -67,6 +67,7 @@ answer_lineup(const struct ask *ask, enum tuner_lineup_kind kind, const char *ty
 	uint64_t built = cache->built;
 	struct tuner_urls urls;
 	struct blob *blob;
+	int err;
 
 	/* One that activates an empty lineup, or a part of it, loses its map of channels. */
 	if (!ask->sup->imports.whole) {
@@ -74,7 +75,10 @@ answer_lineup(const struct ask *ask, enum tuner_lineup_kind kind, const char *ty
 		return;
 	}
 	urls_for(&urls, ask);
-	if (tuner_cache_get(cache, &ask->unit->lineup, kind, urls.stream, &blob) != 0)
+	err = tuner_cache_get(cache, &ask->unit->lineup, kind, urls.stream, &blob);
+	if (err == PB_AGAIN && drafts_wait(&ask->sup->drafts, ask->unit, kind, urls.stream, ask->conn))
+		return;
+	if (err != 0)
 		http_reply(ask->conn, 503, NULL, "Retry-After: 1\r\n", NULL, 0);
 	else
 		http_reply_blob(ask->conn, 200, type, NULL, blob);

@@ -154,7 +154,7 @@ int http_each_waiting(struct http_server *server, int (*fn)(void *user, int fd),
 /* How many are being answered. */
 size_t http_answering(const struct http_server *server);
 
-/* Go on with one that another supervisor accepted; takes fd. */
+/* Begin with one that another supervisor accepted, or anew with one that was taken, its head not consumed; takes fd. */
 void http_adopt(struct http_server *server, int fd);
 
 /* Who asks, and through which of our addresses. peer is borrowed while conn is. */

@@ -14,6 +14,7 @@ libsupervisor_a_SOURCES = \
 	supervisor/ifaces.h supervisor/ifaces.c \
 	supervisor/limit.h supervisor/limit.c \
 	supervisor/meant.h supervisor/meant.c \
+	supervisor/drafts.h supervisor/drafts.c \
 	supervisor/lineups.c \
 	supervisor/keep.h supervisor/keep.c \
 	supervisor/listen.h supervisor/listen.c \

@@ -555,6 +555,7 @@ end(struct supervisor *sup)
 	discovery_stop(&sup->discovery);
 	listen_free(&sup->listen);
 	listen_free(&sup->control_listen);
+	drafts_end(&sup->drafts);
 	http_free(&sup->http);
 	http_free(&sup->control);
 	units_clear(&sup->units);
@@ -582,6 +583,7 @@ supervisor_run(struct supervisor *sup, struct config *config, const struct super
 	sup->options = *options;
 	upgrade_init(&sup->upgrade, sup);
 	discovery_init(&sup->discovery, sup);
+	drafts_init(&sup->drafts, sup);
 	joins = upgrade_joins(&sup->upgrade);
 	sup->config = config;
 	units_init(&sup->units, config);

@@ -15,6 +15,7 @@
 
 #include "config/config.h"
 #include "supervisor/discovery.h"
+#include "supervisor/drafts.h"
 #include "supervisor/guides.h"
 #include "supervisor/http.h"
 #include "supervisor/imports.h"
@@ -57,6 +58,7 @@ struct supervisor {
 	struct imports imports;
 	struct trial trial; /* an import that changes nothing */
 	struct guides guides;
+	struct drafts drafts;
 	struct http_server *http, *control;
 	struct listen *listen, *control_listen;
 	char control_path[108]; /* of the socket that is bound, "" when none */

@@ -25,6 +25,7 @@
 #include "supervisor/addr.h"
 #include "supervisor/blob.h"
 #include "supervisor/device.h"
+#include "supervisor/text.h"
 
 /*
  * What we are: a model without a transcoder ("HDTC" makes clients ask for
@@ -162,11 +163,6 @@ struct blob *tuner_device_xml(const struct tuner_info *info, const char *base);
 /* Never scanning: a lineup is read from the configuration, not searched for. */
 struct blob *tuner_lineup_status_json(void);
 
-/* found: with Enabled 1 in each, as ?show=found asks for. */
-struct blob *tuner_lineup_json(const struct lineup *lineup, const char *base, bool found);
-struct blob *tuner_lineup_xml(const struct lineup *lineup, const char *base);
-struct blob *tuner_lineup_m3u(const struct lineup *lineup, const char *base);
-
 struct blob *tuner_status_json(const struct tuner_view *views, size_t count);
 
 /* The page at /: what to type into Plex, and the channels (the first TUNER_INDEX_CHANNELS). lineup may be NULL. */
@@ -175,14 +171,48 @@ struct blob *tuner_index_html(
     const struct tuner_info *info, const struct lineup *lineup, const struct tuner_urls *urls);
 
 /*
- * Lineup documents, kept: media servers ask for the same one at each tune
+ * Lineup documents
+ */
+
+enum tuner_lineup_kind {
+	TUNER_KIND_JSON,
+	TUNER_KIND_JSON_FOUND, /* with Enabled 1 in each, as ?show=found asks for */
+	TUNER_KIND_XML,
+	TUNER_KIND_M3U
+};
+
+/* One that is being written, some channels at a time. All zero is none. */
+struct tuner_draft {
+	const struct lineup *lineup; /* borrowed; NULL: none */
+	enum tuner_lineup_kind kind;
+	size_t next; /* the channel that is to be written */
+	struct text text;
+	char base[TUNER_BASE_MAX];
+};
+
+void tuner_draft_begin(
+    struct tuner_draft *draft, const struct lineup *lineup, enum tuner_lineup_kind kind, const char *base);
+
+/*
+ * Write so many channels more. PB_AGAIN: there are others. 0: it was the
+ * last, *out is the document; PB_ENOMEM: there is none. Both are the end of
+ * the draft; kind and base stay.
+ */
+int tuner_draft_write(struct tuner_draft *draft, size_t channels, struct blob **out);
+
+void tuner_draft_drop(struct tuner_draft *draft);
+
+/* All of it at once. */
+struct blob *tuner_lineup(const struct lineup *lineup, enum tuner_lineup_kind kind, const char *base);
+
+/*
+ * ...and those kept: media servers ask for the same one at each tune
  */
 
 #define TUNER_CACHE_ENTRIES 8
 #define TUNER_CACHE_BYTES (4u << 20) /* kept for the next one who asks; the newest is kept whatever its size */
 #define TUNER_LIVE_BYTES (32u << 20) /* kept, and on their way to clients */
-
-enum tuner_lineup_kind { TUNER_KIND_JSON, TUNER_KIND_JSON_FOUND, TUNER_KIND_XML, TUNER_KIND_M3U };
+#define TUNER_AT_ONCE 20000 /* channels that are written in one turn of the loop: some 10 ms */
 
 struct tuner_cache {
 	struct {
@@ -199,11 +229,15 @@ struct tuner_cache {
 /*
  * The document, from the cache or new. Gives *out with a reference of the
  * caller's. All zero is an empty cache; lineup must be the same one until
- * tuner_cache_clear(). 0, PB_ENOMEM, or PB_ELIMIT when TUNER_LIVE_BYTES are
- * on their way: answer 503.
+ * tuner_cache_clear(). 0, PB_ENOMEM, PB_ELIMIT when TUNER_LIVE_BYTES are
+ * on their way: answer 503; or PB_AGAIN: it is not there, and has more than
+ * TUNER_AT_ONCE channels: write it as a draft, and put it here.
  */
 int tuner_cache_get(struct tuner_cache *cache, const struct lineup *lineup, enum tuner_lineup_kind kind,
     const char *base, struct blob **out);
+
+/* Keep this one for who asks next; takes a reference of its own. */
+void tuner_cache_put(struct tuner_cache *cache, enum tuner_lineup_kind kind, const char *base, struct blob *blob);
 
 /* Forget all; what is on its way to a client stays whole. After a reload. */
 void tuner_cache_clear(struct tuner_cache *cache);

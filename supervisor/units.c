@@ -157,6 +157,7 @@ units_update(struct units *units, const struct config *config, const struct line
 
 		free(unit->own);
 		unit->own = NULL;
+		unit->updates++;
 		unit->lineup = (struct lineup){ .count = 0 };
 		tuner_cache_clear(&unit->cache);
 		unit->config = section_of(unit, config);

@@ -36,6 +36,7 @@ struct unit {
 	struct lineup lineup; /* its part */
 	bool large, none; /* of its part: said in the log, and still so */
 	struct channel *own; /* where lineup isn't the whole one */
+	uint64_t updates; /* lineups it had */
 	struct tuner_cache cache;
 };
 

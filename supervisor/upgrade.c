@@ -331,6 +331,7 @@ freeze(struct upgrade *up)
 {
 	int err;
 
+	drafts_release(&up->sup->drafts);
 	pause_all(up, true);
 	streams_freeze(&up->sup->streams);
 	imports_freeze(&up->sup->imports);

@@ -156,6 +156,58 @@ bridge stop
 bridge start
 expect "after a restart" eval 'lineup | grep -q "^4.2 Number 42"'
 
+# COUNT: a list of so many.
+long_list() {
+	awk -v count="$1" 'BEGIN {
+		print "#EXTM3U"
+		for (i = 1; i <= count; i++)
+			printf "#EXTINF:-1 tvg-id=\"long%d.tv\",Long & wide %d\n@ORIGIN@/a/master.m3u8?%d\n", i, i, i
+	}' | write_list
+}
+
+it "a lineup too long for one turn of the loop comes whole to all who ask at the same time"
+long_list 30000
+bridge ctl refresh >"$T/refresh.out" || fail "it is refused: $(cat "$T/refresh.out")"
+asked=() # no more than may wait (supervisor/drafts.h)
+for i in $(seq 15); do
+	for what in json xml m3u "json?show=found"; do
+		curl -s -m 60 -o "$T/long$i.$what" -w '%{http_code}\n' "$(bridge url)/lineup.$what" >"$T/code$i.$what" &
+		asked+=($!)
+	done
+done
+curl -s -m 60 -I "$(bridge url)/lineup.xml" >"$T/head" &
+asked+=($!)
+equal "whoever asks for something else" "$(status_of /discover.json)" 200
+wait "${asked[@]}"
+equal "answers" "$(cat "$T"/code* | sort -u)" 200
+want=$(jq length "$T/long1.json")
+at_least "channels" "$want" 30000
+for i in $(seq 15); do
+	for what in json xml m3u "json?show=found"; do
+		cmp -s "$T/long1.$what" "$T/long$i.$what" || fail "$what of one is not that of another"
+	done
+done
+equal "channels as XML" "$(grep -c '<Program>' "$T/long1.xml")" "$want"
+equal "channels as M3U" "$(grep -c '^#EXTINF' "$T/long1.m3u")" "$want"
+equal "enabled" "$(jq '[.[] | select(.Enabled == 1)] | length' "$T/long1.json?show=found")" "$want"
+equal "what HEAD says" "$(tr -d '\r' <"$T/head" | sed -n 's/^Content-Length: //p')" "$(wc -c <"$T/long1.xml")"
+
+it "who waits for it while another comes in force gets one of the two, whole"
+asked=() # no more than may wait (supervisor/drafts.h)
+for i in $(seq 8); do
+	long_list $((30000 + i))
+	for what in json xml; do
+		curl -s -m 60 -o "$T/new$i.$what" -H "Host: name$i:5004" "$(bridge url)/lineup.$what" &
+		asked+=($!)
+	done
+	bridge ctl refresh >"$T/refresh.out" || fail "it is refused: $(cat "$T/refresh.out")"
+done
+wait "${asked[@]}"
+for i in $(seq 8); do
+	equal "JSON and XML $i" "$(($(jq length "$T/new$i.json") / 30000)) $(($(grep -c '<Program>' "$T/new$i.xml") / 30000)) $(
+		tail -n 1 "$T/new$i.xml")" "1 1 </Lineup>"
+done
+
 it "shows no secret anywhere"
 bridge ctl --json lineup >"$T/shown"
 bridge ctl show config >>"$T/shown"

@@ -513,14 +513,14 @@ START_TEST(lineup_json_lists_the_channels_in_order)
 	struct lineup none = { NULL, 0, NULL };
 	json_t *root;
 
-	says(tuner_lineup_json(&one, BASE, false),
+	says(tuner_lineup(&one, TUNER_KIND_JSON, BASE),
 	    "[{\"GuideNumber\":\"7.1\",\"GuideName\":\"News HD\",\"URL\":\"http://192.0.2.10:5004/auto/v7.1\"}]");
-	says(tuner_lineup_json(&one, BASE, true),
+	says(tuner_lineup(&one, TUNER_KIND_JSON_FOUND, BASE),
 	    "[{\"GuideNumber\":\"7.1\",\"GuideName\":\"News HD\",\"Enabled\":1,"
 	    "\"URL\":\"http://192.0.2.10:5004/auto/v7.1\"}]");
-	says(tuner_lineup_json(&none, BASE, false), "[]");
+	says(tuner_lineup(&none, TUNER_KIND_JSON, BASE), "[]");
 
-	root = json_of(tuner_lineup_json(&lineup, BASE, true));
+	root = json_of(tuner_lineup(&lineup, TUNER_KIND_JSON_FOUND, BASE));
 	ck_assert(json_is_array(root));
 	ck_assert_uint_eq(json_array_size(root), 2);
 	for (size_t i = 0; i < NITEMS(channels); i++) {
@@ -538,14 +538,14 @@ START_TEST(lineup_xml_lists_the_channels_in_order)
 {
 	struct blob *blob;
 
-	says(tuner_lineup_xml(&lineup, BASE),
+	says(tuner_lineup(&lineup, TUNER_KIND_XML, BASE),
 	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Lineup>\n"
 	    "<Program><GuideNumber>7.1</GuideNumber><GuideName>News HD</GuideName>"
 	    "<URL>http://192.0.2.10:5004/auto/v7.1</URL></Program>\n"
 	    "<Program><GuideNumber>8</GuideNumber>"
 	    "<GuideName>Tom &amp; &quot;Jerry&quot; &lt;\xf0\x9f\x98\xba&gt; caf\xc3\xa9, &#39;x&#39;</GuideName>"
 	    "<URL>http://192.0.2.10:5004/auto/v8</URL></Program>\n</Lineup>\n");
-	blob = tuner_lineup_xml(&lineup, BASE);
+	blob = tuner_lineup(&lineup, TUNER_KIND_XML, BASE);
 	xml_is_well_formed(blob->data);
 	blob_drop(&blob);
 }
@@ -556,7 +556,7 @@ START_TEST(lineup_m3u_keeps_a_name_within_its_line_and_quotes)
 	struct channel odd = { .guide_number = "9", .name = "a\"b\r\nhttp://evil.example/" };
 	struct lineup bad = { &odd, 1, NULL };
 
-	says(tuner_lineup_m3u(&lineup, BASE),
+	says(tuner_lineup(&lineup, TUNER_KIND_M3U, BASE),
 	    "#EXTM3U\n"
 	    "#EXTINF:-1 channel-id=\"7.1\" channel-number=\"7.1\" tvg-name=\"News HD\" tvg-chno=\"7.1\""
 	    " tvg-id=\"news.example\" tvg-logo=\"http://l.example/7.png\" group-title=\"News\",7.1 News HD\n"
@@ -565,7 +565,7 @@ START_TEST(lineup_m3u_keeps_a_name_within_its_line_and_quotes)
 	    " tvg-name=\"Tom & 'Jerry' <\xf0\x9f\x98\xba> caf\xc3\xa9, 'x'\" tvg-chno=\"8\""
 	    ",8 Tom & \"Jerry\" <\xf0\x9f\x98\xba> caf\xc3\xa9, 'x'\n"
 	    "http://192.0.2.10:5004/auto/v8\n");
-	says(tuner_lineup_m3u(&bad, BASE),
+	says(tuner_lineup(&bad, TUNER_KIND_M3U, BASE),
 	    "#EXTM3U\n"
 	    "#EXTINF:-1 channel-id=\"9\" channel-number=\"9\" tvg-name=\"a'b  http://evil.example/\" tvg-chno=\"9\""
 	    ",9 a\"b  http://evil.example/\n"
@@ -638,8 +638,8 @@ START_TEST(any_bytes_in_a_name_leave_the_document_whole)
 
 	memcpy(name, odd_bytes, (size_t)_i);
 	name[_i] = '\0';
-	json_decref(json_of(tuner_lineup_json(&bad, BASE, false))); /* jansson refuses what is not UTF-8 */
-	blob = tuner_lineup_xml(&bad, BASE);
+	json_decref(json_of(tuner_lineup(&bad, TUNER_KIND_JSON, BASE))); /* jansson refuses what is not UTF-8 */
+	blob = tuner_lineup(&bad, TUNER_KIND_XML, BASE);
 	ck_assert_ptr_nonnull(blob);
 	xml_is_well_formed(blob->data);
 	blob_drop(&blob);
@@ -697,12 +697,12 @@ END_TEST
 #define MANY 10000
 
 static struct lineup
-many_channels(void)
+channels_of(size_t count)
 {
-	struct lineup many = { calloc(MANY, sizeof(struct channel)), MANY, NULL };
+	struct lineup many = { calloc(count, sizeof(struct channel)), count, NULL };
 
 	ck_assert_ptr_nonnull(many.channels);
-	for (size_t i = 0; i < MANY; i++) {
+	for (size_t i = 0; i < count; i++) {
 		(void)snprintf(many.channels[i].guide_number, GUIDE_NUMBER_MAX, "%zu", i + 1);
 		many.channels[i].name = "A channel with a name of usual length HD";
 	}
@@ -776,7 +776,7 @@ END_TEST
 START_TEST(names_invented_for_each_request_stay_within_bounds)
 {
 	struct tuner_cache cache = { 0 };
-	struct lineup many = many_channels();
+	struct lineup many = channels_of(MANY);
 	struct blob *held[100];
 	size_t n = 0;
 	int err = 0;
@@ -817,14 +817,72 @@ END_TEST
 
 START_TEST(ten_thousand_channels_are_all_there)
 {
-	struct lineup many = many_channels();
-	json_t *root = json_of(tuner_lineup_json(&many, BASE, false));
+	struct lineup many = channels_of(MANY);
+	json_t *root = json_of(tuner_lineup(&many, TUNER_KIND_JSON, BASE));
 
 	ck_assert_uint_eq(json_array_size(root), MANY);
 	ck_assert_str_eq(
 	    json_string_value(json_object_get(json_array_get(root, MANY - 1), "URL")), BASE "/auto/v10000");
 	json_decref(root);
 	free(many.channels);
+}
+END_TEST
+
+static const size_t slices[] = { 1, 2, 7, MANY - 1, MANY, MANY + 1, SIZE_MAX };
+
+START_TEST(a_document_written_in_slices_is_the_same)
+{
+	static const enum tuner_lineup_kind kinds[] = { TUNER_KIND_JSON, TUNER_KIND_JSON_FOUND, TUNER_KIND_XML,
+		TUNER_KIND_M3U };
+	struct lineup many = channels_of(MANY);
+
+	for (size_t i = 0; i < NITEMS(kinds); i++) {
+		struct tuner_draft draft = { 0 };
+		struct blob *whole = tuner_lineup(&many, kinds[i], BASE), *blob = NULL;
+		size_t turns = 1;
+		int err;
+
+		/* One that is given up for another leaves nothing behind. */
+		tuner_draft_begin(&draft, &many, kinds[i], "http://other");
+		ck_assert_int_eq(tuner_draft_write(&draft, 1, &blob), PB_AGAIN);
+		tuner_draft_begin(&draft, &many, kinds[i], BASE);
+		while ((err = tuner_draft_write(&draft, slices[_i], &blob)) == PB_AGAIN)
+			turns++;
+		ck_assert_int_eq(err, 0);
+		ck_assert_uint_eq(turns, slices[_i] >= MANY ? 1 : (MANY + slices[_i] - 1) / slices[_i]);
+		ck_assert_uint_eq(blob->len, whole->len);
+		ck_assert_mem_eq(blob->data, whole->data, whole->len);
+		ck_assert_ptr_null(draft.lineup);
+		blob_drop(&blob);
+		blob_drop(&whole);
+	}
+	free(many.channels);
+}
+END_TEST
+
+START_TEST(a_lineup_too_long_for_a_turn_is_not_written_in_one)
+{
+	struct tuner_cache cache = { 0 };
+	struct lineup long_one = channels_of(TUNER_AT_ONCE + 1);
+	struct blob *blob = NULL, *again = NULL;
+
+	long_one.count--;
+	ck_assert_int_eq(tuner_cache_get(&cache, &long_one, TUNER_KIND_M3U, BASE, &blob), 0);
+	blob_drop(&blob);
+	tuner_cache_clear(&cache);
+	long_one.count++;
+	ck_assert_int_eq(tuner_cache_get(&cache, &long_one, TUNER_KIND_M3U, BASE, &blob), PB_AGAIN);
+	ck_assert_ptr_null(blob);
+	blob = tuner_lineup(&long_one, TUNER_KIND_M3U, BASE);
+	tuner_cache_put(&cache, TUNER_KIND_M3U, BASE, blob);
+	ck_assert_int_eq(tuner_cache_get(&cache, &long_one, TUNER_KIND_M3U, BASE, &again), 0);
+	ck_assert_ptr_eq(again, blob);
+	ck_assert_int_eq(tuner_cache_get(&cache, &long_one, TUNER_KIND_XML, BASE, &again), PB_AGAIN);
+	blob_drop(&again);
+	blob_drop(&blob);
+	tuner_cache_clear(&cache);
+	ck_assert_uint_eq(cache.live, 0);
+	free(long_one.channels);
 }
 END_TEST
 
@@ -866,6 +924,8 @@ main(void)
 	tcase_add_test(tc, eight_documents_are_kept_and_the_one_longest_unused_goes);
 	tcase_add_test(tc, names_invented_for_each_request_stay_within_bounds);
 	tcase_add_test(tc, ten_thousand_channels_are_all_there);
+	tcase_add_loop_test(tc, a_document_written_in_slices_is_the_same, 0, (int)NITEMS(slices));
+	tcase_add_test(tc, a_lineup_too_long_for_a_turn_is_not_written_in_one);
 	suite_add_tcase(suite, tc);
 
 	sr = srunner_create(suite);
