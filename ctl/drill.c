@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,7 +263,7 @@ start_bridge(const struct round *r)
 	for (int tries = 0; tries < 20 && !stopped; tries++) {
 		double until = now_s() + START_MS / 1e3;
 
-		d.port = 20000 + (int)((unsigned)(now_s() * 1e6) % 12000);
+		d.port = 20000 + (int)((uint64_t)(now_s() * 1e6) % 12000);
 		if (!write_config(r))
 			return false;
 		d.bridge = start(argv, "bridge");

@@ -47,7 +47,8 @@ struct prefetch_ops {
 	void (*lost)(void *arg, const struct source_segment *segment, int status, const char *reason);
 	/*
 	 * The server refuses it (401, 403, 404, 410). true: somebody finds out
-	 * where it is now, prefetch_clear() was called, it will be added again.
+	 * where it is now, prefetch_clear() was called (which ends segment and
+	 * reason), it will be added again.
 	 */
 	bool (*gone)(void *arg, const struct source_segment *segment, int status, const char *reason);
 	/* May data be taken now? Otherwise prefetch_resume() when it may. */
