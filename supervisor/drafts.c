@@ -23,7 +23,16 @@ static void
 give_back(struct drafts *d)
 {
 	for (size_t i = 0; i < d->count; i++)
-		http_adopt(d->sup->http, d->waiting[i]);
+		http_adopt(d->sup->http, d->waiting[i].fd);
+	d->count = 0;
+}
+
+/* Given back, they would only ask for it again. */
+static void
+refuse(struct drafts *d)
+{
+	for (size_t i = 0; i < d->count; i++)
+		http_return(d->sup->http, &d->waiting[i], 503, "Retry-After: 1\r\n");
 	d->count = 0;
 }
 
@@ -53,10 +62,10 @@ on_work(struct ev_loop *loop, ev_timer *timer, int events)
 		drafts_release(d);
 		return;
 	}
-	/* Given back they would only ask for it again. */
 	log_event(LOG_ERR, "lineup.unwritten", "device=%s channels=%zu why=\"no memory\"", unit->device.id_text,
 	    unit->lineup.count);
-	drafts_end(d);
+	stop(d);
+	refuse(d);
 }
 
 void
@@ -73,12 +82,9 @@ bool
 drafts_wait(
     struct drafts *drafts, struct unit *unit, enum tuner_lineup_kind kind, const char *base, struct http_conn *conn)
 {
-	struct http_taken taken;
-
 	if (drafts->count == DRAFTS_WAITING)
 		return false;
-	http_take(conn, &taken);
-	drafts->waiting[drafts->count++] = taken.fd;
+	http_take(conn, &drafts->waiting[drafts->count++]);
 	if (drafts->unit == NULL) {
 		drafts->unit = unit;
 		drafts->updates = unit->updates;
@@ -100,6 +106,6 @@ drafts_end(struct drafts *drafts)
 {
 	stop(drafts);
 	for (size_t i = 0; i < drafts->count; i++)
-		(void)close(drafts->waiting[i]);
+		(void)close(drafts->waiting[i].fd);
 	drafts->count = 0;
 }

@@ -10,6 +10,7 @@
  *   at once   one document; who wants another waits for this one first
  *   bounds    DRAFTS_WAITING connections
  *   clients   that leave while they wait are seen when they are given back
+ *   errors    without memory for the document all who wait are answered 503
  *   blocking  never
  */
 #ifndef PLEXBRIDGE_SUPERVISOR_DRAFTS_H
@@ -33,7 +34,7 @@ struct drafts {
 	struct unit *unit; /* whose lineup is being written; NULL: none */
 	uint64_t updates; /* the unit's, when that began */
 	struct tuner_draft draft;
-	int waiting[DRAFTS_WAITING]; /* connections */
+	struct http_taken waiting[DRAFTS_WAITING];
 	size_t count;
 	ev_timer work;
 };

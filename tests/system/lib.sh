@@ -568,7 +568,8 @@ undisturbed_gap() {
 # viewer stop NAME: ends it; its report is in $T/NAME.json then.
 # viewer get NAME KEY: one figure of the report; error_code is its number alone.
 # viewer check NAME KEY=VALUE | KEY<=N | KEY>=N...: ends it and compares. closed=no: nobody but us ended it.
-# viewer smooth NAME REFERENCE...: no pause over 200 ms more than an undisturbed viewer of this run had.
+# viewer smooth NAME REFERENCE...: no pause over 200 ms more than an undisturbed viewer of this run had, or than this
+#	machine kept somebody waiting.
 # viewer whole NAME MEDIA: what came is one piece of the looped MEDIA: no picture lost, none repeated.
 viewer() {
 	local verb=$1 name=$2 bad="" path pair key want
