@@ -394,8 +394,10 @@ on_media(struct worker *w)
 {
 	struct stream *s = w->user;
 
-	if (s->state_now == STREAM_TUNING)
-		serve(s);
+	if (s->state_now != STREAM_TUNING)
+		return;
+	serve(s);
+	workers_tuned(s->streams->workers);
 }
 
 static void
@@ -497,8 +499,10 @@ stream_begin(struct stream *s, struct worker *w)
 	if (!adopts && !s->renewed)
 		s->held = keep_memory(s->streams->keep, s->number, s->spool_fd, s->state_fd);
 	stream_has_worker(s, w);
-	if (!adopts)
+	if (!adopts) {
 		stream_set_state(s, STREAM_TUNING);
+		workers_tuning(s->streams->workers);
+	}
 	send_tune(s);
 }
 

@@ -87,6 +87,10 @@ workers_fill(struct workers *pool)
 			start_at(pool, pool->not_before);
 			return;
 		}
+		if (pool->waiting == 0 && now < pool->alone_until) {
+			start_at(pool, pool->alone_until);
+			return;
+		}
 		if (now - pool->window >= 1.0) {
 			pool->window = now;
 			pool->window_starts = 0;
@@ -201,6 +205,19 @@ workers_take(struct workers *pool)
 		return w;
 	}
 	return NULL;
+}
+
+void
+workers_tuning(struct workers *pool)
+{
+	pool->alone_until = ev_now(pool->loop) + WORKERS_ALONE_S;
+}
+
+void
+workers_tuned(struct workers *pool)
+{
+	pool->alone_until = PB_MIN(pool->alone_until, ev_now(pool->loop) + WORKERS_SERVED_S);
+	workers_fill(pool);
 }
 
 void

@@ -2,7 +2,10 @@
  * workers.h - the pool: one warm spare at all times, and an eye on all
  *
  * A spare is a worker that is started, ready, and nobody's. Taking it
- * starts the next one. One that fails before it was ever ready is started
+ * starts the next one: for a stream that goes on at once, for a tune when
+ * that has its media or has waited for it long enough, because a process
+ * that starts takes the processor from a viewer who waits for a picture. Who
+ * finds no spare in that time has one started at once. One that fails before it was ever ready is started
  * again with backoff; one that says "will fail again" (exit 100) is not
  * before the next reload; one that was good is replaced at once. A budget
  * bounds the starts of a second, whatever happens; only those for streams that
@@ -30,6 +33,8 @@
 #define WORKERS_BACKOFF_S 0.1 /* after the first failure; doubles */
 #define WORKERS_BACKOFF_MAX_S 30.0
 #define WORKERS_REPLACED_S 1.0
+#define WORKERS_ALONE_S 0.3 /* a tune without media has the machine to itself, no longer */
+#define WORKERS_SERVED_S 0.05 /* after its media: its client's first bytes are on their way then */
 
 struct workers {
 	struct ev_loop *loop;
@@ -51,6 +56,7 @@ struct workers {
 	unsigned failures; /* in a row, of workers that never became ready */
 	ev_tstamp not_before; /* backoff: no start earlier */
 	ev_tstamp taken_at; /* when a stream last took a spare */
+	ev_tstamp alone_until; /* no spare is started earlier, unless streams wait */
 	ev_tstamp window; /* the second that is counted */
 	unsigned window_starts;
 	size_t exempt; /* starts that the budget does not count */
@@ -76,6 +82,10 @@ void workers_reload(struct workers *pool, const struct workers_settings *setting
 
 /* A warm worker, given to a stream (set calls, user and channel at once), or NULL: on_spare will be called. */
 struct worker *workers_take(struct workers *pool);
+
+/* The one just taken is for a tune, which has no media yet; and now it has. */
+void workers_tuning(struct workers *pool);
+void workers_tuned(struct workers *pool);
 
 /* The worker of that stream, which the last supervisor passed; NULL: there is none. To be given to the stream at once. */
 struct worker *workers_claim(struct workers *pool, uint64_t stream);

@@ -362,6 +362,58 @@ START_TEST(a_heart_that_beats_while_it_is_asked_is_alive)
 }
 END_TEST
 
+static void
+on_no_spare(void *user)
+{
+	(void)user;
+}
+
+/* A start takes the processor from who waits for a picture; whoever would wait for the start goes first. */
+START_TEST(a_tune_has_the_machine_to_itself)
+{
+	static const struct privs privs = { .root = false };
+	static const struct workers_settings settings = {
+		.log_level = LOG_ERR, .watchdog_ms = 60000, .worker_memory = 64 << 20
+	};
+	enum { HAS_MEDIA, HAS_NONE, ADOPTION, ANOTHER } way = (unsigned)_i;
+	struct worker warm = { .pool = &pool, .state = W_WARM, .fd = -1 };
+	double wait_s = way == HAS_MEDIA ? WORKERS_SERVED_S : WORKERS_ALONE_S;
+	ev_tstamp begun;
+
+	ck_assert_int_eq(setenv("PB_TEST_ROW", "0", 1), 0);
+	log_init("test", LOG_TO_STDERR, LOG_AS_LOGFMT, LOG_EMERG);
+	loop = ev_default_loop(0);
+	ck_assert_ptr_nonnull(loop);
+	ck_assert_int_gt(readlink("/proc/self/exe", pool.program, sizeof(pool.program) - 1), 0);
+	pool.on_spare = on_no_spare;
+	pool.refused = true; /* the spare is the one above */
+	ck_assert_int_eq(workers_init(&pool, loop, &privs, &settings), 0);
+	pool.refused = false;
+	LIST_INSERT_HEAD(&pool.all, &warm, link);
+	ck_assert_ptr_eq(workers_take(&pool), &warm);
+	warm.calls = &calls;
+	warm.state = W_LIVE;
+	if (way != ADOPTION)
+		workers_tuning(&pool);
+	workers_waiting(&pool, way == ANOTHER ? 1 : 0);
+	if (way == ADOPTION || way == ANOTHER) {
+		ck_assert_uint_eq(pool.starts, way == ANOTHER ? 2 : 1);
+		return;
+	}
+	if (way == HAS_MEDIA)
+		workers_tuned(&pool);
+	ck_assert_uint_eq(pool.starts, 0);
+	ck_assert(workers_ready(&pool));
+	ck_assert(ev_is_active(&pool.start));
+	ck_assert_double_le(ev_timer_remaining(loop, &pool.start), wait_s);
+	begun = ev_now(loop);
+	while (pool.starts == 0)
+		ev_run(loop, EVRUN_ONCE);
+	ck_assert_double_ge(ev_now(loop) - begun, wait_s * 0.99);
+	ck_assert_uint_eq(pool.starts, 1);
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -375,6 +427,7 @@ main(int argc, char **argv)
 	sr = srunner_create(s);
 	tcase_add_loop_test(tc, a_worker_is_believed_only_what_it_may_say, 0, (int)NITEMS(rows));
 	tcase_add_loop_test(tc, a_heart_that_beats_while_it_is_asked_is_alive, 0, 10);
+	tcase_add_loop_test(tc, a_tune_has_the_machine_to_itself, 0, 4);
 	suite_add_tcase(s, tc);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);
