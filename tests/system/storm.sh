@@ -40,10 +40,11 @@ quiet() {
 	until_true 20 eval '[ "$(children)" = 1 ]' || fail "there are $(children) workers, and nobody watches"
 }
 
-# What is made at the first tune stays.
+# What is made at the first tune stays; so does the first guide.
 viewer start first /auto/v91
 viewer wait first bytes=100000
 viewer stop first
+bridge wait-log 'event=guide channels='
 quiet
 before="$(descriptors "$bridge_pid") $(threads "$bridge_pid") $(memory "$bridge_pid")"
 

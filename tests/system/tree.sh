@@ -55,6 +55,7 @@ keeper_start
 viewer start first /auto/v1
 viewer wait first bytes=100000
 viewer stop first
+bridge wait-log 'event=guide channels='
 quiet
 before="$(descriptors "$bridge_pid") $(memory "$bridge_pid") $(descriptors "$(supervisor)") $(memory "$(supervisor)") \
     $(threads "$(supervisor)") $(locks)"
