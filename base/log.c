@@ -10,12 +10,16 @@
  * non-blocking, which would be seen by everyone who shares it, the pipe is
  * asked for room first: POLLOUT promises PIPE_BUF bytes, more than a line.
  * Lines that were lost are counted and told with the next one.
+ *
+ * syslog's lines have the head that syslog(3) gives them, which is what the
+ * daemons behind that socket read (RFC 3164, 4.1, without a host).
  */
 #include "base/log.h"
 #include "base/pb.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <paths.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -23,6 +27,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,10 +39,12 @@ static struct {
 	enum log_format format;
 	int level;
 	bool pipe, socket; /* what standard error is */
+	const char *syslog_path;
+	int syslog_fd; /* -1: not connected */
 	unsigned long lost;
 	void (*tap)(void *arg, int level, const char *event, const char *pairs);
 	void *tap_arg;
-} to = { .program = "plexbridge", .level = LOG_INFO };
+} to = { .program = "plexbridge", .level = LOG_INFO, .syslog_path = _PATH_LOG, .syslog_fd = -1 };
 
 static const char *const level_names[] = {
 	[LOG_ERR] = "err",
@@ -54,6 +61,37 @@ struct line {
 };
 #define LINE_END 6 /* ...", } and the newline */
 
+static void
+syslog_close(void)
+{
+	if (to.syslog_fd != -1)
+		close(to.syslog_fd);
+	to.syslog_fd = -1;
+}
+
+/* Connect, if that is not so already. The daemon behind it may not be there yet, or not any more. */
+static bool
+syslog_open(void)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+	if (to.syslog_fd != -1)
+		return true;
+	if (strlen(to.syslog_path) >= sizeof(at.sun_path))
+		return false;
+	memcpy(at.sun_path, to.syslog_path, strlen(to.syslog_path));
+	to.syslog_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (to.syslog_fd != -1 && connect(to.syslog_fd, (struct sockaddr *)&at, sizeof(at)) == -1)
+		syslog_close();
+	return to.syslog_fd != -1;
+}
+
+void
+log_syslog_at(const char *path)
+{
+	to.syslog_path = path;
+}
+
 void
 log_init(const char *program, enum log_dest dest, enum log_format format, int level)
 {
@@ -67,9 +105,9 @@ log_init(const char *program, enum log_dest dest, enum log_format format, int le
 	to.pipe = known && S_ISFIFO(st.st_mode);
 	to.socket = known && S_ISSOCK(st.st_mode);
 	if (dest == LOG_TO_SYSLOG)
-		openlog(program, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+		(void)syslog_open();
 	else
-		closelog();
+		syslog_close();
 }
 
 bool
@@ -342,6 +380,43 @@ write_line(const struct line *line)
 	to.lost = n == -1 ? to.lost + 1 : 0;
 }
 
+/* As a daemon that was started anew wants it: connected to it, and not to the one before. */
+static bool
+send_syslog(struct msghdr *msg)
+{
+	for (int try = 0; try < 2; try++) {
+		ssize_t n;
+
+		if (!syslog_open())
+			return false;
+		do
+			n = sendmsg(to.syslog_fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+		while (n == -1 && errno == EINTR);
+		if (n != -1)
+			return true;
+		if (errno == EAGAIN || errno == ENOBUFS)
+			return false;
+		syslog_close();
+	}
+	return false;
+}
+
+static void
+write_syslog(int level, struct line *line)
+{
+	char head[128], stamp[32] = "";
+	time_t now = time(NULL);
+	struct tm tm;
+	struct iovec parts[] = { { .iov_base = head }, { line->text, line->len - 1 } };
+	struct msghdr msg = { .msg_iov = parts, .msg_iovlen = NITEMS(parts) };
+
+	if (localtime_r(&now, &tm) != NULL)
+		(void)strftime(stamp, sizeof(stamp), "%b %e %T ", &tm);
+	snprintf(head, sizeof(head), "<%d>%s%.32s[%ld]: ", LOG_DAEMON | level, stamp, to.program, (long)getpid());
+	parts[0].iov_len = strlen(head);
+	to.lost = send_syslog(&msg) ? 0 : to.lost + 1;
+}
+
 static void
 emit(int level, const char *event, char *pairs)
 {
@@ -378,7 +453,7 @@ emit(int level, const char *event, char *pairs)
 	}
 	finish(&line);
 	if (to.dest == LOG_TO_SYSLOG)
-		syslog(level, "%.*s", (int)line.len - 1, line.text);
+		write_syslog(level, &line);
 	else
 		write_line(&line);
 }

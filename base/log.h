@@ -14,7 +14,8 @@
  * outside can forge a line. URLs go through url_redact() (base/url.h)
  * before they come here. A pipe or socket that is full loses lines instead
  * of blocking its writer; the next line that fits says how many
- * (lines_lost=N). A file or terminal is written as such are.
+ * (lines_lost=N). So does syslog's socket, which is why syslog(3), whose
+ * send(2) waits, is not used. A file or terminal is written as such are.
  */
 #ifndef PLEXBRIDGE_BASE_LOG_H
 #define PLEXBRIDGE_BASE_LOG_H
@@ -29,6 +30,9 @@ enum log_format { LOG_AS_LOGFMT, LOG_AS_JSON };
 
 /* Before it is called: standard error, logfmt, LOG_INFO. May be called again. program is borrowed for ever. */
 void log_init(const char *program, enum log_dest dest, enum log_format format, int level);
+
+/* Where syslog listens, when that is not _PATH_LOG: for tests. Before log_init(); borrowed for ever. */
+void log_syslog_at(const char *path);
 
 /* Is a line of this level wanted? For work that only serves a debug line. */
 bool log_wants(int level);

@@ -684,3 +684,19 @@ config_needs_restart(const struct config *old, const struct config *new, const c
 	}
 	return count;
 }
+
+void
+config_keep_in_force(struct config *new, const struct config *old)
+{
+	char why[200];
+
+	for (const struct setting *s = settings; s->section != NULL; s++) {
+		char *was = s->effect == ON_RESTART ? setting_text(s, old, false) : NULL;
+
+		if (was != NULL && was[0] != '\0')
+			(void)setting_set(s, new, &new->arena, was, why, sizeof(why));
+		else if (was != NULL && s->type == OPT_INTERFACES)
+			*(struct config_list *)(void *)((char *)new + s->field) = (struct config_list){ 0 };
+		free(was);
+	}
+}

@@ -244,6 +244,12 @@ char *config_dump(const struct config *config);
  */
 size_t config_needs_restart(const struct config *old, const struct config *new, const char **out, size_t max);
 
+/*
+ * Give new what old has of those settings, since that is what is in force:
+ * but for the devices of [tuner NAME]. What there is no memory for stays.
+ */
+void config_keep_in_force(struct config *new, const struct config *old);
+
 /* The channel with this GuideNumber, or one that is leaving: for who plays it already. */
 const struct channel *config_find_playing(const struct config *config, const char *guide_number);
 

@@ -40,6 +40,7 @@ worker_settings(struct workers_settings *out, const struct config *config)
 	*out = (struct workers_settings){
 		.log_level = config->server.log_level,
 		.log_json = config->server.log_format == LOG_AS_JSON,
+		.log_syslog = config->server.log == LOG_TO_SYSLOG,
 		.watchdog_ms = config->stream.watchdog_ms,
 		.worker_memory = config->stream.worker_memory_bytes,
 	};
@@ -414,8 +415,8 @@ supervisor_reload(
 		    LOG_WARNING, "reload.restart", "setting=%s why=\"takes effect at a restart only\"", restart[i]);
 	trial_cancel(&sup->trial);
 	imports_reload(&sup->imports, new);
-	/* What is bound stays bound, whatever the file says by now. */
-	new->server.listen = old->server.listen;
+	/* What is bound stays bound, whatever the file says by now; the next reload says it again. */
+	config_keep_in_force(new, old);
 	log_init("plexbridged", new->server.log, new->server.log_format, new->server.log_level);
 	worker_settings(&settings, new);
 	sup->upgrade.reload = true;

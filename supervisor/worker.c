@@ -537,9 +537,9 @@ struct worker *
 worker_start(struct workers *pool)
 {
 	struct msg_hello hello = { .version = MSG_VERSION, .pid = (uint32_t)getpid(), .build = PB_COMMIT };
-	char level[16], format[16];
+	char level[16], format[16], dest[16];
 	char *argv[] = { pool->program, (char[]){ "--channel-fd" }, (char[]){ "3" }, (char[]){ "--log-level" }, level,
-		(char[]){ "--log-format" }, format, NULL };
+		(char[]){ "--log-format" }, format, (char[]){ "--log" }, dest, NULL };
 	struct worker *w = calloc(1, sizeof(*w));
 	int fds[2];
 	int saved;
@@ -552,6 +552,7 @@ worker_start(struct workers *pool)
 	}
 	snprintf(level, sizeof(level), "%s", log_level_name(pool->log_level));
 	snprintf(format, sizeof(format), "%s", pool->log_json ? "json" : "logfmt");
+	snprintf(dest, sizeof(dest), "%s", pool->log_syslog ? "syslog" : "stderr");
 	w->pool = pool;
 	w->loop = pool->loop;
 	w->fd = fds[0];

@@ -22,6 +22,7 @@ apply(struct workers *pool, const struct workers_settings *settings)
 
 	pool->log_level = settings->log_level;
 	pool->log_json = settings->log_json;
+	pool->log_syslog = settings->log_syslog;
 	pool->watchdog_ms = settings->watchdog_ms;
 	pool->memory_bytes = CHILD_LIMITED ? settings->worker_memory : 0;
 	pool->limits.data_bytes = 2 * pool->memory_bytes;
@@ -180,6 +181,7 @@ void
 workers_reload(struct workers *pool, const struct workers_settings *settings)
 {
 	bool other = settings->log_level != pool->log_level || settings->log_json != pool->log_json ||
+	    settings->log_syslog != pool->log_syslog ||
 	    (CHILD_LIMITED && settings->worker_memory != pool->memory_bytes);
 	struct worker *w;
 

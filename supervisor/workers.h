@@ -41,7 +41,7 @@ struct workers {
 	char program[PATH_MAX]; /* "" before workers_init(): plexbridge-worker, where child_program() finds it */
 	struct child_limits limits;
 	int log_level;
-	bool log_json;
+	bool log_json, log_syslog;
 	uint32_t watchdog_ms;
 	uint64_t memory_bytes; /* a worker's own memory above which it is retired; 0: no bound */
 
@@ -68,7 +68,7 @@ struct workers {
 /* Settings that a reload may change; new workers get them. worker_memory in bytes. */
 struct workers_settings {
 	int log_level;
-	bool log_json;
+	bool log_json, log_syslog;
 	uint32_t watchdog_ms;
 	uint64_t worker_memory;
 };

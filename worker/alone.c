@@ -231,8 +231,9 @@ alone_run(const struct alone_options *options)
 		return PB_EXIT_PERMANENT;
 	out_fd = open_output(options->output);
 	if (out_fd == -1) {
+		complain(options->output, strerror(errno));
 		config_free(&config);
-		return complain(options->output, strerror(errno));
+		return PB_EXIT_PERMANENT;
 	}
 	if (spool_create(&spool_fd) != 0 || state_create(&state_fd, &a.state) != 0) {
 		complain("memory", strerror(errno));

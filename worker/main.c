@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "base/pb.h"
+#include "config/config.h"
 #include "ipc/msg.h"
 #include "ipc/spool.h"
 #include "ipc/state.h"
@@ -355,7 +356,7 @@ static void
 usage(FILE *to)
 {
 	fputs("usage: plexbridge-worker --url URL --output FILE|- [--header 'Name: value']... [--user-agent AGENT]\n"
-	      "                         [--variant best|HEIGHTp|RATE] [--duration SECONDS] [-o SECTION.KEY=VALUE]...\n"
+	      "                         [--variant best|HEIGHTp|RATE] [--duration TIME] [-o SECTION.KEY=VALUE]...\n"
 	      "       plexbridge-worker --inspect FILE|URL|- [--base URL] [--header ...] [--user-agent AGENT]\n"
 	      "       plexbridge-worker --conform [-d] FILE... --output FILE|-\n"
 	      "       plexbridge-worker --channel-fd N    (started by plexbridged)\n",
@@ -411,6 +412,7 @@ struct command {
 	bool *discontinuity;
 	size_t file_count;
 	bool next_discontinuity;
+	const char *why; /* of an option that is wrong: what would be right; NULL: usage says it */
 };
 
 static bool
@@ -422,11 +424,34 @@ parse_number(const char *text, double max, double *out)
 	return end != text && *end == '\0' && *out >= 0 && *out <= max;
 }
 
+/* A word out of two; false: it is neither. */
+static bool
+parse_choice(const char *text, const char *no, const char *yes, bool *out)
+{
+	*out = strcmp(text, yes) == 0;
+	return *out || strcmp(text, no) == 0;
+}
+
+/* Seconds as a plain number, too, and not only with a unit as in plexbridge.ini. */
+static bool
+parse_duration(struct command *c, const char *text)
+{
+	uint64_t ms;
+
+	if (parse_number(text, 1e9, &c->options.duration_s))
+		return true;
+	if (config_parse_ms(&ms, text, &c->why) != 0)
+		return false;
+	c->options.duration_s = (double)ms / 1e3;
+	return true;
+}
+
 /* One option. false: it is wrong. */
 static bool
 take_option(struct command *c, int opt, const char *arg)
 {
 	double number;
+	bool other;
 
 	switch (opt) {
 	case 1: /* not an option: a file of --conform, in its place ('-' in the option string) */
@@ -449,7 +474,11 @@ take_option(struct command *c, int opt, const char *arg)
 		c->options.output = arg;
 		return true;
 	case OPT_HEADER:
-		if (c->options.header_count == NITEMS(c->options.headers))
+		if (c->options.header_count == NITEMS(c->options.headers)) {
+			c->why = "that is one too many";
+			return false;
+		}
+		if (config_parse_header(arg, &c->why) != 0)
 			return false;
 		c->options.headers[c->options.header_count++] = arg;
 		return true;
@@ -460,7 +489,7 @@ take_option(struct command *c, int opt, const char *arg)
 		c->options.variant = arg;
 		return true;
 	case OPT_DURATION:
-		return parse_number(arg, 1e9, &c->options.duration_s);
+		return parse_duration(c, arg);
 	case OPT_INSPECT:
 		c->inspect = arg;
 		return true;
@@ -476,13 +505,17 @@ take_option(struct command *c, int opt, const char *arg)
 		c->channel_fd = (int)number;
 		return true;
 	case OPT_LOG:
-		c->dest = strcmp(arg, "syslog") == 0 ? LOG_TO_SYSLOG : LOG_TO_STDERR;
+		if (!parse_choice(arg, "stderr", "syslog", &other))
+			return false;
+		c->dest = other ? LOG_TO_SYSLOG : LOG_TO_STDERR;
 		return true;
 	case OPT_LEVEL:
 		c->level = log_level_parse(arg);
 		return c->level != -1;
 	case OPT_FORMAT:
-		c->format = strcmp(arg, "json") == 0 ? LOG_AS_JSON : LOG_AS_LOGFMT;
+		if (!parse_choice(arg, "logfmt", "json", &other))
+			return false;
+		c->format = other ? LOG_AS_JSON : LOG_AS_LOGFMT;
 		return true;
 	default:
 		return false;
@@ -501,16 +534,16 @@ run(struct command *c)
 	if (!c->conform && c->options.url != NULL && c->options.output != NULL && c->file_count == 0)
 		return alone_run(&c->options);
 	usage(stderr);
-	return PB_EXIT_CONFIG;
+	return PB_EXIT_PERMANENT;
 }
 
 /* All options. -1: go on; else it is over with this exit status. */
 static int
 take_options(struct command *c, int argc, char **argv)
 {
-	int opt;
+	int opt, which = 0;
 
-	while ((opt = getopt_long(argc, argv, "-do:h", long_options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "-do:h", long_options, &which)) != -1) {
 		if (opt == 'h') {
 			usage(stdout);
 			return PB_EXIT_OK;
@@ -520,8 +553,11 @@ take_options(struct command *c, int argc, char **argv)
 			return PB_EXIT_OK;
 		}
 		if (!take_option(c, opt, optarg)) {
-			usage(stderr);
-			return PB_EXIT_CONFIG;
+			if (c->why != NULL)
+				fprintf(stderr, "plexbridge-worker: --%s: %s\n", long_options[which].name, c->why);
+			else
+				usage(stderr);
+			return PB_EXIT_PERMANENT;
 		}
 	}
 	for (; optind < argc; optind++)

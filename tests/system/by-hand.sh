@@ -73,6 +73,29 @@ timeout 60 "$worker" --url ftp://127.0.0.1/x --output - >"$T/none.ts" 2>"$T/none
 equal "exit status for another scheme" $? 100
 expect "a reason" test -s "$T/none.err"
 
+it "what is wrong on the command line is exit 100, and said"
+# wrong TEXT ARGUMENT...
+wrong() {
+	local text=$1
+	shift
+	timeout 20 "$worker" "$@" >"$T/none.ts" 2>"$T/none.err"
+	equal "exit status of $*" $? 100
+	expect "$text" grep -q -e "$text" "$T/none.err"
+}
+url=$(origin url)/live/master.m3u8
+wrong usage
+wrong usage --nothing
+wrong usage --url "$url" --output - --log nowhere
+wrong '--header: .*Name: value' --url "$url" --output - --header 'password hunter2'
+expect "what it was is not repeated" eval '! grep -q hunter2 "$T/none.err"'
+wrong '--duration: .*5s' --url "$url" --output - --duration 5x
+wrong '--variant\|variant' --url "$url" --output - --variant large
+wrong 'No such file' --url "$url" --output "$T/no/such/folder"
+timeout 60 "$worker" --url "$url" --duration 6s --output - >"$T/short.ts" 2>"$T/short.err"
+equal "exit status with a unit" $? 0
+judge short
+viewer check short clean=true 'media_ms>=5800' 'media_ms<=6200'
+
 it "it ends on SIGTERM"
 "$worker" --url "$(origin url)/live/master.m3u8" --output "$T/term.ts" 2>"$T/term.err" &
 pid=$!

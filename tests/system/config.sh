@@ -240,6 +240,9 @@ expect "it is named" grep -q 'plexbridge.ini:[0-9]*: .*colour' "$T/reload.out"
 sed -i '/^colour/d; s/^name = Renamed/&\ndevice_id = 105902DB/' "$T/plexbridge.ini"
 expect "reload" bridge reload
 expect "what waits" grep -q 'restart.*device_id' "$T/reload.out"
+expect "another reload" bridge reload
+expect "what still waits" grep -q 'restart.*device_id' "$T/reload.out"
+equal "what is in force" "$(bridge ctl show config | jq -r .tuner.device_id)" auto
 bridge stop
 
 it "ten thousand channels load, and their lineup is answered from memory"

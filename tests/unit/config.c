@@ -640,6 +640,28 @@ START_TEST(a_reload_can_tell_which_settings_wait_for_a_restart)
 }
 END_TEST
 
+START_TEST(what_waits_for_a_restart_stays_as_it_is_in_force)
+{
+	struct config *a = load_good("[server]\nlisten = :80, [::1]:81\nstate_dir = /a\n[stream]\nburst = 1s\n");
+	struct config *b = load_good("[server]\nlisten = :82\nstate_dir = /b\ncontrol = /b/socket\n"
+				     "[discovery]\ninterfaces = eth0\nssdp = no\n[stream]\nburst = 2s\n");
+	const char *names[1];
+
+	ck_assert_uint_eq(config_needs_restart(a, b, names, 1), 5);
+	config_keep_in_force(b, a);
+	ck_assert_uint_eq(config_needs_restart(a, b, names, 1), 0);
+	ck_assert_uint_eq(b->server.listen.count, 2);
+	ck_assert_str_eq(b->server.state_dir, "/a");
+	ck_assert_str_eq(b->server.control, a->server.control);
+	ck_assert_uint_eq(b->discovery.interfaces.count, 0);
+	ck_assert(b->discovery.ssdp);
+	ck_assert_uint_eq(b->stream.burst_ms, 2000);
+	config_free(&a);
+	ck_assert_str_eq(b->server.state_dir, "/a");
+	config_free(&b);
+}
+END_TEST
+
 START_TEST(what_is_shown_of_a_configuration_holds_no_secret)
 {
 	struct config *c =
@@ -971,6 +993,7 @@ main(void)
 	tcase_add_test(tc, a_guide_number_is_digits_with_at_most_one_dot);
 	tcase_add_test(tc, a_reload_can_tell_what_became_of_each_channel);
 	tcase_add_test(tc, a_reload_can_tell_which_settings_wait_for_a_restart);
+	tcase_add_test(tc, what_waits_for_a_restart_stays_as_it_is_in_force);
 	tcase_add_test(tc, what_is_shown_of_a_configuration_holds_no_secret);
 	tcase_add_test(tc, a_backup_comes_under_its_own_provider_or_the_channels);
 	tcase_add_test(tc, only_those_who_are_allowed_come_in);

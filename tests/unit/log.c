@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/pb.h"
@@ -184,6 +186,52 @@ START_TEST(a_pipe_that_nobody_reads_loses_lines_and_says_so_later)
 }
 END_TEST
 
+/* A syslog daemon's socket in a folder of its own. */
+static int
+listen_syslog(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	return fd;
+}
+
+START_TEST(syslog_is_told_and_never_waited_for)
+{
+	char folder[] = "/tmp/plexbridge-log.XXXXXX", path[64], head[64];
+	int fd;
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/log", folder);
+	log_syslog_at(path);
+	log_init("test", LOG_TO_SYSLOG, LOG_AS_LOGFMT, LOG_INFO);
+	log_event(LOG_INFO, "early", "n=1"); /* nobody listens yet */
+	fd = listen_syslog(path);
+	log_event(LOG_WARNING, "a", "n=%d", 2);
+	snprintf(head, sizeof(head), "<%d>", LOG_DAEMON | LOG_WARNING);
+	ck_assert_int_eq(strncmp(caught(fd), head, strlen(head)), 0);
+	snprintf(head, sizeof(head), " test[%ld]: ", (long)getpid());
+	ck_assert_ptr_nonnull(strstr(got, head));
+	ck_assert_str_eq(strstr(got, ": ") + 2, "event=a lines_lost=1 n=2");
+	for (int i = 0; i < 2000; i++) /* more than its queue holds; would block for ever */
+		log_event(LOG_INFO, "many", "n=%d", i);
+	while (*caught(fd) != '\0')
+		;
+	log_event(LOG_INFO, "after", "n=1");
+	ck_assert_ptr_nonnull(strstr(caught(fd), "event=after lines_lost="));
+	close(fd);
+	ck_assert_int_eq(unlink(path), 0);
+	fd = listen_syslog(path); /* another daemon */
+	log_event(LOG_INFO, "anew", "n=1");
+	ck_assert_ptr_nonnull(strstr(caught(fd), "event=anew n=1"));
+	log_init("test", LOG_TO_STDERR, LOG_AS_LOGFMT, LOG_INFO);
+	close(fd);
+	ck_assert_int_eq(unlink(path) | rmdir(folder), 0);
+}
+END_TEST
+
 START_TEST(levels_have_their_names)
 {
 	static const char *const names[] = { "err", "warning", "info", "debug" };
@@ -235,6 +283,7 @@ main(void)
 	tcase_add_test(tc, json_holds_the_pairs_as_text);
 	tcase_add_test(tc, a_line_that_is_too_long_is_cut_and_stays_well_formed);
 	tcase_add_test(tc, a_pipe_that_nobody_reads_loses_lines_and_says_so_later);
+	tcase_add_test(tc, syslog_is_told_and_never_waited_for);
 	tcase_add_test(tc, levels_have_their_names);
 	tcase_add_test(tc, a_tap_hears_what_is_not_written_too);
 	suite_add_tcase(suite, tc);

@@ -154,11 +154,23 @@ say(char word)
 	}
 }
 
+/* Told to log where its supervisor does, as the test has it? */
+static bool
+logs_there(int argc, char **argv)
+{
+	for (int i = 1; i + 1 < argc; i++)
+		if (strcmp(argv[i], "--log") == 0)
+			return strcmp(argv[i + 1], "syslog") == 0;
+	return false;
+}
+
 _Noreturn static void
-be_worker(void)
+be_worker(int argc, char **argv)
 {
 	const char *row = getenv("PB_TEST_ROW");
 
+	if (!logs_there(argc, argv))
+		_exit(1);
 	for (const char *word = rows[row != NULL ? strtoul(row, NULL, 10) : 0].words; *word != '\0'; word++)
 		say(*word);
 	for (;;)
@@ -299,7 +311,7 @@ START_TEST(a_worker_is_believed_only_what_it_may_say)
 {
 	static const struct privs privs = { .root = false };
 	static const struct workers_settings settings = {
-		.log_level = LOG_ERR, .watchdog_ms = 60000, .worker_memory = 64 << 20
+		.log_level = LOG_ERR, .log_syslog = true, .watchdog_ms = 60000, .worker_memory = 64 << 20
 	};
 	ev_timer hang;
 	ev_check turn;
@@ -373,7 +385,7 @@ START_TEST(a_tune_has_the_machine_to_itself)
 {
 	static const struct privs privs = { .root = false };
 	static const struct workers_settings settings = {
-		.log_level = LOG_ERR, .watchdog_ms = 60000, .worker_memory = 64 << 20
+		.log_level = LOG_ERR, .log_syslog = true, .watchdog_ms = 60000, .worker_memory = 64 << 20
 	};
 	enum { HAS_MEDIA, HAS_NONE, ADOPTION, ANOTHER } way = (unsigned)_i;
 	struct worker warm = { .pool = &pool, .state = W_WARM, .fd = -1 };
@@ -423,7 +435,7 @@ main(int argc, char **argv)
 	int failed;
 
 	if (argc > 1 && strcmp(argv[1], "--channel-fd") == 0)
-		be_worker();
+		be_worker(argc, argv);
 	sr = srunner_create(s);
 	tcase_add_loop_test(tc, a_worker_is_believed_only_what_it_may_say, 0, (int)NITEMS(rows));
 	tcase_add_loop_test(tc, a_heart_that_beats_while_it_is_asked_is_alive, 0, 10);
