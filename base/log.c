@@ -61,6 +61,24 @@ struct line {
 };
 #define LINE_END 6 /* ...", } and the newline */
 
+bool
+log_may(struct log_bound *bound, unsigned per_s)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec != bound->second) {
+		bound->second = now.tv_sec;
+		bound->lines = 0;
+	}
+	if (bound->lines < per_s) {
+		bound->lines++;
+		return true;
+	}
+	bound->missed++;
+	return false;
+}
+
 static void
 syslog_close(void)
 {

@@ -41,6 +41,17 @@ bool log_wants(int level);
 bool log_again(unsigned nth);
 
 /*
+ * A bound for lines that anybody outside can cause: all zero to begin with.
+ * false: there were per_s of them in this second already, so it is counted
+ * as missed, which the caller may tell, and then zero, with the next.
+ */
+struct log_bound {
+	long long second;
+	unsigned lines, missed;
+};
+bool log_may(struct log_bound *bound, unsigned per_s);
+
+/*
  * Write one event. fmt gives the pairs, "channel=%s status=%d why=\"%s\"";
  * a value that may hold blanks is put in quotes by the caller.
  * Keeps errno.

@@ -119,7 +119,7 @@ stream_bounded(const void *entry)
 {
 	const struct ledger_stream *s = entry;
 
-	return s->tuner >= 0 && s->tuner < LEDGER_STREAMS && s->live <= 1 && s->skip_set <= 1 && s->born_ns >= 0 &&
+	return s->tuner >= 0 && s->tuner < LEDGER_TUNERS && s->live <= 1 && s->skip_set <= 1 && s->born_ns >= 0 &&
 	    s->guide_number[0] != '\0' && text_bounded(s->guide_number, sizeof(s->guide_number));
 }
 

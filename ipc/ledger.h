@@ -32,6 +32,7 @@
 #define LEDGER_LAYOUT 2
 #define LEDGER_SOCKETS 32
 #define LEDGER_STREAMS 1024
+#define LEDGER_TUNERS 4096 /* numbers that a stream's tuner may have: of all devices together */
 #define LEDGER_CLIENTS 16384
 
 /* What the holder's copies of descriptors are called: a capital and a number, of at most 12 bytes. */

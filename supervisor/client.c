@@ -129,6 +129,7 @@ client_free(struct client *c)
 	if (c->slot != CLIENT_NO_SLOT)
 		stream_slot_free(stream, c->slot);
 	TAILQ_REMOVE(&stream->clients, c, link);
+	stream->streams->clients--;
 	free(c);
 	stream_client_left(stream);
 }
@@ -145,9 +146,10 @@ void
 client_refuse(struct client *c, int error, const char *why)
 {
 	pb_assert(c->phase == CLIENT_WAITING);
-	log_event(LOG_WARNING, "client.refused",
-	    "channel=%s client=%" PRIu64 " peer=%s code=%d after_ms=%.0f why=\"%s\"", c->stream->guide_number,
-	    c->number, c->address, error, (ev_now(loop_of(c)) - c->since) * 1e3, why);
+	if (log_may(&c->stream->streams->refusals, STREAMS_REFUSALS_PER_S))
+		log_event(LOG_WARNING, "client.refused",
+		    "channel=%s client=%" PRIu64 " peer=%s code=%d after_ms=%.0f why=\"%s\"", c->stream->guide_number,
+		    c->number, c->address, error, (ev_now(loop_of(c)) - c->since) * 1e3, why);
 	quiet(c);
 	http_return(c->stream->streams->http, &c->conn, tuner_error_status(error), tuner_error_head(error));
 	client_free(c);
@@ -276,6 +278,7 @@ client_new(struct stream *stream, uint64_t number, struct http_taken *conn, cons
 	ev_io_start(loop_of(c), &c->watch);
 	ev_timer_start(loop_of(c), &c->deadline);
 	TAILQ_INSERT_TAIL(&stream->clients, c, link);
+	stream->streams->clients++;
 	note(c, c->conn.fd);
 	http_consume(&c->conn);
 	return c;
@@ -320,6 +323,7 @@ client_restore(struct stream *stream, const struct ledger_client *entry, int fd)
 	ev_timer_init(&c->deadline, on_deadline, 0.0, 0.0);
 	c->watch.data = c->deadline.data = c;
 	TAILQ_INSERT_TAIL(&stream->clients, c, link);
+	stream->streams->clients++;
 	c->slot =
 	    entry->slot != LEDGER_NO_SLOT && stream_slot_claim(stream, c, entry->slot) ? entry->slot : CLIENT_NO_SLOT;
 	if (c->slot == CLIENT_NO_SLOT) {
@@ -410,6 +414,10 @@ client_carry(struct client *c)
 		return false;
 	if (c->phase == CLIENT_DROPPING) {
 		client_free(c);
+		return false;
+	}
+	if (c->unsettled) { /* no worker was told of it yet, whatever one wrote into its slot */
+		wait_again(c);
 		return false;
 	}
 	if (slot == NULL && is_answered(c)) {

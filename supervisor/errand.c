@@ -32,7 +32,8 @@ errand_init(struct errand *errand, struct ev_loop *loop)
 bool
 errand_runs(const struct errand *errand)
 {
-	return errand->child.pid != 0;
+	/* Until all that it said is heard: what follows of that may not be another errand. */
+	return errand->child.pid != 0 || errand->fd != -1;
 }
 
 void

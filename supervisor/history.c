@@ -228,15 +228,18 @@ add_second(struct writing *w, const struct recorder_second *s)
 	text_addf(&w->text,
 	    "{\"at_ms\":%" PRId64 ",\"upstream_bytes\":%" PRIu64 ",\"released_bytes\":%" PRIu64
 	    ",\"requests\":%u,\"retries\":%u,\"errors\":%u,\"segments\":%u,\"segments_lost\":%u,\"splices\":%u,"
-	    "\"underruns\":%u,\"latency_ms\":%u,\"throughput_kbps\":%u,\"rtt_ms\":%u,\"loss_permille\":%u,\"reserve_"
-	    "ms\":%u,"
-	    "\"target_ms\":%u,\"quality\":\"%s\",\"source\":%u,\"http_status\":%u,\"filler\":%s,\"clients\":%u,"
-	    "\"worst\":[",
+	    "\"underruns\":%u",
 	    s->at_ms + w->to_wall_ms, PB_MIN(s->upstream_bytes, (uint64_t)INT64_MAX),
 	    PB_MIN(s->released_bytes, (uint64_t)INT64_MAX), s->requests, s->retries, s->errors, s->segments,
-	    s->segments_lost, s->splices, s->underruns, s->latency_ms, s->throughput_kbps, s->rtt_ms, s->loss_permille,
-	    s->reserve_ms, s->target_ms, s->quality < NITEMS(qualities) ? qualities[s->quality] : "unknown", s->source,
-	    s->http_status, s->filler != 0 ? "true" : "false", s->clients);
+	    s->segments_lost, s->splices, s->underruns);
+	/* In two: with figures as large as they can be one were more than a piece may be. */
+	text_addf(&w->text,
+	    ",\"latency_ms\":%u,\"throughput_kbps\":%u,\"rtt_ms\":%u,\"loss_permille\":%u,\"reserve_ms\":%u,"
+	    "\"target_ms\":%u,\"quality\":\"%s\",\"source\":%u,\"http_status\":%u,\"filler\":%s,\"clients\":%u,"
+	    "\"worst\":[",
+	    s->latency_ms, s->throughput_kbps, s->rtt_ms, s->loss_permille, s->reserve_ms, s->target_ms,
+	    s->quality < NITEMS(qualities) ? qualities[s->quality] : "unknown", s->source, s->http_status,
+	    s->filler != 0 ? "true" : "false", s->clients);
 	for (uint32_t i = 0; i < s->listed; i++)
 		add_client(w, &s->worst[i], i > 0);
 	text_add(&w->text, "]}");

@@ -70,9 +70,7 @@ struct http_server {
 	struct request req; /* of asked */
 	time_t date_s; /* what date says */
 	char date[HTTP_DATE];
-	time_t line_s; /* the second in which lines were logged */
-	unsigned lines;
-	unsigned lines_missed;
+	struct log_bound refusals;
 	char scratch[REQUEST_HEAD_MAX + 1]; /* one more than a head, to see what comes behind it */
 };
 
@@ -540,21 +538,13 @@ conn_enter(struct http_conn *conn, enum state state, int events, uint32_t ms)
 static void
 log_refused(struct http_server *server, const struct addr *peer, int status, const char *why)
 {
-	time_t now = (time_t)ev_now(server->loop);
 	char text[ADDR_TEXT];
 
-	if (now != server->line_s) {
-		server->line_s = now;
-		server->lines = 0;
-	}
-	if (server->lines >= LINES_PER_S) {
-		server->lines_missed++;
+	if (!log_may(&server->refusals, LINES_PER_S))
 		return;
-	}
-	server->lines++;
 	log_event(LOG_INFO, "http.refuse", "port=%s peer=%s status=%d unsaid=%u why=\"%s\"", server->options.name,
-	    addr_text(peer, text), status, server->lines_missed, why);
-	server->lines_missed = 0;
+	    addr_text(peer, text), status, server->refusals.missed, why);
+	server->refusals.missed = 0;
 }
 
 /* An answer that the handler did not give. */

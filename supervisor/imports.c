@@ -24,6 +24,7 @@
 #include "supervisor/text.h"
 
 #define FOLDER "lists"
+#define MERGE_AGAIN_S 5. /* when there was no memory for it */
 
 static void next(struct imports *im);
 static void answer(struct imports *im);
@@ -246,7 +247,11 @@ begin_merge(struct imports *im)
 	im->stale = im->written = false;
 	if (merge_new(&im->merge, im->sup->config, lists, im->journal, im->sup->units.at[0].device.id_text) != 0) {
 		log_event(LOG_ERR, "lineup.failed", "why=\"no memory\"");
+		im->stale = true;
 		set_state(im, IMPORTS_IDLE);
+		ev_timer_stop(im->sup->loop, &im->due);
+		ev_timer_set(&im->due, MERGE_AGAIN_S, 0.);
+		ev_timer_start(im->sup->loop, &im->due);
 		return;
 	}
 	set_state(im, IMPORTS_MERGING);
@@ -530,6 +535,8 @@ on_wrong(struct errand *errand, const struct import_wrong *wrong)
 	struct imports *im = errand->user;
 	char shown[256];
 
+	if (im->state != IMPORTS_FETCHING) /* given up meanwhile: `which` may be another provider's, or nobody's */
+		return;
 	log_event(LOG_WARNING, "import.entry", "provider=\"%s\" source=\"%s\" line=%u why=\"%s\"",
 	    im->at[im->which].name, importjob_source(shown, sizeof(shown), provider_of(im, im->which)), wrong->line,
 	    wrong->why);

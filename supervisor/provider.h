@@ -9,7 +9,7 @@
  * or too many in spite of all waiting, look like a ban: then nobody asks for
  * a good while, because asking is what bans are made longer for.
  *
- * Pure: no I/O, no clock; time is the loop's, in seconds, and passed in.
+ * Pure: no I/O, no clock; time is monotonic, in seconds, and passed in.
  *
  *   trust   reports come from workers and hold what a server said: bounded
  *           here, so that neither can keep a provider shut for longer than
@@ -44,7 +44,7 @@ enum provider_breaker {
 struct provider_limit {
 	char name[PROVIDER_NAME_SIZE];
 	enum provider_breaker breaker;
-	double until; /* loop time; when not closed */
+	double until; /* when not closed */
 	unsigned row; /* refusals in a row */
 	double refused_at; /* the last one */
 	unsigned denied; /* denials in a row */

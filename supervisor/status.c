@@ -372,7 +372,7 @@ static json_t *
 providers_array(const struct supervisor *sup)
 {
 	const struct config *config = sup->config;
-	double now = ev_now(sup->loop);
+	double now = monotonic_s();
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < config->provider_count; i++) {

@@ -483,6 +483,7 @@ stream_has_worker(struct stream *s, struct worker *w)
 	w->calls = &calls;
 	w->user = s;
 	w->channel = s->guide_number;
+	worker_taken(w);
 }
 
 void

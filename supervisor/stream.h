@@ -35,6 +35,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/log.h"
 #include "config/config.h"
 #include "ipc/state.h"
 #include "supervisor/client.h"
@@ -98,8 +99,7 @@ struct stream {
 	unsigned retunes;
 
 	struct crashes crashes;
-	ev_tstamp not_before; /* backoff: no worker earlier */
-	ev_timer again;
+	ev_timer again; /* backoff: while it is active, no worker */
 	const char *retire; /* why its worker is to be replaced; NULL: it isn't. Static text */
 	bool retiring; /* it was told so */
 	ev_tstamp memory_at; /* when one was last retired for its memory; 0: never */
@@ -130,6 +130,8 @@ struct stream {
 
 struct history;
 
+#define STREAMS_REFUSALS_PER_S 32 /* lines of the log */
+
 struct streams {
 	struct ev_loop *loop;
 	struct history *history; /* where a stream's recorder goes when it is over; NULL: nowhere */
@@ -149,6 +151,8 @@ struct streams {
 	bool settling; /* a barrier of the holder is under way */
 	TAILQ_HEAD(stream_list, stream) all;
 	size_t count;
+	size_t clients, clients_max; /* of all streams */
+	struct log_bound refusals; /* lines about them */
 	uint64_t tunes, joins, refused, failed; /* ever */
 	uint64_t deaths, handovers, poisoned; /* likewise, of all streams; deaths: of workers that had one */
 	ev_timer tick; /* looks at those who can't be heard, and at workers that turn but don't work */

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/pb.h"
@@ -40,7 +41,7 @@ wants_worker(struct stream *s)
 
 	if (s->worker != NULL || (s->state_now != STREAM_WAITING && s->state_now != STREAM_ORPHAN))
 		return false;
-	if (ev_now(s->streams->loop) < s->not_before || !stream_slot_have(s))
+	if (ev_is_active(&s->again) || !stream_slot_have(s))
 		return false;
 	if (s->state_now == STREAM_WAITING || stream_pack(&tune, s, s->streams->config, &why))
 		return true;
@@ -188,6 +189,17 @@ on_tick(struct ev_loop *loop, ev_timer *watch, int revents)
 	streams_pump(all);
 }
 
+/* Viewers must leave descriptors for workers, and for those who only ask. */
+static size_t
+clients_max(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == -1 || files.rlim_cur == RLIM_INFINITY)
+		return LEDGER_CLIENTS;
+	return PB_MIN((size_t)files.rlim_cur / 4, (size_t)LEDGER_CLIENTS);
+}
+
 void
 streams_init(
     struct streams *all, struct ev_loop *loop, struct workers *workers, const struct config *config, struct keep *keep)
@@ -196,6 +208,7 @@ streams_init(
 	all->loop = loop;
 	all->workers = workers;
 	all->config = config;
+	all->clients_max = clients_max();
 	TAILQ_INIT(&all->all);
 	workers->on_spare = on_spare;
 	workers->user = all;

@@ -74,7 +74,6 @@ succession_wait(struct stream *s, double seconds)
 {
 	struct ev_loop *loop = s->streams->loop;
 
-	s->not_before = ev_now(loop) + seconds;
 	ev_timer_stop(loop, &s->again);
 	if (seconds <= 0)
 		return;

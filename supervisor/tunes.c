@@ -107,14 +107,17 @@ streams_tune(struct streams *all, struct http_conn *conn, const struct request *
 	struct stream *s = NULL;
 	int error = TUNER_SYSTEM_BUSY;
 
-	if (!all->closing)
+	if (!all->closing && all->clients < all->clients_max)
 		s = find_stream(all, channel, first, tuner_count, tuner, &error);
 	if (s == NULL) {
 		char peer[ADDR_TEXT];
 
 		all->refused++;
-		log_event(LOG_WARNING, "tune.refused", "channel=%s peer=%s code=%d", channel->guide_number,
-		    addr_ip(http_peer(conn), peer), error);
+		if (log_may(&all->refusals, STREAMS_REFUSALS_PER_S)) {
+			log_event(LOG_WARNING, "tune.refused", "channel=%s peer=%s code=%d unsaid=%u",
+			    channel->guide_number, addr_ip(http_peer(conn), peer), error, all->refusals.missed);
+			all->refusals.missed = 0;
+		}
 		http_reply(conn, tuner_error_status(error), NULL, tuner_error_head(error), NULL, 0);
 		return;
 	}

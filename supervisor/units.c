@@ -12,7 +12,10 @@
 
 #include "base/log.h"
 #include "base/pb.h"
+#include "ipc/ledger.h"
 #include "supervisor/units.h"
+
+_Static_assert(UNITS_MAX *UNIT_TUNERS <= LEDGER_TUNERS, "a tuner that the ledger would not take");
 
 static const struct config_tuner *
 section_of(const struct unit *unit, const struct config *config)

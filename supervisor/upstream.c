@@ -172,7 +172,7 @@ static int
 tell_limits(struct stream *s, bool everything)
 {
 	struct streams *all = s->streams;
-	double now = ev_now(all->loop);
+	double now = monotonic_s();
 
 	for (size_t i = 0; i < all->upstreams.count; i++) {
 		const struct provider_limit *limit = &all->upstreams.at[i];
@@ -287,7 +287,7 @@ upstream_hears(struct stream *s, const struct msg_limit_report *report)
 	struct streams *all = s->streams;
 	const char *provider = provider_of(s, report->source);
 	struct provider_limit *limit = provider[0] != '\0' ? have_limit(all, provider) : NULL;
-	double now = ev_now(all->loop);
+	double now = monotonic_s();
 	struct stream *other;
 
 	if (limit == NULL || !provider_hears(limit, s->number, report, now))

@@ -69,6 +69,12 @@ monotonic_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+double
+monotonic_s(void)
+{
+	return (double)monotonic_ns() / 1e9;
+}
+
 const char *
 worker_state_name(enum worker_state state)
 {
@@ -237,6 +243,18 @@ on_client(struct worker *w, const struct msg *m)
 	return 0;
 }
 
+/* Both are lines of the log, and work for other processes, too. */
+static bool
+asks_too_much(struct worker *w)
+{
+	int64_t second = (int64_t)monotonic_s();
+
+	if (second != w->asks_s)
+		w->asks = 0;
+	w->asks_s = second;
+	return ++w->asks > WORKER_ASKS_PER_S;
+}
+
 static int
 on_slot(struct worker *w, const struct msg *m)
 {
@@ -245,6 +263,8 @@ on_slot(struct worker *w, const struct msg *m)
 	memcpy(&want, m->data, sizeof(want));
 	if (want.source >= MSG_SOURCES_MAX || want.want > 1)
 		return worker_distrust(w, "slot: source=%u want=%u", (unsigned)want.source, (unsigned)want.want);
+	if (asks_too_much(w))
+		return worker_distrust(w, "slot: too often");
 	if (w->state != W_STOPPING && w->calls != NULL)
 		w->calls->slot(w, &want);
 	return 0;
@@ -259,6 +279,8 @@ on_limit(struct worker *w, const struct msg *m)
 	if (report.source >= MSG_SOURCES_MAX || report.what == 0 || report.what >= LIMIT_CLASSES || report.status > 999)
 		return worker_distrust(w, "limit: source=%u what=%u status=%u", (unsigned)report.source,
 		    (unsigned)report.what, (unsigned)report.status);
+	if (asks_too_much(w))
+		return worker_distrust(w, "limit: too often");
 	if (w->calls != NULL)
 		w->calls->limit(w, &report);
 	return 0;
@@ -351,9 +373,17 @@ worker_send(struct worker *w, uint32_t type, const void *data, size_t len, const
 }
 
 void
+worker_taken(struct worker *w)
+{
+	if (w->state == W_WARM && !ev_is_active(&w->deadline)) /* else it hung up */
+		set_deadline(w, WORKER_TELL_S);
+}
+
+void
 worker_tuned(struct worker *w, const struct state *heart, bool adopts)
 {
 	pb_assert(w->state == W_WARM);
+	ev_timer_stop(w->loop, &w->deadline);
 	w->heart = heart;
 	w->watched_ns = monotonic_ns();
 	set_state(w, adopts ? W_LIVE : W_TUNED);
@@ -405,6 +435,8 @@ on_deadline(struct ev_loop *loop, ev_timer *watch, int revents)
 		worker_kill(w, "not ready in time");
 	else if (w->state == W_STOPPING)
 		worker_kill(w, "did not end when asked to");
+	else if (w->state == W_WARM)
+		worker_kill(w, "does not take its tune");
 	else
 		worker_kill(w, "hung up, but did not end");
 }

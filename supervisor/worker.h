@@ -33,6 +33,8 @@
 
 #define WORKER_STOP_S 2.0 /* from STOP to SIGKILL */
 #define WORKER_START_S 10.0 /* from exec to READY */
+#define WORKER_TELL_S 5.0 /* until a warm one takes what it is told */
+#define WORKER_ASKS_PER_S 32 /* for slots, and reports of limits: more are no worker's of ours */
 
 enum worker_state { W_STARTING, W_WARM, W_TUNED, W_LIVE, W_STOPPING, W_DEAD, W_STATES };
 
@@ -65,6 +67,8 @@ struct worker {
 	uint64_t passed_for; /* the stream that such a one has; 0: our child */
 	ev_io dead; /* pidfd's */
 	bool kept; /* an upgrade: it is the next supervisor's; we read its channel no more */
+	int64_t asks_s; /* the second in which... */
+	unsigned asks; /* ...so many were heard */
 	bool greeted, distrusted, asked, stop_owed, killed; /* asked: by us, to stop */
 	const char *killed_why; /* by us, for what it did; NULL: it was not. Static text */
 	ev_io readable, writable;
@@ -91,6 +95,9 @@ bool worker_passable(void);
  * (workers_claim()). 0, PB_ENOMEM or PB_ESYS.
  */
 int worker_adopt(struct workers *pool, int fd, pid_t pid, uint64_t stream, double lived_s);
+
+/* A stream has it now, and has told it nothing yet: it has WORKER_TELL_S to take its tune, then it is killed. */
+void worker_taken(struct worker *worker);
 
 /* Hear of it, once a stream has it. */
 void worker_listen(struct worker *worker, const struct state *heart);
@@ -121,7 +128,11 @@ bool worker_hangs(const struct worker *worker, int64_t now_ns, uint32_t watchdog
 
 const char *worker_state_name(enum worker_state state);
 
-/* CLOCK_MONOTONIC, as heartbeats are counted. */
+/*
+ * CLOCK_MONOTONIC, as heartbeats are counted; and in seconds, for how long to
+ * wait: the wall clock (ev_now()) may be set back by hours meanwhile.
+ */
 int64_t monotonic_ns(void);
+double monotonic_s(void);
 
 #endif

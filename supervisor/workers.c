@@ -45,10 +45,10 @@ idle(const struct workers *pool)
 }
 
 static void
-start_at(struct workers *pool, ev_tstamp when)
+start_at(struct workers *pool, double when)
 {
 	ev_timer_stop(pool->loop, &pool->start);
-	ev_timer_set(&pool->start, PB_MAX(0.0, when - ev_now(pool->loop)), 0.0);
+	ev_timer_set(&pool->start, PB_MAX(0.0, when - monotonic_s()), 0.0);
 	ev_timer_start(pool->loop, &pool->start);
 }
 
@@ -67,7 +67,7 @@ failed(struct workers *pool)
 		wait *= 2;
 	pool->failures++;
 	wait = jitter(PB_MIN(wait, WORKERS_BACKOFF_MAX_S));
-	pool->not_before = ev_now(pool->loop) + wait;
+	pool->not_before = monotonic_s() + wait;
 	log_event(LOG_WARNING, "worker.backoff", "failures=%u wait_ms=%.0f", pool->failures, wait * 1e3);
 }
 
@@ -81,7 +81,7 @@ workers_fill(struct workers *pool)
 	if (pool->failures > 0)
 		missing = have == 0 ? 1 : 0;
 	while (missing > 0 && !pool->closing && !pool->refused) {
-		ev_tstamp now = ev_now(pool->loop);
+		double now = monotonic_s();
 		struct worker *w;
 
 		if (now < pool->not_before) {
@@ -203,7 +203,7 @@ workers_take(struct workers *pool)
 
 	LIST_FOREACH(w, &pool->all, link)
 	if (w->calls == NULL && w->state == W_WARM) {
-		pool->taken_at = ev_now(pool->loop);
+		pool->taken_at = monotonic_s();
 		return w;
 	}
 	return NULL;
@@ -212,13 +212,13 @@ workers_take(struct workers *pool)
 void
 workers_tuning(struct workers *pool)
 {
-	pool->alone_until = ev_now(pool->loop) + WORKERS_ALONE_S;
+	pool->alone_until = monotonic_s() + WORKERS_ALONE_S;
 }
 
 void
 workers_tuned(struct workers *pool)
 {
-	pool->alone_until = PB_MIN(pool->alone_until, ev_now(pool->loop) + WORKERS_SERVED_S);
+	pool->alone_until = PB_MIN(pool->alone_until, monotonic_s() + WORKERS_SERVED_S);
 	workers_fill(pool);
 }
 
@@ -254,7 +254,7 @@ workers_ready(const struct workers *pool)
 	if (pool->closing || pool->refused)
 		return false;
 	return (spare != NULL && spare->state == W_WARM) ||
-	    (pool->failures == 0 && ev_now(pool->loop) - pool->taken_at < WORKERS_REPLACED_S);
+	    (pool->failures == 0 && monotonic_s() - pool->taken_at < WORKERS_ALONE_S + WORKERS_REPLACED_S);
 }
 
 void

@@ -32,7 +32,7 @@
 #define WORKERS_STARTS_PER_S 64
 #define WORKERS_BACKOFF_S 0.1 /* after the first failure; doubles */
 #define WORKERS_BACKOFF_MAX_S 30.0
-#define WORKERS_REPLACED_S 1.0
+#define WORKERS_REPLACED_S 1.0 /* from its start until a spare is ready, and nobody worries */
 #define WORKERS_ALONE_S 0.3 /* a tune without media has the machine to itself, no longer */
 #define WORKERS_SERVED_S 0.05 /* after its media: its client's first bytes are on their way then */
 
@@ -54,10 +54,10 @@ struct workers {
 	bool closing;
 	bool refused; /* one exited 100: nothing is started before a reload */
 	unsigned failures; /* in a row, of workers that never became ready */
-	ev_tstamp not_before; /* backoff: no start earlier */
-	ev_tstamp taken_at; /* when a stream last took a spare */
-	ev_tstamp alone_until; /* no spare is started earlier, unless streams wait */
-	ev_tstamp window; /* the second that is counted */
+	double not_before; /* monotonic_s(), as the others here. Backoff: no start earlier */
+	double taken_at; /* when a stream last took a spare */
+	double alone_until; /* no spare is started earlier, unless streams wait */
+	double window; /* the second that is counted */
 	unsigned window_starts;
 	size_t exempt; /* starts that the budget does not count */
 	uint64_t starts, deaths; /* ever; deaths: not asked for */
@@ -105,7 +105,7 @@ void workers_exempt(struct workers *pool, size_t streams);
 /* The spare as it is, NULL when there is none. A warm one before a starting one. */
 const struct worker *workers_spare(const struct workers *pool);
 
-/* Is a spare ready? Also while the one that was just taken is being replaced (WORKERS_REPLACED_S). */
+/* Is a spare ready? Also while the one that was just taken is being replaced (WORKERS_ALONE_S and WORKERS_REPLACED_S). */
 bool workers_ready(const struct workers *pool);
 
 /* Start nothing any more, ask all to stop but those that are kept for the next supervisor; pool->all empties as they are waited for. */

@@ -104,6 +104,7 @@ SYSTEM_TESTS += tests/system/refuse.sh
 SYSTEM_TESTS += tests/system/handover.sh
 SYSTEM_TESTS += tests/system/die-anywhere.sh
 SYSTEM_TESTS += tests/system/crash-loop.sh
+SYSTEM_TESTS += tests/system/crowd.sh
 SYSTEM_TESTS += tests/system/storm.sh
 SYSTEM_TESTS += tests/system/hang.sh
 SYSTEM_TESTS += tests/system/tree.sh

@@ -109,4 +109,23 @@ equal "the other provider's is young" "$(bridge log 'event=lineup.scan .*provide
 curl -s -o /dev/null -X POST "$base/kids/lineup.post?scan=start"
 equal "not twice" "$(bridge log event=lineup.scan | wc -l)" 1
 
+it "each of as many tuners as there may be has a picture"
+bridge stop
+{
+	printf '[stream]\nlinger = 0s\n[tuner]\nnumbers = 90-99\n[channel 1]\nname = One\nurl = @ORIGIN@/a/master.m3u8\n'
+	for ((i = 1; i <= 8; i++)); do
+		printf '[tuner t%d]\nnumbers = 1-9\n' $i
+	done
+} | bridge config
+bridge start
+base=$(bridge url)
+for ((i = 1; i <= 8; i++)); do
+	viewer start "t$i" "/t$i/tuner3/v1"
+	viewer wait "t$i" bytes=100000
+	viewer stop "t$i"
+	viewer check "t$i" status=200 clean=true
+	bridge wait '.streams == []'
+done
+equal "supervisors" "$(bridge log 'event=start ' | wc -l)" 3
+
 finish

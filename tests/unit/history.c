@@ -131,6 +131,32 @@ START_TEST(a_recorder_outlives_its_stream)
 }
 END_TEST
 
+/* They are a worker's: whatever it wrote there. */
+START_TEST(figures_as_large_as_they_can_be_are_shown)
+{
+	struct history_running running = { 9, state, "live" };
+	struct recorder_second *s;
+	json_t *o;
+
+	record(1);
+	s = &state->recorder.second[0].second;
+	s->upstream_bytes = s->released_bytes = UINT64_MAX;
+	s->requests = s->retries = s->errors = s->segments = s->segments_lost = s->splices = s->underruns = UINT32_MAX;
+	s->latency_ms = s->throughput_kbps = s->rtt_ms = s->loss_permille = s->reserve_ms = s->target_ms = UINT32_MAX;
+	s->quality = s->source = s->http_status = s->filler = s->clients = UINT32_MAX;
+	for (size_t i = 0; i < NITEMS(s->worst); i++)
+		memset(&s->worst[i], 0xff, sizeof(s->worst[i]));
+	s->listed = NITEMS(s->worst);
+	o = ask("5.1", &running);
+	ck_assert_int_eq(
+	    json_integer_value(json_object_get(
+		json_array_get(json_object_get(json_array_get(json_object_get(o, "streams"), 0), "seconds"), 0),
+		"clients")),
+	    UINT32_MAX);
+	json_decref(o);
+}
+END_TEST
+
 /* A supervisor that dies leaves its archive with the holder. */
 START_TEST(the_next_supervisor_goes_on_with_what_the_last_one_knew)
 {
@@ -219,6 +245,7 @@ main(void)
 	tcase_add_test(tc, events_that_name_a_channel_are_kept_for_it);
 	tcase_add_test(tc, the_oldest_events_of_a_channel_go_first);
 	tcase_add_test(tc, a_recorder_outlives_its_stream);
+	tcase_add_test(tc, figures_as_large_as_they_can_be_are_shown);
 	tcase_add_test(tc, the_next_supervisor_goes_on_with_what_the_last_one_knew);
 	tcase_add_test(tc, what_is_no_archive_is_not_gone_on_with);
 	tcase_add_test(tc, memory_is_bounded_whatever_happens);

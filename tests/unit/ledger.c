@@ -18,6 +18,7 @@
 #include "base/pb.h"
 #include "ipc/ledger.h"
 #include "ipc/state.h"
+#include "supervisor/units.h"
 
 #define KILLS 200
 #define VERSIONS 5
@@ -157,6 +158,18 @@ START_TEST(a_full_ledger_says_so_and_has_room_again_for_each_that_is_struck)
 	while (ledger_next_stream(ledger, &at, &got))
 		n++;
 	ck_assert_uint_eq(n, LEDGER_STREAMS);
+}
+END_TEST
+
+START_TEST(every_tuner_that_there_may_be_has_its_place)
+{
+	struct ledger_stream stream = a_stream(ledger_number(ledger)), got;
+	size_t at = 0;
+
+	stream.tuner = UNITS_MAX * UNIT_TUNERS - 1;
+	ck_assert_int_eq(ledger_put_stream(ledger, &stream), 0);
+	ck_assert(ledger_next_stream(ledger, &at, &got));
+	ck_assert_int_eq(got.tuner, stream.tuner);
 }
 END_TEST
 
@@ -515,6 +528,7 @@ main(void)
 	tcase_add_test(tc, what_was_put_is_found_by_the_next_supervisor);
 	tcase_add_test(tc, an_entry_is_replaced_by_its_number_and_struck_by_it);
 	tcase_add_test(tc, a_full_ledger_says_so_and_has_room_again_for_each_that_is_struck);
+	tcase_add_test(tc, every_tuner_that_there_may_be_has_its_place);
 	tcase_add_test(tc, starts_are_counted_until_one_has_settled);
 	tcase_add_test(tc, an_unused_ledger_takes_next_to_no_memory);
 	tcase_add_test(tc, only_a_ledger_is_opened);
