@@ -101,12 +101,11 @@ finish(struct alone *a, int status)
 	ev_break(a->loop, EVBREAK_ALL);
 }
 
-/* The offset where so much media has been released, once it has. */
 static void
 serve(struct alone *a)
 {
-	if (a->limit == UINT64_MAX && a->duration_s > 0 && (double)line_released_ms(a->line) / 1e3 >= a->duration_s)
-		a->limit = atomic_load(&a->state->released);
+	if (a->limit == UINT64_MAX && a->duration_s > 0)
+		a->limit = line_offset_at(a->line, (uint64_t)(a->duration_s * 1e3));
 	output_service(a->output, a->limit);
 	if (output_at(a->output) >= (a->ended ? atomic_load(&a->state->released) : a->limit))
 		finish(a, PB_EXIT_OK);

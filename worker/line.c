@@ -433,7 +433,7 @@ line_limit(struct line *l, const struct msg_limit *limit)
 }
 
 uint64_t
-line_released_ms(const struct line *l)
+line_offset_at(const struct line *l, uint64_t ms)
 {
-	return writer_released_ms(l->writer);
+	return writer_offset_at(l->writer, ms);
 }

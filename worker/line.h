@@ -72,7 +72,7 @@ void line_open(struct line *line);
 void line_slot(struct line *line, unsigned n, bool granted);
 void line_limit(struct line *line, const struct msg_limit *limit);
 
-/* Media released since the beginning, in milliseconds. */
-uint64_t line_released_ms(const struct line *line);
+/* As writer_offset_at(). */
+uint64_t line_offset_at(const struct line *line, uint64_t ms);
 
 #endif

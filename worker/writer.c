@@ -273,10 +273,19 @@ writer_reserve_ms(const struct writer *w)
 }
 
 uint64_t
-writer_released_ms(const struct writer *w)
+writer_offset_at(const struct writer *w, uint64_t ms)
 {
-	/* What is not in the reserve is out. */
-	return w->media ? (uint64_t)((w->head_pcr_27m - w->first_pcr_27m - w->pace.reserve_27m) / PCR_PER_MS) : 0;
+	int64_t at_27m = w->first_pcr_27m + (int64_t)ms * PCR_PER_MS;
+	uint64_t oldest = w->marks >= STATE_INDEX ? w->marks - STATE_INDEX + 1 : 0, found = UINT64_MAX;
+
+	for (uint64_t n = w->marks; w->media && n > oldest; n--) {
+		const struct state_mark *m = &w->state->marks[(n - 1) % STATE_INDEX];
+
+		if ((int64_t)(atomic_load(&m->pcr_27m_key) >> 1) < at_27m)
+			break;
+		found = atomic_load(&m->offset);
+	}
+	return found <= w->released ? found : UINT64_MAX;
 }
 
 bool

@@ -106,7 +106,10 @@ bool writer_slate_news(struct writer *writer, const char **why);
 bool writer_owes(const struct writer *writer);
 
 uint32_t writer_reserve_ms(const struct writer *writer);
-uint64_t writer_released_ms(const struct writer *writer);
+
+/* The offset, between two units, where the stream is so old; UINT64_MAX: so much is not released yet. */
+uint64_t writer_offset_at(const struct writer *writer, uint64_t ms);
+
 bool writer_has_media(const struct writer *writer);
 /* Its conformer, for figures and reasons. Borrowed. */
 struct conform *writer_conform(struct writer *writer);

@@ -91,10 +91,10 @@ expect "what it was is not repeated" eval '! grep -q hunter2 "$T/none.err"'
 wrong '--duration: .*5s' --url "$url" --output - --duration 5x
 wrong '--variant\|variant' --url "$url" --output - --variant large
 wrong 'No such file' --url "$url" --output "$T/no/such/folder"
-timeout 60 "$worker" --url "$url" --duration 6s --output - >"$T/short.ts" 2>"$T/short.err"
+timeout 60 "$worker" --url "$url" --duration 1500ms --output - >"$T/short.ts" 2>"$T/short.err"
 equal "exit status with a unit" $? 0
 judge short
-viewer check short clean=true 'media_ms>=5800' 'media_ms<=6200'
+viewer check short clean=true 'media_ms>=1400' 'media_ms<=1600'
 
 it "it ends on SIGTERM"
 "$worker" --url "$(origin url)/live/master.m3u8" --output "$T/term.ts" 2>"$T/term.err" &
