@@ -238,21 +238,6 @@ answered(long status)
 	return status == 200 || status == 400 || status == 404 || status == 409 || status == 503;
 }
 
-/* Behind what is there, as RFC 3986 wants it. false: too long. */
-static bool
-add_word(char *out, size_t size, const char *word)
-{
-	int n = (int)strlen(out);
-
-	for (; *word != '\0' && n >= 0 && (size_t)n < size; word++) {
-		unsigned char c = (unsigned char)*word;
-		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.';
-
-		n += snprintf(out + n, size - (size_t)n, plain ? "%c" : "%%%02X", c);
-	}
-	return n >= 0 && (size_t)n < size;
-}
-
 /* The path with the words behind it that it takes. */
 static bool
 make_path(char *out, size_t size, size_t command, char **words)
@@ -261,14 +246,14 @@ make_path(char *out, size_t size, size_t command, char **words)
 	size_t len;
 
 	snprintf(out, size, "%s", commands[command].path);
-	if (takes[1] != NULL && takes[1][0] == '\0' && !add_word(out, size, words[1]))
+	if (takes[1] != NULL && takes[1][0] == '\0' && !ask_add(out, size, words[1]))
 		return false;
 	len = strlen(out);
 	if (commands[command].put == put_why)
 		return (size_t)snprintf(out + len, size - len, "&since=%u", options.since_s) < size - len;
 	if (takes[2] == NULL)
 		return true;
-	return (size_t)snprintf(out + len, size - len, "%s", takes[2]) < size - len && add_word(out, size, words[2]);
+	return (size_t)snprintf(out + len, size - len, "%s", takes[2]) < size - len && ask_add(out, size, words[2]);
 }
 
 static int
