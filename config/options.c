@@ -470,16 +470,25 @@ set_list(
 	return 0;
 }
 
+_Static_assert(CHANNEL_HEADERS_LEN == 4096, "what a header that is too long is told");
+
 static int
 set_header(
     const struct setting *setting, struct config_list *out, struct arena *arena, const char *text, const char **right)
 {
+	size_t len = strlen(text) + 1;
 	int err = config_parse_header(text, right);
 
 	if (err != 0)
 		return err;
 	if ((int64_t)out->count == setting->max) {
 		*right = "there are more than 16 headers";
+		return PB_EFORMAT;
+	}
+	for (size_t i = 0; i < out->count; i++)
+		len += strlen(out->items[i]) + 1;
+	if (len > CHANNEL_HEADERS_LEN) {
+		*right = "a channel's headers have at most 4096 bytes together, each counted with one more";
 		return PB_EFORMAT;
 	}
 	return list_add(out, arena, text);

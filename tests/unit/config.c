@@ -419,6 +419,37 @@ START_TEST(a_blank_where_a_long_line_is_cut_is_kept)
 }
 END_TEST
 
+/* One header of 4000 bytes, and another that fills what a message holds, or one byte more. */
+START_TEST(headers_that_can_not_be_sent_together_are_refused_in_the_line_of_the_first_that_is_too_much)
+{
+	static char a[4001], b[256], text[8192];
+	struct config *config = NULL;
+	struct config_errors errs;
+	size_t last = CHANNEL_HEADERS_LEN - (sizeof(a) - 1) - 2 + (size_t)_i;
+	int err;
+
+	memset(a, 'a', sizeof(a) - 1);
+	memset(b, 'b', last);
+	memcpy(a, "A: ", 3);
+	memcpy(b, "B: ", 3);
+	b[last] = '\0';
+	snprintf(text, sizeof(text), ONE_CHANNEL "header = %s\nheader = %s\n", a, b);
+	err = load(&config, &errs, text, NULL, 0);
+	if (_i == 0) {
+		ck_assert_int_eq(err, 0);
+		ck_assert_uint_eq(config->lineup.channels[0].more->request.header_count, 2);
+	} else {
+		ck_assert_int_eq(err, PB_EFORMAT);
+		ck_assert_uint_eq(errs.total, 1);
+		ck_assert_str_eq(errs.at[0].text,
+		    "t.ini:5: header: ***: a channel's headers have at most 4096 bytes together, each counted with one "
+		    "more");
+	}
+	config_free(&config);
+	config_errors_clear(&errs);
+}
+END_TEST
+
 START_TEST(a_comment_needs_a_blank_before_it)
 {
 	struct config *c = load_good("[channel 1]\nname = a;b ; c\nurl = http://x.example/a;b=c#d\n"
@@ -961,6 +992,8 @@ main(void)
 	tcase_add_test(tc, values_are_read_in_their_units);
 	tcase_add_loop_test(tc, a_long_url_passes_unharmed_whatever_stands_where_it_is_cut, 0, 6);
 	tcase_add_test(tc, a_blank_where_a_long_line_is_cut_is_kept);
+	tcase_add_loop_test(
+	    tc, headers_that_can_not_be_sent_together_are_refused_in_the_line_of_the_first_that_is_too_much, 0, 2);
 	tcase_add_test(tc, a_comment_needs_a_blank_before_it);
 	tcase_add_test(tc, a_line_of_8_KiB_is_read_and_a_longer_one_is_named);
 	tcase_add_test(tc, the_line_number_of_a_mistake_is_right_behind_long_lines);
