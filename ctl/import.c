@@ -169,7 +169,7 @@ import_run(const char *socket, const char *source, const char *provider, bool js
 		fprintf(stderr, "plexbridgectl: the source is too long: the request may have %d bytes\n",
 		    REQUEST_QUERY_MAX - 1);
 		free(whole);
-		return PB_EXIT_FAIL;
+		return PB_EXIT_CONFIG;
 	}
 	free(whole);
 	answer = ask_json(socket, path, true);
@@ -179,7 +179,7 @@ import_run(const char *socket, const char *source, const char *provider, bool js
 		end_progress();
 	}
 	if (answer == NULL)
-		return PB_EXIT_FAIL;
+		return PB_EXIT_TEMPORARY;
 	status = json_is_true(json_object_get(answer, "ok")) ? PB_EXIT_OK : PB_EXIT_FAIL;
 	if (json) {
 		json_dumpf(answer, stdout, JSON_INDENT(2));

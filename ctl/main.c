@@ -268,11 +268,11 @@ run(const char *socket, bool json, size_t command, char **words)
 
 	if (!make_path(path, sizeof(path), command, words)) {
 		fputs("plexbridgectl: the word is too long\n", stderr);
-		return PB_EXIT_FAIL;
+		return PB_EXIT_CONFIG;
 	}
 	if (ask(&answer, socket, path, commands[command].post, commands[command].timeout_ms, why, sizeof(why)) != 0) {
 		fprintf(stderr, "plexbridgectl: %s\n", why);
-		return PB_EXIT_FAIL;
+		return PB_EXIT_TEMPORARY;
 	}
 	value = json_loadb(answer.body, answer.len, 0, &error);
 	if (value == NULL || !answered(answer.status)) {
@@ -346,7 +346,7 @@ main(int argc, char **argv)
 			if (options.since_s == 0) {
 				fprintf(stderr, "plexbridgectl: --since %s: seconds, or a time like 90s, 10m, 2h\n",
 				    optarg);
-				return PB_EXIT_FAIL;
+				return PB_EXIT_CONFIG;
 			}
 			break;
 		case 'C':
@@ -376,7 +376,7 @@ main(int argc, char **argv)
 			return PB_EXIT_OK;
 		default:
 			usage(stderr);
-			return PB_EXIT_FAIL;
+			return PB_EXIT_CONFIG;
 		}
 	}
 	if (argc - optind == 1 && strcmp(argv[optind], "doctor") == 0) {
@@ -392,7 +392,7 @@ main(int argc, char **argv)
 			fputs("plexbridgectl: import shows what a source would change: --dry-run; what is imported is "
 			      "in plexbridge.ini\n",
 			    stderr);
-			return PB_EXIT_FAIL;
+			return PB_EXIT_CONFIG;
 		}
 		curl_global_init(CURL_GLOBAL_NOTHING);
 		return import_run(socket, argv[optind + 1], argc - optind == 3 ? argv[optind + 2] : NULL, json);
@@ -400,7 +400,7 @@ main(int argc, char **argv)
 	command = find_command(argc - optind, argv + optind);
 	if (command == NITEMS(commands)) {
 		usage(stderr);
-		return PB_EXIT_FAIL;
+		return PB_EXIT_CONFIG;
 	}
 	curl_global_init(CURL_GLOBAL_NOTHING);
 	status = run(socket, json, command, argv + optind);
