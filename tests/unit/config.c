@@ -141,6 +141,11 @@ static const struct {
 	{ "[discovery]\ninterfaces = eth0,,eth1\n", "t.ini:2: interfaces: eth0,,eth1: an item is empty" },
 	{ "[discovery]\ninterfaces = an-interface-that-is-long\n",
 	    "t.ini:2: interfaces: an-interface-that-is-long: the name of an interface, like eth0, would be right" },
+	{ "[provider p]\nguide_shift = 1h\n", "t.ini:2: guide_shift: there is no guide in [provider p]" },
+	{ "[provider p]\nplaylist = /l.m3u\nguide_shift = 1h\nguide2 = /g.xml\n",
+	    "t.ini:3: guide_shift: there is no guide in [provider p]" },
+	{ "[provider p]\nplaylist = /l.m3u\nguide = /g.xml\nguide3_shift = -1h\n",
+	    "t.ini:4: guide3_shift: there is no guide3 in [provider p]" },
 	{ "[provider p]\nquality = SD, HD, FHD, 4K, SD\n",
 	    "t.ini:2: quality: SD, HD, FHD, 4K, SD: at most 4 items would be right" },
 	{ "[discovery]\ninterfaces = a0,a1,a2,a3,a4,a5,a6,a7,a8,a9,b0,b1,b2,b3,b4,b5,b6\n",
@@ -459,6 +464,15 @@ START_TEST(headers_that_can_not_be_sent_together_are_refused_in_the_line_of_the_
 	}
 	config_free(&config);
 	config_errors_clear(&errs);
+}
+END_TEST
+
+START_TEST(a_shift_is_also_of_the_guide_that_a_provider_has_by_itself)
+{
+	struct config *c = load_good("[provider p]\nplaylist = /l.m3u\nguide_shift = -1h\n");
+
+	ck_assert_int_eq(c->providers[0].guide_shift_min[0], -60);
+	config_free(&c);
 }
 END_TEST
 
@@ -1006,6 +1020,7 @@ main(void)
 	tcase_add_test(tc, a_blank_where_a_long_line_is_cut_is_kept);
 	tcase_add_loop_test(
 	    tc, headers_that_can_not_be_sent_together_are_refused_in_the_line_of_the_first_that_is_too_much, 0, 2);
+	tcase_add_test(tc, a_shift_is_also_of_the_guide_that_a_provider_has_by_itself);
 	tcase_add_test(tc, a_comment_needs_a_blank_before_it);
 	tcase_add_test(tc, a_line_of_8_KiB_is_read_and_a_longer_one_is_named);
 	tcase_add_test(tc, the_line_number_of_a_mistake_is_right_behind_long_lines);
