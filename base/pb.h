@@ -34,7 +34,7 @@ enum {
 enum {
 	PB_EXIT_OK = 0, /* was asked to stop, or did all it was asked */
 	PB_EXIT_FAIL = 1, /* a command for people: the answer is no */
-	PB_EXIT_CONFIG = 2, /* plexbridged -n found the configuration wrong */
+	PB_EXIT_CONFIG = 2, /* plexbridged -n found the configuration wrong; of other commands, the command line is */
 	PB_EXIT_PERMANENT = 100, /* will fail again: wait for a new configuration */
 	PB_EXIT_TEMPORARY = 111, /* may work later: network, memory */
 };

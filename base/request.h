@@ -20,6 +20,7 @@
 #define REQUEST_HEAD_MAX 8192
 #define REQUEST_HEADERS_MAX 64
 #define REQUEST_PATH_MAX 1024
+#define REQUEST_QUERY_MAX 7168 /* holds a URL of 4 KiB in which every third byte is a "%25" */
 
 enum request_method { REQUEST_GET, REQUEST_HEAD, REQUEST_POST, REQUEST_OTHER };
 
@@ -27,7 +28,7 @@ struct request {
 	enum request_method method;
 	int minor; /* HTTP/1.minor: 0 or 1 */
 	char path[REQUEST_PATH_MAX]; /* decoded, "//" collapsed, begins with '/', valid UTF-8, no NUL */
-	char query[REQUEST_PATH_MAX]; /* as sent, without the '?', "" when none */
+	char query[REQUEST_QUERY_MAX]; /* as sent, without the '?', "" when none */
 	char host[256]; /* Host field as sent, "" when none */
 	char agent[256]; /* User-Agent, cut; printable */
 	uint64_t body_len; /* Content-Length, 0 when none */

@@ -117,7 +117,7 @@ value_allow(struct config_allow *out, const char *text, const char **why)
 			return refuse(why, "a prefix has at most 32 bits, 128 for IPv6");
 	}
 	if (out->count == CONFIG_ALLOW_MAX)
-		return refuse(why, "there are more than 32 prefixes");
+		return refuse(why, "at most 32 prefixes would be right");
 	mask(prefix.addr, most / 8, prefix.bits);
 	out->prefixes[out->count++] = prefix;
 	return 0;

@@ -145,10 +145,6 @@ check_provider(struct loading *l, const struct provider *p)
 		    strcasecmp(q, "SD") != 0)
 			loading_wrong(l, p->line, "provider %s: quality: %.32s is none of 4K, FHD, HD, SD", p->name, q);
 	}
-	for (size_t i = 0; i < PROVIDER_GUIDES; i++)
-		if (p->guide[i] == NULL && p->guide_shift_min[i] != 0)
-			loading_wrong(
-			    l, p->line, "provider %s: a guide's shift is given, and there is no such guide", p->name);
 }
 
 /* Two devices in one place, or with one identity, would be one. */

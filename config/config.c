@@ -290,12 +290,36 @@ end_channel(struct place *p)
 	channels[c->lineup.count++] = *channel;
 }
 
+/* The line that this section has the setting in; 0: none. */
+static unsigned
+seen_in(const struct place *p, const char *key)
+{
+	return p->seen[setting_find("provider", key) - settings];
+}
+
+/* A shift is of a guide that is given; guide's, too, of the one that a provider with channels has by itself. */
+static void
+check_shifts(struct place *p)
+{
+	static const char *const keys[PROVIDER_GUIDES][2] = { { "guide", "guide_shift" }, { "guide2", "guide2_shift" },
+		{ "guide3", "guide3_shift" }, { "guide4", "guide4_shift" } };
+	bool own = seen_in(p, "playlist") != 0 || seen_in(p, "xtream") != 0;
+
+	for (size_t i = 0; i < PROVIDER_GUIDES; i++)
+		own = own && seen_in(p, keys[i][0]) == 0;
+	for (size_t i = own ? 1 : 0; i < PROVIDER_GUIDES; i++)
+		if (p->provider.guide_shift_min[i] != 0 && seen_in(p, keys[i][0]) == 0)
+			loading_wrong(&p->loading, seen_in(p, keys[i][1]), "%s: there is no %s in [provider %s]",
+			    keys[i][1], keys[i][0], p->provider.name);
+}
+
 static void
 end_provider(struct place *p)
 {
 	struct config *c = p->loading.config;
 	struct provider *providers;
 
+	check_shifts(p);
 	for (size_t i = 0; i < c->provider_count; i++) {
 		if (strcmp(c->providers[i].name, p->provider.name) == 0) {
 			loading_wrong(&p->loading, p->line,

@@ -27,6 +27,8 @@
 #define CHANNEL_NAME_MAX 128
 #define CHANNEL_BACKUPS 8
 #define CHANNEL_HEADERS 16
+#define CHANNEL_HEADERS_LEN \
+	4096 /* of one source, all together, each with its NUL; a message holds no more (ipc/msg.h) */
 #define LINEUP_MAX 200000 /* channels */
 #define LINEUP_ID_MAX 64 /* of an id in the guide that we make, with its NUL */
 

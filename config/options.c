@@ -374,8 +374,8 @@ set_addrs(struct config_addrs *out, const char *text, const char **right)
 
 	while (next_item(&text, item, sizeof(item))) {
 		if (addrs.count == NITEMS(addrs.at)) {
-			*right = "there are more than 8 addresses";
-			return PB_EFORMAT;
+			*right = "addresses";
+			return PB_ELIMIT;
 		}
 		err = value_addr(&addrs.at[addrs.count], item, right);
 		if (err != 0)
@@ -448,17 +448,17 @@ set_list(
     const struct setting *setting, struct config_list *out, struct arena *arena, const char *text, const char **right)
 {
 	struct config_list list = { 0 };
-	char item[512];
+	char item[512]; /* one that fills it may have been cut */
 	int err;
 
 	while (next_item(&text, item, sizeof(item))) {
 		if (item[0] == '\0' || strlen(item) == sizeof(item) - 1) {
-			*right = "an item is empty or too long";
+			*right = item[0] == '\0' ? "an item is empty" : "an item has at most 510 bytes";
 			return PB_EFORMAT;
 		}
 		if ((int64_t)list.count == setting->max) {
-			*right = "there are more than 16 items";
-			return PB_EFORMAT;
+			*right = "items";
+			return PB_ELIMIT;
 		}
 		err = check_item(setting->type, item, right);
 		if (err == 0)
@@ -470,16 +470,25 @@ set_list(
 	return 0;
 }
 
+_Static_assert(CHANNEL_HEADERS_LEN == 4096, "what a header that is too long is told");
+
 static int
 set_header(
     const struct setting *setting, struct config_list *out, struct arena *arena, const char *text, const char **right)
 {
+	size_t len = strlen(text) + 1;
 	int err = config_parse_header(text, right);
 
 	if (err != 0)
 		return err;
 	if ((int64_t)out->count == setting->max) {
-		*right = "there are more than 16 headers";
+		*right = "headers";
+		return PB_ELIMIT;
+	}
+	for (size_t i = 0; i < out->count; i++)
+		len += strlen(out->items[i]) + 1;
+	if (len > CHANNEL_HEADERS_LEN) {
+		*right = "a channel's headers have at most 4096 bytes together, each counted with one more";
 		return PB_EFORMAT;
 	}
 	return list_add(out, arena, text);
@@ -496,7 +505,7 @@ set_rename(
 
 	while (len > 0 && text[len - 1] == ' ')
 		len--;
-	*right = "a rule is PATTERN => TEXT";
+	*right = len < sizeof(pattern) ? "a rule is PATTERN => TEXT" : "a pattern has at most 511 bytes";
 	if (len == 0 || len >= sizeof(pattern))
 		return PB_EFORMAT;
 	snprintf(pattern, sizeof(pattern), "%.*s", (int)len, text);
@@ -504,8 +513,8 @@ set_rename(
 	if (err != 0)
 		return err;
 	if ((int64_t)out->count == setting->max) {
-		*right = "there are more than 16 rules";
-		return PB_EFORMAT;
+		*right = "rules";
+		return PB_ELIMIT;
 	}
 	return list_add(out, arena, text);
 }
@@ -562,8 +571,8 @@ set_text(const struct setting *setting, const char **out, struct arena *arena, c
 	int err;
 
 	if ((int64_t)strlen(text) > setting->max) {
-		*right = "it is too long";
-		return PB_EFORMAT;
+		*right = "bytes";
+		return PB_ELIMIT;
 	}
 	err = check_text(setting, text, right);
 	if (err != 0)
@@ -579,7 +588,7 @@ int
 setting_set(const struct setting *setting, void *base, struct arena *arena, const char *text, char *why, size_t size)
 {
 	void *field = (char *)base + setting->field;
-	const char *right = NULL;
+	const char *value, *right = NULL; /* of what there are too many, where err is PB_ELIMIT */
 	char shown_text[200];
 	int64_t n = 0;
 	int err = 0;
@@ -651,9 +660,14 @@ setting_set(const struct setting *setting, void *base, struct arena *arena, cons
 		err = set_text(setting, field, arena, text, &right);
 		break;
 	}
+	if (err != PB_EFORMAT && err != PB_ELIMIT)
+		return err;
+	value = shown(setting, text, shown_text, sizeof(shown_text));
 	if (err == PB_EFORMAT)
-		snprintf(why, size, "%s: %s", shown(setting, text, shown_text, sizeof(shown_text)), right);
-	return err;
+		snprintf(why, size, "%s: %s", value, right);
+	else
+		snprintf(why, size, "%s: at most %" PRId64 " %s would be right", value, setting->max, right);
+	return PB_EFORMAT;
 }
 
 int

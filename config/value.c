@@ -156,6 +156,8 @@ config_format_variant(char *out, size_t size, const struct variant_limit *limit)
 	return out;
 }
 
+_Static_assert(URL_MAX == 8192, "what a URL that is too long is told");
+
 int
 config_parse_url(const char *text, const char **why)
 {
@@ -167,7 +169,7 @@ config_parse_url(const char *text, const char **why)
 	case PB_NO:
 		return refuse(why, "only http:// and https:// can be fetched");
 	case PB_ELIMIT:
-		return refuse(why, "the URL is too long");
+		return refuse(why, "a URL has at most 8191 bytes");
 	default:
 		return refuse(why, "a URL is like https://host.example/path/playlist.m3u8");
 	}

@@ -51,22 +51,39 @@ advice(long os_error)
 	}
 }
 
+bool
+ask_add(char *out, size_t size, const char *word)
+{
+	size_t n = strlen(out);
+
+	for (; *word != '\0'; word++) {
+		unsigned char c = (unsigned char)*word;
+		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		    strchr("-._~/:?@!$'()*+,;=", c) != NULL;
+
+		if (n + (plain ? 1 : 3) >= size)
+			return false;
+		n += (size_t)snprintf(out + n, size - n, plain ? "%c" : "%%%02X", c);
+	}
+	return true;
+}
+
 int
 ask(struct answer *out, const char *socket, const char *path, bool post, long timeout_ms, char *why, size_t size)
 {
 	struct body body = { 0 };
-	char url[256];
+	char *url = NULL;
 	long os_error = 0;
 	const char *help;
 	CURL *curl = curl_easy_init();
 	CURLcode err;
 
 	*out = (struct answer){ 0 };
-	if (curl == NULL) {
+	if (curl == NULL || asprintf(&url, "http://plexbridge%s", path) == -1) {
+		curl_easy_cleanup(curl);
 		snprintf(why, size, "no memory");
 		return PB_ENET;
 	}
-	snprintf(url, sizeof(url), "http://plexbridge%s", path);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms);
@@ -82,6 +99,7 @@ ask(struct answer *out, const char *socket, const char *path, bool post, long ti
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &out->status);
 	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
 	curl_easy_cleanup(curl);
+	free(url);
 	if (err == CURLE_OK && body.data != NULL) {
 		out->body = body.data;
 		out->len = body.len;

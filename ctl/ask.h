@@ -19,6 +19,12 @@ struct answer {
 };
 
 /*
+ * Put word behind what is in out[size], as a query's value: encoded where it
+ * must be (RFC 3986 3.4). false: it does not fit.
+ */
+bool ask_add(char *out, size_t size, const char *word);
+
+/*
  * GET path (POST when post) from the plexbridged behind the socket. 0;
  * otherwise PB_ENET and why[size] says what is wrong and what to do about
  * it. Blocks up to timeout_ms.

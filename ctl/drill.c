@@ -81,6 +81,7 @@ static struct drill {
 	int port;
 	struct result results[OUTAGES * 3];
 	size_t count;
+	char why[512]; /* it could not be held */
 } d;
 
 static volatile sig_atomic_t stopped;
@@ -250,35 +251,83 @@ write_config(const struct round *r)
 	return fclose(f) == 0;
 }
 
-/* Ports below those that the kernel gives away; one that is taken is found out by binding it. */
+/* It has a worker to spare. Otherwise *status is what it exited with; -1: it runs, or a signal ended it. */
 static bool
+bridge_warms(int *status)
+{
+	double until = now_s() + START_MS / 1e3;
+	int ended;
+
+	*status = -1;
+	while (now_s() < until && wait_s(0.1)) {
+		json_t *answer;
+		const char *spare;
+		bool warm;
+
+		if (waitpid(d.bridge, &ended, WNOHANG) != 0) {
+			d.bridge = 0;
+			*status = WIFEXITED(ended) ? WEXITSTATUS(ended) : -1;
+			return false;
+		}
+		answer = get("/api/status");
+		spare = json_string_value(json_object_get(json_object_get(answer, "spare"), "state"));
+		warm = spare != NULL && strcmp(spare, "warm") == 0;
+		json_decref(answer);
+		if (warm)
+			return true;
+	}
+	return false;
+}
+
+/* What its log says last. */
+static void
+last_line(char *out, size_t size, const char *name)
+{
+	char path[160], line[512];
+	FILE *f;
+
+	out[0] = '\0';
+	snprintf(path, sizeof(path), "%s/%s", d.place, name);
+	f = fopen(path, "r");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		snprintf(out, size, "%.*s", (int)strcspn(line, "\n"), line);
+	if (f != NULL)
+		fclose(f);
+}
+
+/*
+ * Ports below those that the kernel gives away; one that is taken is found
+ * out by binding it. What will fail again is not tried again. NULL, or why not.
+ */
+static const char *
 start_bridge(const struct round *r)
 {
 	char program[PATH_MAX], path[160];
 	const char *argv[] = { program, "-f", path, NULL };
+	char line[sizeof(d.why) - 32];
+	int status;
 
 	if (!find_program(program, "plexbridged"))
-		return false;
+		return "there is no plexbridged beside this program";
 	snprintf(path, sizeof(path), "%s/plexbridge.ini", d.place);
 	for (int tries = 0; tries < 20 && !stopped; tries++) {
-		double until = now_s() + START_MS / 1e3;
-
 		d.port = 20000 + (int)((uint64_t)(now_s() * 1e6) % 12000);
 		if (!write_config(r))
-			return false;
+			return "its configuration can't be written";
 		d.bridge = start(argv, "bridge");
-		while (now_s() < until && wait_s(0.1) && waitpid(d.bridge, NULL, WNOHANG) == 0) {
-			json_t *status = get("/api/status");
-			const char *spare =
-			    json_string_value(json_object_get(json_object_get(status, "spare"), "state"));
-			bool warm = spare != NULL && strcmp(spare, "warm") == 0;
-
-			json_decref(status);
-			if (warm)
-				return true;
-		}
+		if (d.bridge == -1)
+			return "no process can be made";
+		if (bridge_warms(&status))
+			return NULL;
+		stop(&d.bridge, SIGTERM);
+		if (status == PB_EXIT_PERMANENT)
+			break;
 	}
-	return false;
+	if (stopped)
+		return "interrupted";
+	last_line(line, sizeof(line), "bridge.err");
+	snprintf(d.why, sizeof(d.why), "plexbridged does not start: %s", line[0] != '\0' ? line : "it says nothing");
+	return d.why;
 }
 
 static void
@@ -433,12 +482,14 @@ hold(const struct round *r)
 {
 	json_t *status, *report;
 	char path[160];
+	const char *why;
 	double quiet_ms;
 
 	if (!start_origins(r))
 		return "plexbridge-origin does not start";
-	if (!start_bridge(r))
-		return "plexbridged does not start";
+	why = start_bridge(r);
+	if (why != NULL)
+		return why;
 	start_viewers();
 	if (!wait_s(SETTLE_S))
 		return "interrupted";

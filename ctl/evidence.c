@@ -14,7 +14,6 @@
 #define SILENT_FLOOR_S 2
 #define RETRANSMITS_A_SECOND 2 /* fewer are what any network has */
 #define WINDOW_SHUT_MS 200
-#define TUNERS_IN_USE 805 /* X-HDHomeRun-Error of a tune that found no tuner, or no slot */
 
 static const char *const class_names[CLASSES] = { "name", "unreachable", "refused", "tls", "silent", "stalled", "cut",
 	"status", "redirect", "body" };
@@ -338,9 +337,13 @@ stuck_at_slot(struct evidence_phases *p)
 static void
 on_refused(struct evidence *e, const char *text)
 {
-	if (pair_number(text, "code", 0) == TUNERS_IN_USE)
+	int code = pair_number(text, "code", 0);
+
+	if (code == TUNE_NO_TUNER)
 		stuck_at_slot(&e->phases);
-	if (e->tune_failed && e->tune_why[0] != '\0' && pair_number(text, "code", 0) == e->tune_code)
+	else if (code == TUNE_BUSY)
+		memset(&e->phases, 0, sizeof(e->phases)); /* those of a tune before */
+	if (e->tune_failed && e->tune_why[0] != '\0' && code == e->tune_code)
 		return; /* the same once more, from the client's side */
 	on_stream_failed(e, text);
 }

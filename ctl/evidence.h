@@ -15,6 +15,15 @@
 
 #define EVIDENCE_TEXT 208
 
+/* X-HDHomeRun-Error of a tune: those that the bridge gives (supervisor/tuner.h) for a channel that there is. */
+enum {
+	TUNE_BUSY = 803,
+	TUNE_IN_USE = 804,
+	TUNE_NO_TUNER = 805, /* or no slot of the provider */
+	TUNE_FAILED = 806,
+	TUNE_NO_VIDEO = 807,
+};
+
 /* How requests failed: worker/trouble.h has the names, and what each means. */
 enum evidence_class {
 	CLASS_NAME,

@@ -13,11 +13,12 @@
 #include <unistd.h>
 
 #include "base/pb.h"
+#include "base/request.h"
 #include "ctl/ask.h"
 
 #define POLL_MS 100
 #define BAR 40
-#define PATH_ROOM 4096 /* with a source of 1 KiB, percent-encoded */
+#define START "/api/import/start"
 
 /* An answer as a value, the caller's; NULL: it was told why not. */
 static json_t *
@@ -38,16 +39,13 @@ ask_json(const char *socket, const char *path, bool post)
 	return value;
 }
 
+/* A key, and its value encoded. */
 static bool
 add(char *out, size_t size, const char *key, const char *value)
 {
 	size_t at = strlen(out);
-	int n = snprintf(out + at, size - at, "%s", key);
 
-	at += n > 0 ? (size_t)n : 0;
-	for (; *value != '\0' && at + 4 < size; value++)
-		at += (size_t)snprintf(out + at, size - at, "%%%02X", (unsigned char)*value);
-	return *value == '\0';
+	return (size_t)snprintf(out + at, size - at, "%s", key) < size - at && ask_add(out, size, value);
 }
 
 /* A line that is written over and over; only a terminal has one. */
@@ -158,7 +156,7 @@ import_run(const char *socket, const char *source, const char *provider, bool js
 {
 	bool url = strncasecmp(source, "http://", 7) == 0 || strncasecmp(source, "https://", 8) == 0;
 	char *whole = url ? NULL : realpath(source, NULL);
-	char path[PATH_ROOM] = "/api/import/start";
+	char path[sizeof(START) + REQUEST_QUERY_MAX] = START; /* with the "?" */
 	json_t *answer;
 	int status;
 
@@ -168,9 +166,10 @@ import_run(const char *socket, const char *source, const char *provider, bool js
 	}
 	if (!add(path, sizeof(path), "?source=", url ? source : whole) ||
 	    (provider != NULL && !add(path, sizeof(path), "&provider=", provider))) {
-		fputs("plexbridgectl: the source is too long\n", stderr);
+		fprintf(stderr, "plexbridgectl: the source is too long: the request may have %d bytes\n",
+		    REQUEST_QUERY_MAX - 1);
 		free(whole);
-		return PB_EXIT_FAIL;
+		return PB_EXIT_CONFIG;
 	}
 	free(whole);
 	answer = ask_json(socket, path, true);
@@ -180,7 +179,7 @@ import_run(const char *socket, const char *source, const char *provider, bool js
 		end_progress();
 	}
 	if (answer == NULL)
-		return PB_EXIT_FAIL;
+		return PB_EXIT_TEMPORARY;
 	status = json_is_true(json_object_get(answer, "ok")) ? PB_EXIT_OK : PB_EXIT_FAIL;
 	if (json) {
 		json_dumpf(answer, stdout, JSON_INDENT(2));

@@ -26,19 +26,16 @@ const char *
 judge_code_text(int code)
 {
 	switch (code) {
-	case 801:
-	case 802:
-		return "there is no such channel";
-	case 804:
+	case TUNE_BUSY:
+		return "the bridge is at its limit";
+	case TUNE_IN_USE:
 		return "that tuner is in use";
-	case 805:
+	case TUNE_NO_TUNER:
 		return "all tuners, or all streams of the provider, are in use";
-	case 806:
+	case TUNE_FAILED:
 		return "the source could not be tuned";
-	case 807:
+	case TUNE_NO_VIDEO:
 		return "no picture came from the source";
-	case 811:
-		return "the bridge has no room for another stream";
 	default:
 		return "the tune failed";
 	}
@@ -305,13 +302,11 @@ say_closed(struct judgement *j, const struct evidence *e)
 	return false;
 }
 
-/* Where nothing was heard of the cause, the code says what is known. */
-static enum culprit
-code_culprit(const struct evidence *e)
+/* These the bridge says before it asks any source. */
+static bool
+refused_by_bridge(int code)
 {
-	if (e->deaths > 0 || e->tune_code == 811 || e->tune_code == 805 || e->tune_code == 804)
-		return CULPRIT_BRIDGE;
-	return CULPRIT_SOURCE;
+	return code == TUNE_BUSY || code == TUNE_IN_USE || code == TUNE_NO_TUNER;
 }
 
 static void
@@ -322,7 +317,7 @@ say_tune(struct judgement *j, const struct evidence *e)
 			    network = worst_class(e, CULPRIT_NETWORK_TO_SOURCE);
 	const char *why = e->tune_why[0] != '\0' && strcmp(e->tune_why, "source-failed") != 0 ? e->tune_why : p->why;
 
-	if (e->tune_code == 805 || e->tune_code == 804 || e->tune_code == 811)
+	if (refused_by_bridge(e->tune_code))
 		j->culprit = CULPRIT_BRIDGE;
 	else if (network != CLASSES && (source == CLASSES || weigh_network(e) > weigh_source(e)))
 		j->culprit = CULPRIT_NETWORK_TO_SOURCE;
@@ -330,14 +325,18 @@ say_tune(struct judgement *j, const struct evidence *e)
 		/* Nobody answered yet, and no try was over yet. */
 		j->culprit = CULPRIT_NETWORK_TO_SOURCE;
 	else
-		j->culprit = source != CLASSES ? CULPRIT_SOURCE : code_culprit(e);
+		j->culprit = source == CLASSES && e->deaths > 0 ? CULPRIT_BRIDGE : CULPRIT_SOURCE;
 	snprintf(j->sentence, sizeof(j->sentence), "The tune failed (%d: %s)%s%s%s%.300s%s.", e->tune_code,
 	    judge_code_text(e->tune_code), p->known && p->stuck[0] != '-' && p->stuck[0] != '\0' ? ", stuck at " : "",
 	    p->known && p->stuck[0] != '-' ? p->stuck : "", why[0] != '\0' ? ": " : "", why, "");
 	if (j->culprit == CULPRIT_NETWORK_TO_SOURCE)
 		snprintf(j->advice, sizeof(j->advice),
 		    "Run plexbridgectl doctor: it measures the resolver and the way to sources.");
-	else if (e->tune_code == 805)
+	else if (e->tune_code == TUNE_BUSY)
+		snprintf(j->advice, sizeof(j->advice),
+		    "Stop a channel, or raise memory in [server]: plexbridgectl status shows how much of it is in "
+		    "use.");
+	else if (e->tune_code == TUNE_NO_TUNER)
 		snprintf(j->advice, sizeof(j->advice),
 		    "Raise tuner_count, or the provider's max_streams if the account allows more.");
 	else if (e->failed[CLASS_STATUS].status == 401 || e->failed[CLASS_STATUS].status == 403)

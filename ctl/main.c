@@ -238,21 +238,6 @@ answered(long status)
 	return status == 200 || status == 400 || status == 404 || status == 409 || status == 503;
 }
 
-/* Behind what is there, as RFC 3986 wants it. false: too long. */
-static bool
-add_word(char *out, size_t size, const char *word)
-{
-	int n = (int)strlen(out);
-
-	for (; *word != '\0' && n >= 0 && (size_t)n < size; word++) {
-		unsigned char c = (unsigned char)*word;
-		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.';
-
-		n += snprintf(out + n, size - (size_t)n, plain ? "%c" : "%%%02X", c);
-	}
-	return n >= 0 && (size_t)n < size;
-}
-
 /* The path with the words behind it that it takes. */
 static bool
 make_path(char *out, size_t size, size_t command, char **words)
@@ -261,14 +246,14 @@ make_path(char *out, size_t size, size_t command, char **words)
 	size_t len;
 
 	snprintf(out, size, "%s", commands[command].path);
-	if (takes[1] != NULL && takes[1][0] == '\0' && !add_word(out, size, words[1]))
+	if (takes[1] != NULL && takes[1][0] == '\0' && !ask_add(out, size, words[1]))
 		return false;
 	len = strlen(out);
 	if (commands[command].put == put_why)
 		return (size_t)snprintf(out + len, size - len, "&since=%u", options.since_s) < size - len;
 	if (takes[2] == NULL)
 		return true;
-	return (size_t)snprintf(out + len, size - len, "%s", takes[2]) < size - len && add_word(out, size, words[2]);
+	return (size_t)snprintf(out + len, size - len, "%s", takes[2]) < size - len && ask_add(out, size, words[2]);
 }
 
 static int
@@ -283,11 +268,11 @@ run(const char *socket, bool json, size_t command, char **words)
 
 	if (!make_path(path, sizeof(path), command, words)) {
 		fputs("plexbridgectl: the word is too long\n", stderr);
-		return PB_EXIT_FAIL;
+		return PB_EXIT_CONFIG;
 	}
 	if (ask(&answer, socket, path, commands[command].post, commands[command].timeout_ms, why, sizeof(why)) != 0) {
 		fprintf(stderr, "plexbridgectl: %s\n", why);
-		return PB_EXIT_FAIL;
+		return PB_EXIT_TEMPORARY;
 	}
 	value = json_loadb(answer.body, answer.len, 0, &error);
 	if (value == NULL || !answered(answer.status)) {
@@ -361,7 +346,7 @@ main(int argc, char **argv)
 			if (options.since_s == 0) {
 				fprintf(stderr, "plexbridgectl: --since %s: seconds, or a time like 90s, 10m, 2h\n",
 				    optarg);
-				return PB_EXIT_FAIL;
+				return PB_EXIT_CONFIG;
 			}
 			break;
 		case 'C':
@@ -391,7 +376,7 @@ main(int argc, char **argv)
 			return PB_EXIT_OK;
 		default:
 			usage(stderr);
-			return PB_EXIT_FAIL;
+			return PB_EXIT_CONFIG;
 		}
 	}
 	if (argc - optind == 1 && strcmp(argv[optind], "doctor") == 0) {
@@ -407,7 +392,7 @@ main(int argc, char **argv)
 			fputs("plexbridgectl: import shows what a source would change: --dry-run; what is imported is "
 			      "in plexbridge.ini\n",
 			    stderr);
-			return PB_EXIT_FAIL;
+			return PB_EXIT_CONFIG;
 		}
 		curl_global_init(CURL_GLOBAL_NOTHING);
 		return import_run(socket, argv[optind + 1], argc - optind == 3 ? argv[optind + 2] : NULL, json);
@@ -415,7 +400,7 @@ main(int argc, char **argv)
 	command = find_command(argc - optind, argv + optind);
 	if (command == NITEMS(commands)) {
 		usage(stderr);
-		return PB_EXIT_FAIL;
+		return PB_EXIT_CONFIG;
 	}
 	curl_global_init(CURL_GLOBAL_NOTHING);
 	status = run(socket, json, command, argv + optind);

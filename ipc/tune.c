@@ -8,6 +8,8 @@
 
 #include "base/pb.h"
 
+_Static_assert(CHANNEL_HEADERS_LEN == MSG_HEADERS_MAX, "headers that the configuration takes can be sent");
+
 /* 0, or PB_ELIMIT with *why. */
 static int
 pack_request(

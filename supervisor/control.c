@@ -153,7 +153,7 @@ on_lineup(struct supervisor *sup, const struct request *req, int *status)
 static struct blob *
 on_try(struct supervisor *sup, const struct request *req, int *status)
 {
-	char source[REQUEST_PATH_MAX] = "", provider[64] = "";
+	char source[REQUEST_QUERY_MAX] = "", provider[REQUEST_QUERY_MAX] = ""; /* whatever comes fits */
 	const char *why = "";
 	struct text text = { 0 };
 

@@ -685,7 +685,8 @@ set_sources(struct guides *g)
 			any |= p->guide[k] != NULL;
 		}
 		if (!any && list != NULL)
-			add_source(g, was, was_count, p, 0, list_string(list, list->head->guide_url), 0);
+			add_source(
+			    g, was, was_count, p, 0, list_string(list, list->head->guide_url), p->guide_shift_min[0]);
 	}
 	for (size_t i = 0; i < was_count; i++)
 		free(was[i].url);

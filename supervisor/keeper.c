@@ -453,10 +453,17 @@ main(int argc, char **argv)
 {
 	struct pollfd fds[2];
 
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		printf("plexbridge-keeper %s (%s)\n", PACKAGE_VERSION, PB_COMMIT);
+		return PB_EXIT_OK;
+	}
 	if (argc < 2 || argv[1][0] == '-') {
-		fputs("usage: plexbridge-keeper COMMAND [ARG...]\n",
-		    argc == 2 && strcmp(argv[1], "-h") == 0 ? stdout : stderr);
-		return argc == 2 && strcmp(argv[1], "-h") == 0 ? PB_EXIT_OK : PB_EXIT_PERMANENT;
+		bool help = argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
+
+		fputs("usage: plexbridge-keeper COMMAND [ARG...]\n"
+		      "       plexbridge-keeper --version | -h\n",
+		    help ? stdout : stderr);
+		return help ? PB_EXIT_OK : PB_EXIT_PERMANENT;
 	}
 	log_init("plexbridge-keeper", LOG_TO_STDERR, LOG_AS_LOGFMT, LOG_INFO);
 	keeper.argv = argv + 1;

@@ -483,7 +483,10 @@ static int
 warm_up(struct supervisor *sup)
 {
 	struct workers_settings settings;
+	char why[160];
 
+	snprintf(why, sizeof(why), "plexbridge-worker is gone, or the user %.64s may not enter a folder above it",
+	    sup->config->server.user);
 	worker_settings(&settings, sup->config);
 	streams_init(&sup->streams, sup->loop, &sup->workers, sup->config, &sup->keep);
 	if (history_new(&sup->history) == 0) /* without memory for it, why knows less */
@@ -491,9 +494,7 @@ warm_up(struct supervisor *sup)
 	sup->streams.memory_limit = memory_limit(sup->config);
 	testcard_init(&sup->testcard, sup->loop, &sup->privs);
 	testcard_as(sup, sup->config);
-	return workers_init(&sup->workers, sup->loop, &sup->privs, &settings) != 0
-	    ? refuse(PB_EXIT_PERMANENT, "plexbridge-worker is gone")
-	    : 0;
+	return workers_init(&sup->workers, sup->loop, &sup->privs, &settings) != 0 ? refuse(PB_EXIT_PERMANENT, why) : 0;
 }
 
 /* Another supervisor lives, and hands over to us. */

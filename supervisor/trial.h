@@ -18,6 +18,7 @@
 #include <ev.h>
 #include <stdbool.h>
 
+#include "base/url.h"
 #include "config/config.h"
 #include "ipc/list.h"
 #include "supervisor/blob.h"
@@ -34,7 +35,7 @@ struct trial {
 	struct supervisor *sup; /* NULL: not begun */
 	enum trial_state state;
 	bool ended; /* what runs is to be thrown away */
-	char source[1024], shown[512];
+	char source[URL_MAX], shown[512];
 	struct errand errand;
 	ev_timer work;
 	size_t which; /* of config's providers */

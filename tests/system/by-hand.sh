@@ -1,5 +1,5 @@
 #!/bin/bash
-# The worker alone, from the shell: a whole line, the conformer, the playlist reader.
+# The worker alone, from the shell: a whole line, the conformer, the playlist reader; and what each program says of itself.
 . "${0%/*}/lib.sh"
 
 need_media hi lo bframes mpeg2
@@ -146,5 +146,15 @@ timeout 60 "$worker" --inspect "$T/page.html" >"$T/inspect.json" 2>"$T/inspect.e
 equal "exit status of what is none" $? 1
 equal "kind" "$(jq -r .kind "$T/inspect.json")" invalid
 expect "a reason" jq -e '.reason | length > 5' "$T/inspect.json" >"$T/inspect.out"
+
+it "each program says what it is: --version and --help exit 0, a wrong option 100"
+for p in plexbridged plexbridge-keeper plexbridge-worker plexbridge-guide plexbridge-origin plexbridgectl; do
+	expect "$p --version" eval "'$PROGRAMS/$p' --version | grep -q '^$p [0-9]'"
+	expect "$p --help" eval "'$PROGRAMS/$p' --help | grep -q -i usage"
+done
+"$PROGRAMS/plexbridged" --nonsense >"$T/out" 2>&1
+equal "plexbridged with a wrong option" $? 100
+"$PROGRAMS/plexbridge-keeper" --nonsense >"$T/out" 2>&1
+equal "plexbridge-keeper with a wrong option" $? 100
 
 finish

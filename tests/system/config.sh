@@ -126,6 +126,12 @@ else
 	skip "there is $default on this machine"
 fi
 
+it "the default file is where the manuals say"
+case $("$top_builddir/config.status" --config) in
+*prefix=* | *sysconfdir=*) skip "configured for another place" ;;
+*) equal "it" "$default" /etc/plexbridge/plexbridge.ini ;;
+esac
+
 it "an option on the command line is checked as the file is"
 bridged -n -f /dev/null -o server.listen=nowhere -o nothing.x=1 -o stream.linger=1y >"$T/out" 2>"$T/said"
 equal "exit status" $? 2

@@ -2,23 +2,29 @@
 # plexbridgectl: what people and scripts see of a running bridge, and what nobody may see.
 . "${0%/*}/ask.sh"
 
-it "when nothing runs it exits 1 and says what to do"
-for command in status channels reload health dump 'show config'; do
+it "when nothing runs it exits 111 and says what to do"
+for command in status channels reload health dump 'show config' 'import --dry-run http://h.example/x.m3u'; do
 	# shellcheck disable=SC2086 # words
 	"$PROGRAMS/plexbridgectl" -s "$T/nothing.sock" $command >"$T/out" 2>"$T/said"
-	equal "exit status of $command" $? 1
+	equal "exit status of $command" $? 111
 	equal "output of $command" "$(cat "$T/out")" ''
 	expect "advice of $command" grep -q "^plexbridgectl: $T/nothing.sock: .*is plexbridged running" "$T/said"
 done
 "$PROGRAMS/plexbridgectl" -s "$T/nothing.sock" --json status >"$T/out" 2>"$T/said"
-equal "exit status with --json" $? 1
+equal "exit status with --json" $? 111
 
-it "a wrong command or option is refused with the usage"
-for command in '' fly 'show' 'show everything' 'status now' --fly; do
+it "a wrong command or option is refused with the usage, and exits 2"
+for command in '' fly 'show' 'show everything' 'status now' --fly 'import --fly'; do
 	# shellcheck disable=SC2086 # words
 	"$PROGRAMS/plexbridgectl" $command >"$T/out" 2>"$T/said"
-	equal "exit status of '$command'" $? 1
+	equal "exit status of '$command'" $? 2
 	expect "usage for '$command'" grep -q '^usage: plexbridgectl' "$T/said"
+done
+for command in 'why 5 --since never' "import $T/list.m3u" "restart $(printf '%0300d' 1)"; do
+	# shellcheck disable=SC2086 # words
+	"$PROGRAMS/plexbridgectl" -s "$T/nothing.sock" $command >"$T/out" 2>"$T/said"
+	equal "exit status of '$command'" $? 2
+	expect "a reason for '$command'" grep -q '^plexbridgectl: ' "$T/said"
 done
 
 origin_start a b
@@ -162,7 +168,7 @@ expect "the origin got them all the same" test "$(origin log '[.[].head | select
 it "someone who may not use the socket is told what is needed"
 if [ "$(id -u)" = 0 ] && id nobody >/dev/null 2>&1 && [ "$run_user" != nobody ]; then
 	setpriv --reuid=nobody --clear-groups "$PROGRAMS/plexbridgectl" -s "$T/control.sock" status >"$T/out" 2>"$T/said"
-	equal "exit status" $? 1
+	equal "exit status" $? 111
 	expect "advice" grep -q 'be root, or in the group plexbridge' "$T/said"
 else
 	skip "needs root and a user nobody beside the bridge's"

@@ -21,6 +21,21 @@ it "what the drill made is gone, and what ran is as it was"
 [ -z "$(find "$T" -maxdepth 1 -name 'plexbridge-drill.*')" ] || fail "its folder is there"
 equal "streams" "$(bridge status '.streams | length')" 0
 
+it "a bridge that can't start is tried once, and says why"
+mkdir "$T/closed"
+for p in plexbridged plexbridgectl plexbridge-origin; do
+	cp "$PROGRAMS/$p" "$T/closed"
+done
+! TMPDIR=$T "$T/closed/plexbridgectl" drill >"$T/drill.out" 2>"$T/drill.err" || fail "exit status 0"
+expect "no worker" grep -q '^plexbridgectl: drill: plexbridged does not start: .*plexbridge-worker: no such program' "$T/drill.err"
+if [ "$(id -u)" = 0 ]; then
+	cp "$PROGRAMS/plexbridge-worker" "$T/closed"
+	chmod 700 "$T/closed"
+	! TMPDIR=$T "$T/closed/plexbridgectl" drill >"$T/drill.out" 2>"$T/drill.err" || fail "exit status 0"
+	expect "a folder of root's" grep -q 'does not start: .*the user .* may not enter a folder above it' "$T/drill.err"
+fi
+[ -z "$(find "$T" -maxdepth 1 -name 'plexbridge-drill.*')" ] || fail "its folder is there"
+
 it "the doctor says a result for each check"
 bridge ctl doctor --client 127.0.0.1 --json >"$T/doctor.json"
 status=$?

@@ -4,7 +4,8 @@
  * plexbridge-origin makes its playlists itself, and so only right ones and
  * its own faults. What a test wants to write by hand goes through here:
  * "files FOLDER" prints "listening URL" and serves FOLDER's plain files,
- * read anew for each request, with Range and ETag, until SIGTERM.
+ * read anew for each request, with Range and ETag, until SIGTERM. What was
+ * asked for is written to standard error, a line each.
  */
 #include <errno.h>
 #include <ev.h>
@@ -63,6 +64,7 @@ on_ask(void *arg, const struct http_ask *ask, struct http_answer *answer)
 	int err;
 
 	(void)arg;
+	fprintf(stderr, "%s?%s\n", path, ask->request->query);
 	answer->status = 404;
 	if (strstr(path, "..") != NULL || (size_t)snprintf(full, sizeof(full), "%s%s", folder, path) >= sizeof(full))
 		return 0;

@@ -129,5 +129,13 @@ expect "what it had" grep -q Second "$T/body"
 expect "it is XMLTV" valid "$T/body"
 cat "$T/bridge.log" "$T/body" <(bridge ctl --json lineup) | grep -q secretword && fail "the password is shown"
 
+it "is the one that the playlist names where none is given, with its shift"
+cp "$folder/epg.new" "$folder/named.xml"
+sed -i "1s#.*#\#EXTM3U url-tvg=\"$(files url)/named.xml\"#" "$folder/list.m3u"
+sed -i -e '/^guide2/d' -e 's/^guide = .*/guide_shift = 1h/' "$T/plexbridge.ini"
+bridge ctl reload >"$T/out" || fail "$(cat "$T/out")"
+bridge ctl refresh >"$T/out" || fail "$(cat "$T/out")"
+until_true 10 ready "start=\"$(at 2)\" stop=\"$(at 4)\" channel=\"$id\"" || fail "it is not there: $(grep -F "$id" "$T/body")"
+
 bridge stop; [ "$bridge_status" = 0 ] || fail "it ended with $bridge_status"
 finish

@@ -105,6 +105,17 @@ equal "what would change" "$(jq -c '[([.new, .back, .gone][] | map(.number + " "
 bridge ctl import --dry-run "$T/try.m3u" home >"$T/try.out" || fail "$(cat "$T/try.out")"
 expect "in words" grep -q '^new        102 Four$' "$T/try.out"
 expect "what is refused" grep -q 'try.m3u:9: Bad: rtsp' "$T/try.out"
+# Its URL as long as a playlist's may be, and a bit of each that has to be encoded.
+cp "$T/try.m3u" "$(files dir)/try.m3u"
+long="$(files url)/try.m3u?password=secretword&token=$(printf '%%D0%%9Fab+&%.0s' {1..400})"
+at_least "bytes of the long URL" ${#long} 4000
+bridge ctl import --dry-run "$long" home >"$T/try.long" || fail "$(cat "$T/try.long")"
+equal "by a long URL" "$(sed 's/^\(refused  *\).*\(:9: \)/\1\2/' "$T/try.long")" "$(sed 's/^\(refused  *\).*\(:9: \)/\1\2/' "$T/try.out")"
+equal "requests for it, as it is" "$(grep -c -x -F "/${long#*://*/}" "$T/files.err")" 1
+bridge ctl import --dry-run "$long" nobody >"$T/try.out" && fail "a provider that is not there was taken"
+equal "of whom" "$(cat "$T/try.out")" 'refused: there is no such provider'
+bridge ctl import --dry-run "$long$long" >"$T/try.out" 2>&1 && fail "a source that is too long was taken"
+equal "how long it may be" "$(cat "$T/try.out")" 'plexbridgectl: the source is too long: the request may have 7167 bytes'
 bridge ctl import --dry-run "$(files url)/none.m3u?password=secretword" >"$T/try.out" && fail "what is not there was taken"
 expect "why" grep -q 'refused: status 404' "$T/try.out"
 printf '<html>' >"$T/try.m3u"

@@ -251,12 +251,4 @@ at_least "bytes of a tune" "$(taste /auto/v1)" 18800
 bridge stop
 equal "exit status" "$bridge_status" 0
 
-it "it says what it is: --version and --help exit 0, a wrong option 100"
-for p in plexbridged plexbridge-worker plexbridge-origin plexbridgectl; do
-	expect "$p --version" eval "'$PROGRAMS/$p' --version | grep -q '^$p [0-9]'"
-	expect "$p --help" eval "'$PROGRAMS/$p' --help | grep -q -i usage"
-done
-"$PROGRAMS/plexbridged" --nonsense >"$T/out" 2>&1
-equal "plexbridged with a wrong option" $? 100
-
 finish

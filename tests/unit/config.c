@@ -43,6 +43,7 @@ load_good(const char *text)
 	return config;
 }
 
+#define FOUR_HEADERS "header = A: b\nheader = A: b\nheader = A: b\nheader = A: b\n"
 #define ONE_CHANNEL "[channel 5.1]\nname = First\nurl = http://a.example/x.m3u8\n"
 
 /* Each text has exactly one mistake, and this is what is said about it. */
@@ -114,7 +115,7 @@ static const struct {
 	{ "[server]\nlisten = :80, :80\n", "t.ini:2: listen: :80, :80: an address is there twice" },
 	{ "[server]\nlisten = :80,\n", "t.ini:2: listen: :80,: an address is like 0.0.0.0:5004, [::]:5004 or :80" },
 	{ "[server]\nlisten = :1,:2,:3,:4,:5,:6,:7,:8,:9\n",
-	    "t.ini:2: listen: :1,:2,:3,:4,:5,:6,:7,:8,:9: there are more than 8 addresses" },
+	    "t.ini:2: listen: :1,:2,:3,:4,:5,:6,:7,:8,:9: at most 8 addresses would be right" },
 	{ "[server]\nallow = everyone\n",
 	    "t.ini:2: allow: everyone: private, any, an address or a prefix like 10.0.0.0/8 would be right" },
 	{ "[server]\nallow = 10.0.0.0/33\n",
@@ -126,7 +127,7 @@ static const struct {
 	  "01234567\n",
 	    "t.ini:2: control: "
 	    "/01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
-	    "8901234567: it is too long" },
+	    "8901234567: at most 107 bytes would be right" },
 	{ "[tuner]\ndevice_id = 123\n", "t.ini:2: device_id: 123: 8 hex digits or auto would be right" },
 	{ "[tuner]\ndevice_id = 12345678\n",
 	    "t.ini:2: device_id: 12345678: its check digit is wrong; only the last digit need change, or take auto" },
@@ -137,9 +138,23 @@ static const struct {
 	{ "[tuner]\ndevice_id = 00000000\n",
 	    "t.ini:2: device_id: 00000000: it means any device; auto makes a good one" },
 	{ "[discovery]\nssdp = true\n", "t.ini:2: ssdp: true: yes or no would be right" },
-	{ "[discovery]\ninterfaces = eth0,,eth1\n", "t.ini:2: interfaces: eth0,,eth1: an item is empty or too long" },
+	{ "[discovery]\ninterfaces = eth0,,eth1\n", "t.ini:2: interfaces: eth0,,eth1: an item is empty" },
 	{ "[discovery]\ninterfaces = an-interface-that-is-long\n",
 	    "t.ini:2: interfaces: an-interface-that-is-long: the name of an interface, like eth0, would be right" },
+	{ "[provider p]\nguide_shift = 1h\n", "t.ini:2: guide_shift: there is no guide in [provider p]" },
+	{ "[provider p]\nplaylist = /l.m3u\nguide_shift = 1h\nguide2 = /g.xml\n",
+	    "t.ini:3: guide_shift: there is no guide in [provider p]" },
+	{ "[provider p]\nplaylist = /l.m3u\nguide = /g.xml\nguide3_shift = -1h\n",
+	    "t.ini:4: guide3_shift: there is no guide3 in [provider p]" },
+	{ "[provider p]\nquality = SD, HD, FHD, 4K, SD\n",
+	    "t.ini:2: quality: SD, HD, FHD, 4K, SD: at most 4 items would be right" },
+	{ "[discovery]\ninterfaces = a0,a1,a2,a3,a4,a5,a6,a7,a8,a9,b0,b1,b2,b3,b4,b5,b6\n",
+	    "t.ini:2: interfaces: a0,a1,a2,a3,a4,a5,a6,a7,a8,a9,b0,b1,b2,b3,b4,b5,b6: at most 16 items would be "
+	    "right" },
+	{ "[tuner]\nname = 0123456789012345678901234567890123456789012345678901234567890123\n",
+	    "t.ini:2: name: 0123456789012345678901234567890123456789012345678901234567890123: at most 63 bytes would "
+	    "be "
+	    "right" },
 	{ "[tunner]\nname = x\n", "t.ini:1: [tunner]: no such section; is [tuner] meant?" },
 	{ "[nonsense]\nname = x\n",
 	    "t.ini:1: [nonsense]: no such section; there are server, tuner, tuner NAME, discovery, stream, fetch, "
@@ -163,6 +178,8 @@ static const struct {
 	{ ONE_CHANNEL "header = no colon\n", "t.ini:4: header: ***: a header is Name: value" },
 	{ ONE_CHANNEL "header = Content-Length: 5\n", "t.ini:4: header: ***: this header is set by PlexBridge itself" },
 	{ ONE_CHANNEL "header = X-Empty:\n", "t.ini:4: header: ***: a header needs a value, like Name: value" },
+	{ ONE_CHANNEL FOUR_HEADERS FOUR_HEADERS FOUR_HEADERS FOUR_HEADERS "header = B: c\n",
+	    "t.ini:20: header: ***: at most 16 headers would be right" },
 	{ ONE_CHANNEL "provider = home\n", "t.ini:1: channel 5.1: provider: there is no [provider home]" },
 	{ ONE_CHANNEL "backup1 = http://b.example/\nbackup1_provider = other\n",
 	    "t.ini:1: channel 5.1: the provider of a backup: there is no [provider other]" },
@@ -416,6 +433,46 @@ START_TEST(a_blank_where_a_long_line_is_cut_is_kept)
 		ck_assert_str_eq(channel_guide_id(&config->lineup.channels[0]), value);
 		config_free(&config);
 	}
+}
+END_TEST
+
+/* One header of 4000 bytes, and another that fills what a message holds, or one byte more. */
+START_TEST(headers_that_can_not_be_sent_together_are_refused_in_the_line_of_the_first_that_is_too_much)
+{
+	static char a[4001], b[256], text[8192];
+	struct config *config = NULL;
+	struct config_errors errs;
+	size_t last = CHANNEL_HEADERS_LEN - (sizeof(a) - 1) - 2 + (size_t)_i;
+	int err;
+
+	memset(a, 'a', sizeof(a) - 1);
+	memset(b, 'b', last);
+	memcpy(a, "A: ", 3);
+	memcpy(b, "B: ", 3);
+	b[last] = '\0';
+	snprintf(text, sizeof(text), ONE_CHANNEL "header = %s\nheader = %s\n", a, b);
+	err = load(&config, &errs, text, NULL, 0);
+	if (_i == 0) {
+		ck_assert_int_eq(err, 0);
+		ck_assert_uint_eq(config->lineup.channels[0].more->request.header_count, 2);
+	} else {
+		ck_assert_int_eq(err, PB_EFORMAT);
+		ck_assert_uint_eq(errs.total, 1);
+		ck_assert_str_eq(errs.at[0].text,
+		    "t.ini:5: header: ***: a channel's headers have at most 4096 bytes together, each counted with one "
+		    "more");
+	}
+	config_free(&config);
+	config_errors_clear(&errs);
+}
+END_TEST
+
+START_TEST(a_shift_is_also_of_the_guide_that_a_provider_has_by_itself)
+{
+	struct config *c = load_good("[provider p]\nplaylist = /l.m3u\nguide_shift = -1h\n");
+
+	ck_assert_int_eq(c->providers[0].guide_shift_min[0], -60);
+	config_free(&c);
 }
 END_TEST
 
@@ -983,6 +1040,9 @@ main(void)
 	tcase_add_test(tc, values_are_read_in_their_units);
 	tcase_add_loop_test(tc, a_long_url_passes_unharmed_whatever_stands_where_it_is_cut, 0, 6);
 	tcase_add_test(tc, a_blank_where_a_long_line_is_cut_is_kept);
+	tcase_add_loop_test(
+	    tc, headers_that_can_not_be_sent_together_are_refused_in_the_line_of_the_first_that_is_too_much, 0, 2);
+	tcase_add_test(tc, a_shift_is_also_of_the_guide_that_a_provider_has_by_itself);
 	tcase_add_test(tc, a_comment_needs_a_blank_before_it);
 	tcase_add_test(tc, a_line_of_8_KiB_is_read_and_a_longer_one_is_named);
 	tcase_add_test(tc, the_line_number_of_a_mistake_is_right_behind_long_lines);

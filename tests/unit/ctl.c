@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/pb.h"
+#include "ctl/ask.h"
 #include "ctl/show.h"
 #include "ctl/table.h"
 
@@ -195,6 +196,30 @@ START_TEST(an_answer_of_another_version_is_shown_as_far_as_it_goes)
 }
 END_TEST
 
+static const struct {
+	const char *word, *is;
+	size_t size; /* of which the text before it takes one byte, the NUL another */
+} words[] = {
+	{ "", "=", 2 },
+	{ "5.1", "=5.1", 5 },
+	{ "http://u:p@h/get.php?a=b,c~-_", "=http://u:p@h/get.php?a=b,c~-_", 64 },
+	{ "a&b%c#d+e f", "=a%26b%25c%23d+e%20f", 64 },
+	{ "\xc3\xbc\n", "=%C3%BC%0A", 11 },
+	{ "5.1", NULL, 4 },
+	{ "&", NULL, 4 },
+};
+
+START_TEST(a_word_is_encoded_where_it_must_be_and_is_never_cut)
+{
+	char out[64] = "=";
+
+	ck_assert(ask_add(out, words[_i].size, words[_i].word) == (words[_i].is != NULL));
+	if (words[_i].is != NULL)
+		ck_assert_str_eq(out, words[_i].is);
+	ck_assert_uint_lt(strlen(out), words[_i].size);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -210,6 +235,7 @@ main(void)
 	tcase_add_loop_test(tc, sizes_are_short, 0, (int)NITEMS(sizes));
 	tcase_add_test(tc, the_status_fits_eighty_columns_and_names_what_matters);
 	tcase_add_loop_test(tc, an_answer_of_another_version_is_shown_as_far_as_it_goes, 0, (int)NITEMS(odd));
+	tcase_add_loop_test(tc, a_word_is_encoded_where_it_must_be_and_is_never_cut, 0, (int)NITEMS(words));
 	suite_add_tcase(s, tc);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);

@@ -224,6 +224,25 @@ START_TEST(a_tune_without_a_tuner_is_the_bridges_matter)
 }
 END_TEST
 
+/* Whatever the source did before: of a tune that was refused for want of room no source was asked. */
+START_TEST(a_tune_without_room_is_the_bridges_matter)
+{
+	put_events(
+	    worker_events, 3, "fetch.failed", "class=status kind=playlist status=404 tries=1 host=a why=\"HTTP 404\"");
+	put_events(worker_events, 1, "tune.phases",
+	    "channel=5.1 dns_ms=3 tcp_ms=41 tls_ms=0 answer_ms=3 playlist_ms=-1 segment_ms=-1 key_ms=-1 stuck=playlist "
+	    "why=\"HTTP 404\"");
+	if (_i == 0) {
+		put_events(own_events, 1, "tune.refused", "channel=5.1 peer=10.0.0.2 code=803");
+		expect("bridge", "The tune failed (803: the bridge is at its limit).");
+	} else {
+		put_events(own_events, 1, "client.refused",
+		    "channel=5.1 client=6 peer=127.0.0.1 code=803 after_ms=1 why=\"too many clients of this channel\"");
+		expect("bridge", "(803: the bridge is at its limit): too many clients of this channel.");
+	}
+}
+END_TEST
+
 START_TEST(what_was_mended_is_not_the_last_word)
 {
 	put_events(own_events, 1, "stream.failed", "channel=5.1 stream=5 code=806 why=\"x\"");
@@ -296,6 +315,7 @@ main(void)
 	tcase_add_test(tc, a_tune_without_an_address_is_the_networks_fault);
 	tcase_add_loop_test(tc, a_tune_that_nobody_answered_yet_is_the_networks_fault, 0, 2);
 	tcase_add_test(tc, a_tune_without_a_tuner_is_the_bridges_matter);
+	tcase_add_loop_test(tc, a_tune_without_room_is_the_bridges_matter, 0, 2);
 	tcase_add_test(tc, what_was_mended_is_not_the_last_word);
 	tcase_add_test(tc, nonsense_is_no_evidence);
 	tcase_add_test(tc, times_are_read_as_people_write_them);

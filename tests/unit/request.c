@@ -197,7 +197,7 @@ START_TEST(a_path_or_query_that_is_too_long_is_414)
 	for (int query = 0; query < 2; query++)
 		for (int over = 0; over < 2; over++) {
 			/* The longest that fits has its NUL in the field. */
-			int len = REQUEST_PATH_MAX - 1 + over - (query ? 0 : 1);
+			int len = (query ? REQUEST_QUERY_MAX - 1 : REQUEST_PATH_MAX - 2) + over;
 			int n =
 			    snprintf(head, sizeof(head), "GET /%s%0*d HTTP/1.1\r\n" H "\r\n", query ? "?" : "", len, 0);
 
