@@ -46,9 +46,9 @@ struct xmltv {
 	struct xmltv_programme programme;
 	char system[32];
 	const char *kind; /* of a credit */
-	size_t text_at, text_len; /* of the element in hand */
-	size_t held;
-	char hold[HOLD];
+	size_t text_len; /* of the element in hand, which goes behind what is held */
+	size_t held; /* less than HOLD */
+	char hold[HOLD]; /* the last byte is a NUL always: what finds no room ends there, as "" */
 	int err;
 	uint64_t seen;
 	char why[160];
@@ -159,24 +159,39 @@ xmltv_end(struct xmltv *x)
  * Texts
  */
 
+/* The text of len bytes behind what is held is held, too. */
+static const char *
+keep(struct xmltv *x, size_t len)
+{
+	char *s = x->hold + x->held;
+
+	s[len] = '\0';
+	x->held = PB_MIN(x->held + len + 1, sizeof(x->hold) - 1);
+	return s;
+}
+
+/* How many bytes are there for it? A NUL has room besides. */
+static size_t
+room(const struct xmltv *x)
+{
+	return PB_MIN((size_t)XMLTV_TEXT_MAX, sizeof(x->hold) - x->held) - 1;
+}
+
 static const char *
 hold(struct xmltv *x, const char *s)
 {
 	size_t len = strlen(s);
-	char *copy = x->hold + x->held;
 
-	if (len >= XMLTV_TEXT_MAX || len + 1 > sizeof(x->hold) - x->held)
+	if (len > room(x))
 		return "";
-	memcpy(copy, s, len + 1);
-	x->held += len + 1;
-	return copy;
+	memcpy(x->hold + x->held, s, len);
+	return keep(x, len);
 }
 
 static void
 begin_text(struct xmltv *x, enum element in)
 {
 	x->in = in;
-	x->text_at = x->held;
 	x->text_len = 0;
 	XML_SetCharacterDataHandler(x->parser, on_text);
 }
@@ -185,29 +200,34 @@ static void
 on_text(void *user, const XML_Char *s, int len)
 {
 	struct xmltv *x = user;
-	size_t room = PB_MIN((size_t)XMLTV_TEXT_MAX - 1 - x->text_len, sizeof(x->hold) - 1 - x->text_at - x->text_len);
-	size_t n = PB_MIN((size_t)len, room);
+	size_t n = PB_MIN((size_t)len, room(x) - x->text_len);
 
 	/* Whole characters. */
 	while (n < (size_t)len && n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80)
 		n--;
-	memcpy(x->hold + x->text_at + x->text_len, s, n);
+	memcpy(x->hold + x->held + x->text_len, s, n);
 	x->text_len += n;
+}
+
+/* Between begin_text() and end_text()? */
+static bool
+in_text(const struct xmltv *x)
+{
+	return x->in != NOTHING && (x->value || (x->in != RATING && x->in != STAR_RATING));
 }
 
 /* What was read since begin_text(), without blanks around it. */
 static const char *
 end_text(struct xmltv *x)
 {
-	char *s = x->hold + x->text_at;
+	const char *s = x->hold + x->held;
 	size_t len = x->text_len;
 
 	XML_SetCharacterDataHandler(x->parser, NULL);
 	x->in = NOTHING;
 	while (len > 0 && (unsigned char)s[len - 1] <= ' ')
 		len--;
-	s[len] = '\0';
-	x->held = x->text_at + len + 1;
+	s = keep(x, len);
 	while (*s != '\0' && (unsigned char)*s <= ' ')
 		s++;
 	return s;
@@ -442,7 +462,9 @@ on_start(void *user, const XML_Char *name, const XML_Char **attrs)
 		if (!x->root)
 			stop(x, PB_EFORMAT,
 			    strcasecmp(name, "html") == 0 ? "it is a web page, not a guide" : "it is no XMLTV");
-	} else if (x->in_programme)
+	} else if (in_text(x))
+		x->skip = x->depth; /* nothing else is held until its end */
+	else if (x->in_programme)
 		start_in_programme(x, name, attrs);
 	else if (x->in_channel && strcmp(name, "display-name") == 0)
 		begin_text(x, DISPLAY_NAME);

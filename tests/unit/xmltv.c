@@ -243,6 +243,58 @@ START_TEST(what_is_no_guide_is_refused)
 }
 END_TEST
 
+/* head, then count times open, a long text and close, then tail. */
+static char *
+long_texts(const char *head, size_t count, const char *open, const char *close, const char *tail)
+{
+	const size_t len = XMLTV_TEXT_MAX - 1;
+	char *text = malloc(strlen(head) + count * (strlen(open) + len + strlen(close)) + strlen(tail) + 1), *at = text;
+
+	ck_assert_ptr_nonnull(text);
+	at = stpcpy(at, head);
+	for (size_t i = 0; i < count; i++) {
+		at = stpcpy(at, open);
+		memset(at, 'x', len);
+		at = stpcpy(at + len, close);
+	}
+	stpcpy(at, tail);
+	return text;
+}
+
+START_TEST(texts_without_end_cost_only_themselves)
+{
+	static const struct {
+		const char *head, *open, *close, *tail;
+	} docs[] = {
+		{ "<tv><programme start=\"20260101010000\" channel=\"first.tv\"><title>Full</title>", "<category>",
+		    "</category>", "</programme>" },
+		{ "<tv><programme start=\"20260101010000\" channel=\"first.tv\"><title>Full</title>", "<icon src=\"",
+		    "\"/><desc> </desc>", "<rating><value>1</value></rating></programme>" },
+		{ "<tv><programme start=\"20260101010000\" channel=\"first.tv\"><title>Full</title>",
+		    "<previously-shown start=\"", "\"/>", "<desc>y</desc></programme>" },
+		{ "<tv><channel id=\"q\">", "<display-name>", "</display-name>", "</channel>" },
+		{ "<tv><channel id=\"q\">", "<icon src=\"", "\"/>", "<display-name>y</display-name></channel>" },
+	};
+	const char *end = P("20260101020000", "20260101030000", "first.tv", "<title>Next</title>") "</tv>";
+
+	/* The last that fits, and each of the next ones. */
+	for (size_t i = 0; i < NITEMS(docs); i++)
+		for (size_t n = 14; n < 20; n++) {
+			char tail[512], *text;
+			struct epg *epg;
+
+			snprintf(tail, sizeof(tail), "%s%s", docs[i].tail, end);
+			text = long_texts(docs[i].head, n, docs[i].open, docs[i].close, tail);
+			epg = made(text, NULL, false);
+			ck_assert_int_eq(last_err, 0);
+			same(epg, 0, EPG_BY_TVG_ID, false, i < 3 ? 2 : 1);
+			ck_assert_ptr_nonnull(strstr(out, ">Next<"));
+			epg_free(&epg);
+			free(text);
+		}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -260,6 +312,7 @@ main(void)
 	tcase_add_test(tc, what_has_no_episode_is_no_film_unless_it_says_so);
 	tcase_add_test(tc, a_subtitle_is_folded_into_the_title_when_it_should_be);
 	tcase_add_test(tc, what_is_no_guide_is_refused);
+	tcase_add_test(tc, texts_without_end_cost_only_themselves);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);
 	failed = srunner_ntests_failed(sr);
