@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 #include "base/pb.h"
+#include "base/utf8.h"
 #include "guide/name.h"
 
 #define BUFFER ((size_t)256 << 10)
 #define BODY_MAX ((size_t)96 << 10)
 #define NONE UINT32_MAX
 #define CATEGORIES 512
+#define FOLD_MAX 2000 /* bytes of a title, and of a sub-title, that become one text */
 
 struct mine {
 	struct epg_channel is;
@@ -65,12 +67,13 @@ struct epg {
 	struct theirs **theirs; /* by id */
 	size_t theirs_slots;
 	struct record *records;
-	size_t record_count, record_room, dropped;
+	size_t record_count, record_room, dropped, too_long;
 	char *out;
 	size_t out_len;
 	uint64_t written; /* to scratch */
 	char *body;
 	size_t body_len;
+	bool overflow; /* something had no room in body */
 	int fd; /* of what is written to in the end */
 	uint64_t hash;
 	size_t programmes;
@@ -329,10 +332,20 @@ on_wanted(void *user, const char *id)
  */
 
 static void
+begin_body(struct epg *e)
+{
+	e->body_len = 0;
+	e->overflow = false;
+}
+
+/* After the first piece that has no room there is no more: half an element is none. */
+static void
 put(struct epg *e, const char *s, size_t len)
 {
-	if (len > BODY_MAX - e->body_len)
-		return; /* bounded by xmltv.h; what would not fit is not begun: see programme() */
+	if (e->overflow || len > BODY_MAX - e->body_len) {
+		e->overflow = true;
+		return;
+	}
 	memcpy(e->body + e->body_len, s, len);
 	e->body_len += len;
 }
@@ -346,19 +359,23 @@ add(struct epg *e, const char *s)
 static void
 escape(struct epg *e, const char *s)
 {
-	static const char escaped[256] = { ['\0'] = 1, ['&'] = 1, ['<'] = 1, ['>'] = 1, ['"'] = 1 };
+	static const char *const special[256] = {
+		['\0'] = "", ['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;", [0xef] = "\xef"
+	};
 
 	for (;;) {
 		size_t n = 0;
 
-		while (escaped[(unsigned char)s[n]] == 0)
+		while (special[(unsigned char)s[n]] == NULL)
 			n++;
 		put(e, s, n);
 		s += n;
 		if (*s == '\0')
 			return;
-		add(e, *s == '&' ? "&amp;" : *s == '<' ? "&lt;" : *s == '>' ? "&gt;" : "&quot;");
-		s++;
+		if (strncmp(s, "\xef\xbf\xbe", 3) == 0 || strncmp(s, "\xef\xbf\xbf", 3) == 0)
+			s += 3; /* U+FFFE and U+FFFF: no characters of XML */
+		else
+			add(e, special[(unsigned char)*s++]);
 	}
 }
 
@@ -526,9 +543,10 @@ body(struct epg *e, const struct xmltv_programme *p, int64_t start)
 	bool movie = (set & 1) != 0 && !numbered && p->episode_onscreen[0] == '\0';
 	const struct tm *tm = day_of(e, start);
 
-	e->body_len = 0;
+	begin_body(e);
 	if (e->fold && p->sub_title[0] != '\0') {
-		snprintf(title, sizeof(title), "%.2000s: %.2000s", p->title, p->sub_title);
+		snprintf(title, sizeof(title), "%.*s: %.*s", (int)utf8_fit(p->title, strlen(p->title), FOLD_MAX),
+		    p->title, (int)utf8_fit(p->sub_title, strlen(p->sub_title), FOLD_MAX), p->sub_title);
 		element(e, "title", p->title_lang, title);
 	} else {
 		element(e, "title", p->title_lang, p->title);
@@ -686,16 +704,21 @@ on_programme(void *user, const void *wanted, const struct xmltv_programme *p)
 			m->uncertain = true; /* two have its name: neither is taken for it */
 			continue;
 		}
-		if (m->source == 0) {
-			m->source = e->source;
-			m->how = t->how[i];
-		} else if (m->source != e->source)
+		if (m->source != 0 && m->source != e->source)
 			continue; /* another source has it */
 		if (at == UINT64_MAX) {
 			body(e, p, start);
+			if (e->overflow) {
+				e->too_long++;
+				return 0;
+			}
 			at = e->written;
 			err = keep(e, e->body, e->body_len, e->scratch);
 			e->written += e->body_len;
+		}
+		if (m->source == 0) {
+			m->source = e->source;
+			m->how = t->how[i];
 		}
 		if (err == 0)
 			err = note(e, t->mine[i], start, stop, at);
@@ -788,9 +811,11 @@ say(struct epg *e, const char *s, size_t len)
 static int
 say_body(struct epg *e)
 {
-	int err = say(e, e->body, e->body_len);
+	int err;
 
-	e->body_len = 0;
+	pb_assert(!e->overflow); /* a channel's texts are short: ipc/list.h */
+	err = say(e, e->body, e->body_len);
+	begin_body(e);
 	return err;
 }
 
@@ -799,7 +824,7 @@ say_channel(struct epg *e, const struct mine *m)
 {
 	char both[LIST_NAME_MAX + 32];
 
-	e->body_len = 0;
+	begin_body(e);
 	snprintf(both, sizeof(both), "%s %s", m->is.number, m->is.name);
 	add(e, "<channel id=\"");
 	escape(e, m->is.id);
@@ -821,7 +846,7 @@ say_begin(struct epg *e, const struct mine *m, int64_t start, int64_t stop)
 {
 	char a[24], b[24];
 
-	e->body_len = 0;
+	begin_body(e);
 	add(e, "<programme start=\"");
 	add(e, xmltv_time_text(a, start));
 	add(e, "\" stop=\"");
@@ -971,4 +996,10 @@ size_t
 epg_dropped(const struct epg *e)
 {
 	return e->dropped;
+}
+
+size_t
+epg_too_long(const struct epg *e)
+{
+	return e->too_long;
 }

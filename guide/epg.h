@@ -66,6 +66,7 @@ void epg_match(const struct epg *epg, size_t i, struct epg_match *out);
 uint64_t epg_hash(const struct epg *epg);
 size_t epg_programmes(const struct epg *epg); /* placeholders left out */
 size_t epg_dropped(const struct epg *epg); /* more than EPG_PROGRAMMES_MAX */
+size_t epg_too_long(const struct epg *epg); /* left out: as it is to be written, one of them has more than 96 KiB */
 
 void epg_free(struct epg **epg);
 

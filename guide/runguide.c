@@ -359,6 +359,12 @@ run_guide(struct run *run)
 		run->done.hash = epg_hash(epg);
 		if (epg_dropped(epg) > 0)
 			on_wrong(run, 0, "there are more programmes than can be sorted: some are left out");
+		if (epg_too_long(epg) > 0) {
+			char why[IMPORT_WHY_MAX];
+
+			snprintf(why, sizeof(why), "programmes left out for their length: %zu", epg_too_long(epg));
+			on_wrong(run, 0, why);
+		}
 		finish(run, IMPORT_GOOD, "%s", "");
 	}
 	epg_free(&epg);

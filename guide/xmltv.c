@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/pb.h"
+#include "base/utf8.h"
 
 #define HOLD ((size_t)64 << 10) /* of one programme's texts */
 #define FEED_MAX ((size_t)1 << 20)
@@ -200,11 +201,8 @@ static void
 on_text(void *user, const XML_Char *s, int len)
 {
 	struct xmltv *x = user;
-	size_t n = PB_MIN((size_t)len, room(x) - x->text_len);
+	size_t n = utf8_fit(s, (size_t)len, room(x) - x->text_len);
 
-	/* Whole characters. */
-	while (n < (size_t)len && n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80)
-		n--;
 	memcpy(x->hold + x->held + x->text_len, s, n);
 	x->text_len += n;
 }
@@ -378,9 +376,8 @@ static void
 note_system(struct xmltv *x, const XML_Char **attrs)
 {
 	const char *system = attr(attrs, "system");
-	size_t len = strlen(system);
+	size_t len = utf8_fit(system, strlen(system), sizeof(x->system) - 1);
 
-	len = PB_MIN(len, sizeof(x->system) - 1);
 	memcpy(x->system, system, len);
 	x->system[len] = '\0';
 }

@@ -2,6 +2,7 @@
  * xmltv.c - tests of guide/xmltv.c and epg.c: the guide that media servers are given
  */
 #include <check.h>
+#include <expat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/pb.h"
+#include "base/utf8.h"
 #include "guide/epg.h"
 
 #define NOW 1767225600 /* 2026-01-01 00:00 UTC */
@@ -50,7 +52,19 @@ END_TEST
 static char out[1 << 20];
 static int last_err;
 
-/* The guide of two channels out of one or two sources. */
+/* Whatever came in, what goes out is XML. */
+static void
+well_formed(const char *text)
+{
+	XML_Parser parser = XML_ParserCreate(NULL);
+
+	ck_assert(utf8_valid(text, strlen(text)));
+	ck_assert_msg(XML_Parse(parser, text, (int)strlen(text), 1) == XML_STATUS_OK, "%s",
+	    XML_ErrorString(XML_GetErrorCode(parser)));
+	XML_ParserFree(parser);
+}
+
+/* The guide of three channels out of one or two sources. */
 static struct epg *
 made(const char *one, const char *two, bool fold)
 {
@@ -93,6 +107,7 @@ made(const char *one, const char *two, bool fold)
 	n = pread(fd, out, sizeof(out) - 1, 0);
 	ck_assert_int_gt(n, 0);
 	out[n] = '\0';
+	well_formed(out);
 	close(scratch);
 	close(fd);
 	return epg;
@@ -243,9 +258,9 @@ START_TEST(what_is_no_guide_is_refused)
 }
 END_TEST
 
-/* head, then count times open, a long text and close, then tail. */
+/* head, then count times open, a long text (of c) and close, then tail. */
 static char *
-long_texts(const char *head, size_t count, const char *open, const char *close, const char *tail)
+long_texts(const char *head, size_t count, const char *open, char c, const char *close, const char *tail)
 {
 	const size_t len = XMLTV_TEXT_MAX - 1;
 	char *text = malloc(strlen(head) + count * (strlen(open) + len + strlen(close)) + strlen(tail) + 1), *at = text;
@@ -254,7 +269,7 @@ long_texts(const char *head, size_t count, const char *open, const char *close, 
 	at = stpcpy(at, head);
 	for (size_t i = 0; i < count; i++) {
 		at = stpcpy(at, open);
-		memset(at, 'x', len);
+		memset(at, c, len);
 		at = stpcpy(at + len, close);
 	}
 	stpcpy(at, tail);
@@ -284,7 +299,7 @@ START_TEST(texts_without_end_cost_only_themselves)
 			struct epg *epg;
 
 			snprintf(tail, sizeof(tail), "%s%s", docs[i].tail, end);
-			text = long_texts(docs[i].head, n, docs[i].open, docs[i].close, tail);
+			text = long_texts(docs[i].head, n, docs[i].open, 'x', docs[i].close, tail);
 			epg = made(text, NULL, false);
 			ck_assert_int_eq(last_err, 0);
 			same(epg, 0, EPG_BY_TVG_ID, false, i < 3 ? 2 : 1);
@@ -292,6 +307,85 @@ START_TEST(texts_without_end_cost_only_themselves)
 			epg_free(&epg);
 			free(text);
 		}
+}
+END_TEST
+
+START_TEST(a_programme_that_is_too_long_as_xml_is_left_out)
+{
+	/* Escaped, a text of quotes is six times as long. */
+	char *text = long_texts(
+	    "<tv>" P("20260101010000", "20260101020000", "first.tv",
+		"<title>Before</title>") "<programme start=\"20260101020000\" channel=\"first.tv\"><title>Long</title>",
+	    5, "<category>", '"', "</category>",
+	    "</programme>" P("20260101030000", "20260101040000", "first.tv", "<title>After</title>") "</tv>");
+	struct epg *epg = made(text, NULL, false);
+
+	ck_assert_int_eq(last_err, 0);
+	same(epg, 0, EPG_BY_TVG_ID, false, 2);
+	ck_assert_uint_eq(epg_too_long(epg), 1);
+	ck_assert_ptr_nonnull(strstr(out, ">Before<"));
+	ck_assert_ptr_null(strstr(out, ">Long<"));
+	ck_assert_ptr_nonnull(strstr(out, ">After<"));
+	epg_free(&epg);
+	free(text);
+	/* One that is not, is not. */
+	text = long_texts("<tv><programme start=\"20260101020000\" channel=\"first.tv\"><title>Long</title>", 3,
+	    "<category>", '"', "</category>", "</programme></tv>");
+	epg = made(text, NULL, false);
+	ck_assert_uint_eq(epg_too_long(epg), 0);
+	ck_assert_ptr_nonnull(strstr(out, ">Long<"));
+	epg_free(&epg);
+	free(text);
+}
+END_TEST
+
+/* Wherever a text is cut, it is between two characters. */
+START_TEST(what_is_cut_is_cut_between_characters)
+{
+	static const char tv[] = "\xf0\x9f\x93\xba"; /* U+1F4FA */
+	char many[1200 * 4 + 1], *at = many;
+
+	for (size_t i = 0; i < 1200; i++)
+		at = stpcpy(at, tv);
+	for (int shift = 0; shift < 4; shift++)
+		for (int fold = 0; fold < 2; fold++) {
+			char text[16384];
+			struct epg *epg;
+
+			snprintf(text, sizeof(text),
+			    "<tv><programme start=\"20260101010000\" channel=\"first.tv\"><title>%.*s%s</title>"
+			    "<sub-title>%.*s%s</sub-title><rating system=\"%.*s%.80s\"><value>6</value></rating>"
+			    "</programme></tv>",
+			    shift, "abc", many, shift, "abc", many, shift, "abc", many);
+			epg = made(text, NULL, fold != 0);
+			ck_assert_int_eq(last_err, 0);
+			same(epg, 0, EPG_BY_TVG_ID, false, 1);
+			ck_assert_ptr_nonnull(strstr(out, "<value>6<"));
+			epg_free(&epg);
+		}
+}
+END_TEST
+
+/* What has no place in XML may be in a name all the same. */
+START_TEST(a_name_is_written_without_what_is_no_character_of_xml)
+{
+	const struct epg_channel channel = { "5.1", "c5", "A\xef\xbf\xbe\xef\xbf\xbf\xef\xbf\xbd\xef\xbc\x81", "", "",
+		"", 0, 0 };
+	int scratch = memfd_create("scratch", MFD_CLOEXEC), fd = memfd_create("out", MFD_CLOEXEC);
+	struct epg *epg;
+	ssize_t n;
+
+	ck_assert_int_eq(epg_new(&epg, scratch, NOW), 0);
+	ck_assert_int_eq(epg_add(epg, &channel), 0);
+	ck_assert_int_eq(epg_write(epg, fd, -1), 0);
+	n = pread(fd, out, sizeof(out) - 1, 0);
+	ck_assert_int_gt(n, 0);
+	out[n] = '\0';
+	well_formed(out);
+	ck_assert_ptr_nonnull(strstr(out, "<title>A\xef\xbf\xbd\xef\xbc\x81</title>"));
+	epg_free(&epg);
+	close(scratch);
+	close(fd);
 }
 END_TEST
 
@@ -313,6 +407,9 @@ main(void)
 	tcase_add_test(tc, a_subtitle_is_folded_into_the_title_when_it_should_be);
 	tcase_add_test(tc, what_is_no_guide_is_refused);
 	tcase_add_test(tc, texts_without_end_cost_only_themselves);
+	tcase_add_test(tc, a_programme_that_is_too_long_as_xml_is_left_out);
+	tcase_add_test(tc, what_is_cut_is_cut_between_characters);
+	tcase_add_test(tc, a_name_is_written_without_what_is_no_character_of_xml);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);
 	failed = srunner_ntests_failed(sr);
