@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <locale.h>
 #include <lzma.h>
 #include <poll.h>
 #include <stdio.h>
@@ -293,6 +294,7 @@ main(int argc, char **argv)
 	socklen_t size = sizeof(type);
 
 	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setlocale(LC_CTYPE, "C.UTF-8"); /* what is one character, and its case, to patterns (pick.h) */
 	if (argc == 1 && getsockopt(CHANNEL_FD, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
 		return serve();
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {

@@ -100,6 +100,7 @@ SYSTEM_TESTS += tests/system/upgrade.test
 SYSTEM_TESTS += tests/system/bad-input.sh
 SYSTEM_TESTS += tests/system/players.sh
 SYSTEM_TESTS += tests/system/by-hand.sh
+SYSTEM_TESTS += tests/system/list.sh
 SYSTEM_TESTS += tests/system/refuse.sh
 SYSTEM_TESTS += tests/system/handover.sh
 SYSTEM_TESTS += tests/system/die-anywhere.sh

@@ -2,6 +2,7 @@
  * guide.c - tests of guide/: what is read of providers' lists
  */
 #include <check.h>
+#include <locale.h>
 #include <lzma.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,6 +241,78 @@ START_TEST(patterns_choose_and_rename)
 	ck_assert_int_eq(pick_include(pick, PICK_NAME, "~("), PB_EFORMAT);
 	pick_free(&pick);
 	ck_assert_ptr_null(pick);
+}
+END_TEST
+
+START_TEST(patterns_know_letters_beyond_ascii)
+{
+	static const struct {
+		const char *pattern, *group, *name;
+		bool chosen;
+	} choices[] = {
+		{ "~\xc3\xa4rzte", "", "\xc3\x84rzte TV", true }, /* Ärzte */
+		{ "\xc3\xa4RZTE*", "", "\xc3\x84rzte TV", true },
+		{ "~^.rzte", "", "\xc3\x84rzte TV", true },
+		{ "?rzte TV", "", "\xc3\x84rzte TV", true },
+		{ "~\xd0\xbd\xd0\xbe\xd0\xb2\xd0\xbe\xd1\x81\xd1\x82\xd0\xb8", "",
+		    "\xd0\x9d\xd0\x9e\xd0\x92\xd0\x9e\xd0\xa1\xd0\xa2\xd0\x98", true }, /* НОВОСТИ */
+		{ "~[\xc3\xa0\xc3\xa4]rzte", "", "\xc3\x84rzte TV", true },
+		{ "~\xc3\xa4rzte", "", "\xc3\x96rzte TV", false },
+	};
+	char out[128];
+	struct pick *pick;
+
+	for (size_t i = 0; i < NITEMS(choices); i++) {
+		ck_assert_int_eq(pick_new(&pick), 0);
+		ck_assert_int_eq(pick_include(pick, PICK_NAME, choices[i].pattern), 0);
+		ck_assert_msg(
+		    pick_chosen(pick, "", "", choices[i].name, "") == choices[i].chosen, "%s", choices[i].pattern);
+		pick_free(&pick);
+	}
+	/* The last character, and not the last byte. */
+	ck_assert_int_eq(pick_new(&pick), 0);
+	ck_assert_int_eq(pick_rename(pick, "~^(.*).$ => \\1"), 0);
+	ck_assert_str_eq(pick_name(pick, out, sizeof(out), "Caf\xc3\xa9"), "Caf");
+	ck_assert_str_eq(pick_name(pick, out, sizeof(out), "TV \xf0\x9f\x93\xba"), "TV ");
+	pick_free(&pick);
+}
+END_TEST
+
+/* Where there is no such locale, and whatever a rule says: a name that is broken would cost the provider all of its list. */
+START_TEST(a_rename_that_leaves_no_name_leaves_the_name)
+{
+	static const char *const rules[] = { "~^(.*).$ => \\1", "~.* => ", "* => ", "~.*=>\\9", "~\xa9 => x" };
+	char out[128];
+
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C"));
+	for (size_t i = 0; i < NITEMS(rules); i++) {
+		struct pick *pick;
+
+		ck_assert_int_eq(pick_new(&pick), 0);
+		ck_assert_int_eq(pick_rename(pick, rules[i]), 0);
+		ck_assert_int_eq(pick_rename(pick, "~caf => Bar"), 0);
+		ck_assert_str_eq(pick_name(pick, out, sizeof(out), "Caf\xc3\xa9"), "Bar\xc3\xa9");
+		pick_free(&pick);
+	}
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
+}
+END_TEST
+
+START_TEST(a_group_is_one_of_several_without_the_blanks_around_it)
+{
+	static const struct {
+		const char *group;
+		bool chosen;
+	} groups[] = { { "News ;Sport", true }, { "Sport ; News ", true }, { " News ", true }, { ";News", true },
+		{ "A;;News", true }, { "News local ;Sport", false }, { "; ;", false } };
+	struct pick *pick;
+
+	ck_assert_int_eq(pick_new(&pick), 0);
+	ck_assert_int_eq(pick_include(pick, PICK_GROUP, "News"), 0);
+	for (size_t i = 0; i < NITEMS(groups); i++)
+		ck_assert_msg(
+		    pick_chosen(pick, groups[i].group, "", "A", "") == groups[i].chosen, "%s", groups[i].group);
+	pick_free(&pick);
 }
 END_TEST
 
@@ -659,6 +732,7 @@ main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
+	(void)setlocale(LC_CTYPE, "C.UTF-8"); /* as main() of plexbridge-guide */
 	suite_add_tcase(s, tc);
 	tcase_set_timeout(tc, 60); /* on a machine that is busy */
 	tcase_add_loop_test(tc, a_playlist_of_each_dialect_is_read, 0, (int)NITEMS(dialects));
@@ -666,6 +740,9 @@ main(void)
 	tcase_add_test(tc, a_line_that_is_too_long_costs_itself);
 	tcase_add_loop_test(tc, a_name_is_cleaned_as_the_manual_says, 0, (int)NITEMS(names));
 	tcase_add_test(tc, patterns_choose_and_rename);
+	tcase_add_test(tc, patterns_know_letters_beyond_ascii);
+	tcase_add_test(tc, a_rename_that_leaves_no_name_leaves_the_name);
+	tcase_add_test(tc, a_group_is_one_of_several_without_the_blanks_around_it);
 	tcase_add_test(tc, urls_of_one_server_are_resolved_each);
 	tcase_add_test(tc, a_list_has_what_was_taken_and_counts_what_was_not);
 	tcase_add_test(tc, headers_that_can_not_be_sent_cost_themselves);
