@@ -11,7 +11,8 @@
  *   playlist, xtream, username, password, url
  *   local           yes: the playlist comes as a descriptor (IMPORT_FILE 0)
  *   etag, modified  of what is there already
- *   user_agent, connect_ms, stall_ms
+ *   user_agent, connect_ms, stall_ms, private_targets
+ *   named_by        of a guide that a playlist named: where that is, URL or path
  *   include_group, include_name, include_id, exclude_..., rename,
  *   limit, quality, order, vod, radio
  *   channel         of a guide: number, id, name, logo, guide_id, tvg_id, shift,

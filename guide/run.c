@@ -78,6 +78,7 @@ want(struct fetch *f, const struct run *run, const char *url)
 	*f = (struct fetch){
 		.url = url,
 		.fd = -1,
+		.private_targets = strcmp(job_get(run->job, "private_targets"), "yes") == 0,
 		.etag = "",
 		.modified = "",
 		.user_agent = job_get(run->job, "user_agent"),

@@ -160,6 +160,8 @@ run_fetch(struct run *run)
 	struct fetch f = {
 		.url = job_get(job, "url"),
 		.fd = -1,
+		.source = job_next(job, "named_by", NULL),
+		.private_targets = strcmp(job_get(job, "private_targets"), "yes") == 0,
 		.etag = job_get(job, "etag"),
 		.modified = job_get(job, "modified"),
 		.user_agent = job_get(job, "user_agent"),

@@ -4,13 +4,17 @@
 #include <check.h>
 #include <locale.h>
 #include <lzma.h>
+#include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "base/pb.h"
+#include "guide/fetch.h"
 #include "guide/items.h"
 #include "guide/m3u.h"
 #include "guide/name.h"
@@ -724,6 +728,86 @@ START_TEST(noise_without_a_word_of_m3u_is_refused_soon)
 }
 END_TEST
 
+/* A server on this machine that has one document; its port. */
+static int
+serve(pid_t *pid)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sin, len), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	ck_assert_int_eq(listen(fd, 8), 0);
+	*pid = fork();
+	ck_assert_int_ne(*pid, -1);
+	while (*pid == 0) {
+		char request[4096];
+		int client = accept(fd, NULL, NULL);
+
+		if (client == -1 || read(client, request, sizeof(request)) <= 0 ||
+		    write(client, answer, sizeof(answer) - 1) == -1)
+			_exit(1);
+		close(client);
+	}
+	close(fd);
+	return ntohs(sin.sin_port);
+}
+
+static int
+count_bytes(void *user, const char *bytes, size_t len)
+{
+	(void)bytes;
+	*(size_t *)user += len;
+	return 0;
+}
+
+START_TEST(only_a_private_source_leads_to_a_private_address)
+{
+	static const struct {
+		const char *source;
+		bool private_targets;
+		int err;
+	} rows[] = {
+		{ NULL, false, 0 }, /* it is what the operator wrote */
+		{ "/home/me/list.m3u", false, 0 },
+		{ "http://127.0.0.1:1/list.m3u", false, 0 },
+		{ "http://192.168.1.1/list.m3u", false, 0 },
+		{ "https://[fd00::1]/list.m3u", false, 0 },
+		{ "http://192.0.2.1/list.m3u", false, PB_EPEER },
+		{ "https://user:password@[2001:db8::1]:8080/list.m3u", false, PB_EPEER },
+		{ "http://192.0.2.1/list.m3u", true, 0 },
+		{ "no URL", false, PB_EPEER },
+	};
+	pid_t pid;
+	char url[64];
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/epg.xml", serve(&pid));
+	for (size_t i = 0; i < NITEMS(rows); i++) {
+		size_t got = 0;
+		struct fetch f = { .url = url,
+			.fd = -1,
+			.source = rows[i].source,
+			.private_targets = rows[i].private_targets,
+			.etag = "",
+			.modified = "",
+			.user_agent = "Test",
+			.total_s = 10,
+			.bytes_max = 100,
+			.sink = count_bytes,
+			.user = &got };
+		int err = fetch_run(&f);
+
+		ck_assert_msg(err == rows[i].err, "%s: %d, %s", rows[i].source, err, f.why);
+		ck_assert_uint_eq(got, err == 0 ? 2 : 0);
+		if (err != 0)
+			ck_assert_ptr_nonnull(strstr(f.why, "private_targets"));
+	}
+	kill(pid, SIGKILL);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -740,6 +824,7 @@ main(void)
 	tcase_add_test(tc, a_line_that_is_too_long_costs_itself);
 	tcase_add_loop_test(tc, a_name_is_cleaned_as_the_manual_says, 0, (int)NITEMS(names));
 	tcase_add_test(tc, patterns_choose_and_rename);
+	tcase_add_test(tc, only_a_private_source_leads_to_a_private_address);
 	tcase_add_test(tc, patterns_know_letters_beyond_ascii);
 	tcase_add_test(tc, a_rename_that_leaves_no_name_leaves_the_name);
 	tcase_add_test(tc, a_group_is_one_of_several_without_the_blanks_around_it);
