@@ -39,9 +39,9 @@ struct xmltv {
 	const struct xmltv_events *events;
 	XML_Parser parser;
 	unsigned depth, skip; /* the depth at which an unwanted element began; 0: none */
-	bool in_channel, in_programme, in_credits, root;
-	enum element in;
-	bool value; /* in the <value> of a rating */
+	bool in_channel, in_programme, root;
+	enum element in; /* the one whose text is in hand, from begin_text() to end_text() */
+	enum element within; /* CREDIT, RATING, STAR_RATING: the programme's element that it is part of */
 	const void *wanted;
 	struct xmltv_channel channel;
 	struct xmltv_programme programme;
@@ -203,15 +203,11 @@ on_text(void *user, const XML_Char *s, int len)
 	struct xmltv *x = user;
 	size_t n = utf8_fit(s, (size_t)len, room(x) - x->text_len);
 
+	/* A name has a picture's URL in it at times; a text has words in bold. */
+	if (x->skip != 0 && x->in == CREDIT)
+		return;
 	memcpy(x->hold + x->held + x->text_len, s, n);
 	x->text_len += n;
-}
-
-/* Between begin_text() and end_text()? */
-static bool
-in_text(const struct xmltv *x)
-{
-	return x->in != NOTHING && (x->value || (x->in != RATING && x->in != STAR_RATING));
 }
 
 /* What was read since begin_text(), without blanks around it. */
@@ -393,7 +389,7 @@ start_in_programme(struct xmltv *x, const char *name, const XML_Char **attrs)
 		{ "episode-num", EPISODE } };
 	struct xmltv_programme *p = &x->programme;
 
-	if (x->in_credits) {
+	if (x->within == CREDIT) {
 		static const char *const kinds[] = { "director", "actor", "writer", "adapter", "producer", "composer",
 			"editor", "presenter", "commentator", "guest" };
 
@@ -404,6 +400,13 @@ start_in_programme(struct xmltv *x, const char *name, const XML_Char **attrs)
 				return;
 			}
 		x->skip = x->depth;
+		return;
+	}
+	if (x->within != NOTHING) { /* its icon is not the programme's */
+		if (strcmp(name, "value") == 0)
+			begin_text(x, x->within);
+		else
+			x->skip = x->depth;
 		return;
 	}
 	for (size_t i = 0; i < NITEMS(texts); i++)
@@ -420,7 +423,7 @@ start_in_programme(struct xmltv *x, const char *name, const XML_Char **attrs)
 			return;
 		}
 	if (strcmp(name, "credits") == 0)
-		x->in_credits = true;
+		x->within = CREDIT;
 	else if (strcmp(name, "icon") == 0 && p->icon[0] == '\0')
 		p->icon = hold(x, attr(attrs, "src"));
 	else if (strcmp(name, "new") == 0)
@@ -434,15 +437,10 @@ start_in_programme(struct xmltv *x, const char *name, const XML_Char **attrs)
 		p->previous_start = hold(x, attr(attrs, "start"));
 	} else if (strcmp(name, "rating") == 0) {
 		note_system(x, attrs);
-		x->in = RATING;
+		x->within = RATING;
 	} else if (strcmp(name, "star-rating") == 0)
-		x->in = STAR_RATING;
-	else if (strcmp(name, "value") == 0 && (x->in == RATING || x->in == STAR_RATING)) {
-		enum element in = x->in;
-
-		begin_text(x, in);
-		x->value = true;
-	} else
+		x->within = STAR_RATING;
+	else
 		x->skip = x->depth;
 }
 
@@ -459,7 +457,7 @@ on_start(void *user, const XML_Char *name, const XML_Char **attrs)
 		if (!x->root)
 			stop(x, PB_EFORMAT,
 			    strcasecmp(name, "html") == 0 ? "it is a web page, not a guide" : "it is no XMLTV");
-	} else if (in_text(x))
+	} else if (x->in != NOTHING)
 		x->skip = x->depth; /* nothing else is held until its end */
 	else if (x->in_programme)
 		start_in_programme(x, name, attrs);
@@ -552,6 +550,7 @@ on_end(void *user, const XML_Char *name)
 	struct xmltv *x = user;
 	unsigned depth = x->depth--;
 
+	(void)name;
 	if (x->skip != 0) {
 		if (x->skip == depth)
 			x->skip = 0;
@@ -572,13 +571,8 @@ on_end(void *user, const XML_Char *name)
 		x->in_channel = false;
 		if (x->channel.id[0] != '\0')
 			x->events->channel(x->events->user, &x->channel);
-	} else if (strcmp(name, "credits") == 0)
-		x->in_credits = false;
-	else if (x->value) {
+	} else if (x->in != NOTHING)
 		end_element(x);
-		x->value = false;
-	} else if (x->in == RATING || x->in == STAR_RATING)
-		x->in = NOTHING;
-	else if (x->in != NOTHING)
-		end_element(x);
+	else
+		x->within = NOTHING;
 }

@@ -244,6 +244,35 @@ START_TEST(a_subtitle_is_folded_into_the_title_when_it_should_be)
 }
 END_TEST
 
+START_TEST(what_is_inside_of_an_element_is_its_own)
+{
+	struct epg *epg =
+	    made("<tv>" P("20260101010000", "20260101020000", "first.tv",
+		     "<title>A</title><credits><actor>Ann<image>http://i/ann.png</image></actor><icon "
+		     "src=\"http://i/c.png\"/>"
+		     "</credits><rating system=\"FSK\"><icon src=\"http://i/12.png\"/><value>12</value></rating>"
+		     "<star-rating><icon src=\"http://i/3.png\"/><title>no</title><value>3/5</value><icon "
+		     "src=\"http://i/4.png\"/>"
+		     "</star-rating>") P("20260101020000", "20260101030000", "first.tv",
+		     "<title>B<icon src=\"http://i/b.png\"/> <b>bold</b></title><star-rating><value>1/5</value>"
+		     "</star-rating><desc>D</desc><icon src=\"http://i/own.png\"/>") "</tv>",
+		NULL, false);
+	char *a = strstr(out, "<title>A<"), *b = strstr(out, "<title>B bold<");
+
+	ck_assert_int_eq(last_err, 0);
+	ck_assert(a != NULL && b != NULL && a < b);
+	b[-1] = '\0';
+	ck_assert_ptr_null(strstr(a, "<icon"));
+	ck_assert_ptr_nonnull(strstr(a, "<actor>Ann</actor>"));
+	ck_assert_ptr_nonnull(strstr(a, "<rating system=\"FSK\"><value>12</value>"));
+	ck_assert_ptr_nonnull(strstr(a, "<star-rating><value>3/5</value>"));
+	ck_assert_ptr_nonnull(strstr(b, "<star-rating><value>1/5</value>"));
+	ck_assert_ptr_nonnull(strstr(b, "<desc>D</desc>"));
+	ck_assert_ptr_nonnull(strstr(b, "<icon src=\"http://i/own.png\"/>"));
+	epg_free(&epg);
+}
+END_TEST
+
 START_TEST(what_is_no_guide_is_refused)
 {
 	static const char *const none[] = { "<html><body/></html>", "<tv>", "nonsense", "<tv><channel></tv>",
@@ -405,6 +434,7 @@ main(void)
 	tcase_add_test(tc, overlaps_and_duplicates_go_and_gaps_of_knowledge_are_filled);
 	tcase_add_test(tc, what_has_no_episode_is_no_film_unless_it_says_so);
 	tcase_add_test(tc, a_subtitle_is_folded_into_the_title_when_it_should_be);
+	tcase_add_test(tc, what_is_inside_of_an_element_is_its_own);
 	tcase_add_test(tc, what_is_no_guide_is_refused);
 	tcase_add_test(tc, texts_without_end_cost_only_themselves);
 	tcase_add_test(tc, a_programme_that_is_too_long_as_xml_is_left_out);
