@@ -46,8 +46,8 @@ long job_number(const struct job *job, const char *key, long fallback);
 /* The value of a key behind after (NULL: from the begin), NULL at the end. */
 const char *job_next(const struct job *job, const char *key, const char *after);
 
-/* The provider's choice. 0, PB_ENOMEM or PB_EFORMAT. */
-int job_pick(const struct job *job, struct pick **out);
+/* The provider's choice. 0, PB_ENOMEM, or PB_EFORMAT for *wrong, a value of the job that is no pattern. */
+int job_pick(const struct job *job, struct pick **out, const char **wrong);
 
 void job_clear(struct job *job);
 

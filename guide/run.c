@@ -539,8 +539,12 @@ run_list(struct run *run)
 {
 	struct reading *r = calloc(1, sizeof(*r));
 	struct pick *pick = NULL;
+	const char *wrong = "";
+	int err = r != NULL ? job_pick(run->job, &pick, &wrong) : PB_ENOMEM;
 
-	if (r == NULL || job_pick(run->job, &pick) != 0 || read_begin(r, run, pick) != 0)
+	if (err == PB_EFORMAT)
+		finish(run, IMPORT_REFUSED, "%s: it is no pattern", wrong);
+	else if (err != 0 || read_begin(r, run, pick) != 0)
 		finish(run, IMPORT_FAILED, "no memory");
 	else if (job_get(run->job, "xtream")[0] != '\0')
 		run_xtream(run, r);

@@ -248,6 +248,23 @@ START_TEST(patterns_choose_and_rename)
 }
 END_TEST
 
+START_TEST(a_pattern_that_is_none_is_named)
+{
+	static const char *const lines[] = { "include_group=~(", "exclude_id=~[", "rename=~( => x", "rename=x" };
+
+	for (size_t i = 0; i < NITEMS(lines); i++) {
+		char text[64];
+		struct job job = { text,
+			(size_t)snprintf(text, sizeof(text), "include_name=a%c%s", '\0', lines[i]) + 1 };
+		struct run run = { .job = &job, .files = { -1 }, .out = { -1, -1, -1 }, .result = -1 };
+
+		run_list(&run);
+		ck_assert_int_eq(run.done.verdict, IMPORT_REFUSED);
+		ck_assert_msg(strstr(run.done.why, strchr(lines[i], '=') + 1) == run.done.why, "%s", run.done.why);
+	}
+}
+END_TEST
+
 START_TEST(patterns_know_letters_beyond_ascii)
 {
 	static const struct {
@@ -825,6 +842,7 @@ main(void)
 	tcase_add_loop_test(tc, a_name_is_cleaned_as_the_manual_says, 0, (int)NITEMS(names));
 	tcase_add_test(tc, patterns_choose_and_rename);
 	tcase_add_test(tc, only_a_private_source_leads_to_a_private_address);
+	tcase_add_test(tc, a_pattern_that_is_none_is_named);
 	tcase_add_test(tc, patterns_know_letters_beyond_ascii);
 	tcase_add_test(tc, a_rename_that_leaves_no_name_leaves_the_name);
 	tcase_add_test(tc, a_group_is_one_of_several_without_the_blanks_around_it);
