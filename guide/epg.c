@@ -65,7 +65,7 @@ struct epg {
 	uint32_t source;
 	int shift_min;
 	struct theirs **theirs; /* by id */
-	size_t theirs_slots;
+	size_t theirs_slots, theirs_count;
 	struct record *records;
 	size_t record_count, record_room, dropped, too_long;
 	char *out;
@@ -122,6 +122,7 @@ epg_new(struct epg **out, int scratch, int64_t now)
 static void
 forget_theirs(struct epg *e)
 {
+	e->theirs_count = 0;
 	for (size_t i = 0; e->theirs != NULL && i < e->theirs_slots; i++) {
 		while (e->theirs[i] != NULL) {
 			struct theirs *t = e->theirs[i];
@@ -265,28 +266,48 @@ bind(struct epg *e, struct theirs *t, uint32_t mine, enum epg_how how)
 	t->how[t->count++] = (uint8_t)how;
 }
 
-/* Ids alone decide that; a guide may have programmes without having named their channel. */
+/* One more that has something of ours: what has nothing is not remembered, and how much there is of it does not matter. */
 static struct theirs *
 theirs_new(struct epg *e, const char *id)
 {
-	struct theirs **at = theirs_of(e, id), *t = *at;
-	uint32_t slot = hash_of(id) & (uint32_t)(e->slots - 1);
+	struct theirs **at = theirs_of(e, id), *t;
 
-	if (t != NULL)
-		return t;
+	if (e->theirs_count == EPG_IDS_MAX || strlen(id) >= LIST_WORD_MAX) {
+		e->dropped++;
+		return NULL;
+	}
 	t = calloc(1, sizeof(*t) + strlen(id) + 1);
 	if (t == NULL) {
 		e->err = PB_ENOMEM;
 		return NULL;
 	}
 	memcpy(t->id, id, strlen(id) + 1);
+	e->theirs_count++;
 	*at = t;
+	return t;
+}
+
+/* By ids alone; a guide may have programmes without having named their channel. NULL: it has nothing of ours. */
+static struct theirs *
+theirs_by_id(struct epg *e, const char *id)
+{
+	struct theirs *t = *theirs_of(e, id);
+	uint32_t slot = hash_of(id) & (uint32_t)(e->slots - 1);
+
+	if (t != NULL)
+		return t;
 	for (uint32_t i = e->by_id[slot]; i != NONE; i = e->mine[i].next_id)
-		if (strcmp(e->mine[i].is.guide_id, id) == 0)
+		if (strcmp(e->mine[i].is.guide_id, id) == 0) {
+			if (t == NULL && (t = theirs_new(e, id)) == NULL)
+				return NULL;
 			bind(e, t, i, EPG_BY_ID);
+		}
 	for (uint32_t i = e->by_tvg[slot]; i != NONE; i = e->mine[i].next_tvg)
-		if (e->mine[i].is.guide_id[0] == '\0' && strcasecmp(e->mine[i].is.tvg_id, id) == 0)
+		if (e->mine[i].is.guide_id[0] == '\0' && strcasecmp(e->mine[i].is.tvg_id, id) == 0) {
+			if (t == NULL && (t = theirs_new(e, id)) == NULL)
+				return NULL;
 			bind(e, t, i, EPG_BY_TVG_ID);
+		}
 	return t;
 }
 
@@ -294,11 +315,11 @@ static void
 on_channel(void *user, const struct xmltv_channel *c)
 {
 	struct epg *e = user;
-	struct theirs *t = theirs_new(e, c->id);
+	struct theirs *t = theirs_by_id(e, c->id);
 	char seen[XMLTV_NAMES_MAX][LIST_NAME_MAX];
 	enum list_quality quality;
 
-	for (unsigned n = 0; t != NULL && n < c->name_count; n++) {
+	for (unsigned n = 0; n < c->name_count; n++) {
 		uint32_t slot;
 		bool again = false;
 
@@ -313,6 +334,8 @@ on_channel(void *user, const struct xmltv_channel *c)
 
 			if (strcmp(m->clean, seen[n]) != 0 || m->is.guide_id[0] != '\0')
 				continue;
+			if (t == NULL && (t = theirs_new(e, c->id)) == NULL)
+				return;
 			bind(e, t, i, EPG_BY_NAME);
 		}
 	}
@@ -322,7 +345,7 @@ static const void *
 on_wanted(void *user, const char *id)
 {
 	struct epg *e = user;
-	struct theirs *t = theirs_new(e, id);
+	struct theirs *t = theirs_by_id(e, id);
 
 	return t != NULL && t->count > 0 ? t : NULL;
 }

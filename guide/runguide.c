@@ -360,7 +360,7 @@ run_guide(struct run *run)
 		run->done.programmes = (uint32_t)epg_programmes(epg);
 		run->done.hash = epg_hash(epg);
 		if (epg_dropped(epg) > 0)
-			on_wrong(run, 0, "there are more programmes than can be sorted: some are left out");
+			on_wrong(run, 0, "there is more in the guides than can be sorted: some of it is left out");
 		if (epg_too_long(epg) > 0) {
 			char why[IMPORT_WHY_MAX];
 

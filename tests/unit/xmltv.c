@@ -3,6 +3,7 @@
  */
 #include <check.h>
 #include <expat.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,6 +245,47 @@ START_TEST(a_subtitle_is_folded_into_the_title_when_it_should_be)
 }
 END_TEST
 
+START_TEST(what_is_not_ours_costs_no_memory)
+{
+	const struct epg_channel channel = { "5.1", "c5", "First HD", "", "", "first.tv", 0, 0 };
+	int scratch = memfd_create("scratch", MFD_CLOEXEC);
+	struct xmltv_events events;
+	struct epg *epg;
+	struct xmltv *x;
+	size_t before, after;
+
+	ck_assert_int_eq(epg_new(&epg, scratch, NOW), 0);
+	ck_assert_int_eq(epg_add(epg, &channel), 0);
+	ck_assert_int_eq(epg_source(epg, 0, false), 0);
+	epg_events(epg, &events);
+	ck_assert_int_eq(xmltv_new(&x, &events), 0);
+	ck_assert_int_eq(xmltv_feed(x, "<tv>", 4), 0);
+	before = mallinfo2().uordblks;
+	for (int i = 0; i < 20000; i++) {
+		char text[256];
+		int len = snprintf(text, sizeof(text),
+		    "<channel id=\"c%d\"><display-name>C%d</display-name></channel><programme channel=\"p%d\"/>", i, i,
+		    i);
+
+		ck_assert_int_eq(xmltv_feed(x, text, (size_t)len), 0);
+	}
+	after = mallinfo2().uordblks;
+	ck_assert_uint_lt(after, before + 65536);
+	/* What is, has its limit: a guide may say of any number of channels that they are one of ours. */
+	for (int i = 0; i <= EPG_IDS_MAX; i++) {
+		char text[256];
+		int len =
+		    snprintf(text, sizeof(text), "<channel id=\"c%d\"><display-name>First</display-name></channel>", i);
+
+		ck_assert_int_eq(xmltv_feed(x, text, (size_t)len), 0);
+	}
+	ck_assert_uint_eq(epg_dropped(epg), 1);
+	xmltv_free(&x);
+	epg_free(&epg);
+	close(scratch);
+}
+END_TEST
+
 START_TEST(what_is_inside_of_an_element_is_its_own)
 {
 	struct epg *epg =
@@ -435,6 +477,7 @@ main(void)
 	tcase_add_test(tc, what_has_no_episode_is_no_film_unless_it_says_so);
 	tcase_add_test(tc, a_subtitle_is_folded_into_the_title_when_it_should_be);
 	tcase_add_test(tc, what_is_inside_of_an_element_is_its_own);
+	tcase_add_test(tc, what_is_not_ours_costs_no_memory);
 	tcase_add_test(tc, what_is_no_guide_is_refused);
 	tcase_add_test(tc, texts_without_end_cost_only_themselves);
 	tcase_add_test(tc, a_programme_that_is_too_long_as_xml_is_left_out);
