@@ -716,7 +716,7 @@ on_programme(void *user, const void *wanted, const struct xmltv_programme *p)
 	for (size_t i = 0; i < t->count && err == 0; i++) {
 		struct mine *m = &e->mine[t->mine[i]];
 		int64_t shift = (int64_t)(e->shift_min + m->is.shift_min) * 60, start = p->start + shift,
-			stop = p->stop != 0 ? p->stop + shift : 0;
+			stop = p->stop != 0 ? PB_MIN(p->stop + shift, e->now + EPG_AFTER_S + 86400) : 0;
 
 		if ((stop != 0 ? stop : start + 3600) <= e->now - EPG_BEFORE_S || start >= e->now + EPG_AFTER_S ||
 		    start < 0)

@@ -6,7 +6,8 @@
  * on how many programmes there are and not on what they say. epg_write()
  * puts them in order: channel by channel, no two at once, none twice.
  *
- *   window     from an hour before now to 14 days after
+ *   window     from an hour before now to 14 days after; what goes on for more
+ *              than a day behind that is cut
  *   matching   an id that the operator gave, the provider's tvg-id, then the
  *              cleaned name (name.h); a name that two of a source's channels
  *              have is uncertain, and matches none

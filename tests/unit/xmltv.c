@@ -286,6 +286,19 @@ START_TEST(what_is_not_ours_costs_no_memory)
 }
 END_TEST
 
+START_TEST(a_programme_without_an_end_in_sight_is_cut)
+{
+	struct epg *epg = made("<tv>" P("20260101010000", "99990101000000", "first.tv", "<title>A</title>")
+				   P("20260101020000", "21070101000000", "first.tv", "<title>B</title>") "</tv>",
+	    NULL, false);
+
+	ck_assert_ptr_nonnull(strstr(out, "start=\"20260101010000 +0000\" stop=\"20260101020000 +0000\""));
+	ck_assert_ptr_nonnull(strstr(out, "start=\"20260101020000 +0000\" stop=\"20260116000000 +0000\""));
+	ck_assert_ptr_null(strstr(out, "<title>First HD</title>")); /* no placeholder beside them */
+	epg_free(&epg);
+}
+END_TEST
+
 START_TEST(what_is_inside_of_an_element_is_its_own)
 {
 	struct epg *epg =
@@ -478,6 +491,7 @@ main(void)
 	tcase_add_test(tc, a_subtitle_is_folded_into_the_title_when_it_should_be);
 	tcase_add_test(tc, what_is_inside_of_an_element_is_its_own);
 	tcase_add_test(tc, what_is_not_ours_costs_no_memory);
+	tcase_add_test(tc, a_programme_without_an_end_in_sight_is_cut);
 	tcase_add_test(tc, what_is_no_guide_is_refused);
 	tcase_add_test(tc, texts_without_end_cost_only_themselves);
 	tcase_add_test(tc, a_programme_that_is_too_long_as_xml_is_left_out);
