@@ -42,6 +42,16 @@ utf8_valid(const char *s, size_t len)
 	return true;
 }
 
+size_t
+utf8_fit(const char *s, size_t len, size_t max)
+{
+	if (len <= max)
+		return len;
+	while (max > 0 && ((unsigned char)s[max] & 0xc0) == 0x80)
+		max--;
+	return max;
+}
+
 /* Eight bytes at a time: nearly all that providers send is this. */
 size_t
 utf8_ascii(const char *s, size_t len)

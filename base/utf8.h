@@ -15,6 +15,9 @@ size_t utf8_sequence(const char *s, size_t len);
 /* Is all of it UTF-8? Any character may be in it. */
 bool utf8_valid(const char *s, size_t len);
 
+/* How many of the len bytes of s fit into max, without cutting a character in two? s is UTF-8. */
+size_t utf8_fit(const char *s, size_t len, size_t max);
+
 /* How many bytes there are of printable ASCII and nothing else, before anything that is to be looked at closer? */
 size_t utf8_ascii(const char *s, size_t len);
 

@@ -43,6 +43,7 @@ static const struct option_word order_words[] = {
 	{ "group", ORDER_GROUP },
 	{ 0 },
 };
+static const struct option_word quality_words[] = { { "4K", 0 }, { "FHD", 0 }, { "HD", 0 }, { "SD", 0 }, { 0 } };
 static const struct option_word testcard_words[] = {
 	{ "auto", TESTCARD_AUTO },
 	{ "yes", TESTCARD_YES },
@@ -184,7 +185,7 @@ const struct setting settings[] = {
 	{ "provider", "rename", OPT_RENAMES, NULL, 1, CONFIG_LIST_MAX, PROVIDER(struct config_list, rename), ON_RELOAD,
 	    NULL, false },
 	{ "provider", "limit", OPT_INT, "0", 0, LINEUP_MAX, PROVIDER(int, limit), ON_RELOAD, NULL, false },
-	{ "provider", "quality", OPT_PATTERNS, NULL, 1, 4, PROVIDER(struct config_list, quality), ON_RELOAD, NULL,
+	{ "provider", "quality", OPT_WORDS, NULL, 1, 4, PROVIDER(struct config_list, quality), ON_RELOAD, quality_words,
 	    false },
 	{ "provider", "order", OPT_WORD, "source", 0, 0, PROVIDER(int, order), ON_RELOAD, order_words, false },
 	{ "provider", "vod", OPT_BOOL, "no", 0, 0, PROVIDER(bool, vod), ON_RELOAD, NULL, false },
@@ -427,9 +428,15 @@ list_add(struct config_list *list, struct arena *arena, const char *item)
 }
 
 static int
-check_item(enum option_type type, const char *item, const char **right)
+check_item(const struct setting *setting, const char *item, const char **right)
 {
-	switch (type) {
+	switch (setting->type) {
+	case OPT_WORDS:
+		*right = "a list of 4K, FHD, HD and SD would be right"; /* there is no other such row */
+		for (const struct option_word *w = setting->words; w->word != NULL; w++)
+			if (strcasecmp(item, w->word) == 0)
+				return 0;
+		return PB_EFORMAT;
 	case OPT_PATTERNS:
 		return value_pattern(item, right);
 	case OPT_INTERFACES:
@@ -460,7 +467,7 @@ set_list(
 			*right = "items";
 			return PB_ELIMIT;
 		}
-		err = check_item(setting->type, item, right);
+		err = check_item(setting, item, right);
 		if (err == 0)
 			err = list_add(&list, arena, item);
 		if (err != 0)
@@ -635,6 +642,7 @@ setting_set(const struct setting *setting, void *base, struct arena *arena, cons
 		break;
 	case OPT_INTERFACES:
 	case OPT_PATTERNS:
+	case OPT_WORDS:
 	case OPT_HOSTS:
 	case OPT_NAMES:
 	case OPT_RANGES:
@@ -814,6 +822,7 @@ print_value(FILE *out, const struct setting *setting, const void *field, bool sh
 		break;
 	case OPT_INTERFACES:
 	case OPT_PATTERNS:
+	case OPT_WORDS:
 	case OPT_HOSTS:
 	case OPT_NAMES:
 	case OPT_RANGES:

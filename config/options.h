@@ -36,6 +36,7 @@ enum option_type {
 	/* Lists, struct config_list; max: how many items. */
 	OPT_INTERFACES,
 	OPT_PATTERNS,
+	OPT_WORDS, /* each one of words, whatever its case */
 	OPT_HOSTS,
 	OPT_NAMES, /* of providers */
 	OPT_RANGES, /* of GuideNumbers */

@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <net/if.h>
 #include <regex.h>
 #include <stdlib.h>
@@ -288,6 +289,20 @@ value_user(const char *text, const char **why)
 	return 0;
 }
 
+/* As plexbridge-guide will read it: among characters beyond ASCII there are no ranges. */
+static int
+compile(regex_t *regex, const char *text)
+{
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	locale_t here = uselocale(utf8);
+	int err = regcomp(regex, text, REG_EXTENDED | REG_ICASE | REG_NOSUB);
+
+	(void)uselocale(here);
+	if (utf8 != (locale_t)0)
+		freelocale(utf8);
+	return err;
+}
+
 int
 value_pattern(const char *text, const char **why)
 {
@@ -295,7 +310,7 @@ value_pattern(const char *text, const char **why)
 
 	if (text[0] != '~')
 		return 0;
-	if (text[1] == '\0' || regcomp(&regex, text + 1, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0)
+	if (text[1] == '\0' || compile(&regex, text + 1) != 0)
 		return refuse(why, "what follows ~ is no extended regular expression");
 	regfree(&regex);
 	return 0;

@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 #include "base/pb.h"
+#include "base/utf8.h"
 #include "guide/name.h"
 
 #define BUFFER ((size_t)256 << 10)
 #define BODY_MAX ((size_t)96 << 10)
 #define NONE UINT32_MAX
 #define CATEGORIES 512
+#define FOLD_MAX 2000 /* bytes of a title, and of a sub-title, that become one text */
 
 struct mine {
 	struct epg_channel is;
@@ -63,14 +65,15 @@ struct epg {
 	uint32_t source;
 	int shift_min;
 	struct theirs **theirs; /* by id */
-	size_t theirs_slots;
+	size_t theirs_slots, theirs_count;
 	struct record *records;
-	size_t record_count, record_room, dropped;
+	size_t record_count, record_room, dropped, too_long;
 	char *out;
 	size_t out_len;
 	uint64_t written; /* to scratch */
 	char *body;
 	size_t body_len;
+	bool overflow; /* something had no room in body */
 	int fd; /* of what is written to in the end */
 	uint64_t hash;
 	size_t programmes;
@@ -119,6 +122,7 @@ epg_new(struct epg **out, int scratch, int64_t now)
 static void
 forget_theirs(struct epg *e)
 {
+	e->theirs_count = 0;
 	for (size_t i = 0; e->theirs != NULL && i < e->theirs_slots; i++) {
 		while (e->theirs[i] != NULL) {
 			struct theirs *t = e->theirs[i];
@@ -262,28 +266,48 @@ bind(struct epg *e, struct theirs *t, uint32_t mine, enum epg_how how)
 	t->how[t->count++] = (uint8_t)how;
 }
 
-/* Ids alone decide that; a guide may have programmes without having named their channel. */
+/* One more that has something of ours: what has nothing is not remembered, and how much there is of it does not matter. */
 static struct theirs *
 theirs_new(struct epg *e, const char *id)
 {
-	struct theirs **at = theirs_of(e, id), *t = *at;
-	uint32_t slot = hash_of(id) & (uint32_t)(e->slots - 1);
+	struct theirs **at = theirs_of(e, id), *t;
 
-	if (t != NULL)
-		return t;
+	if (e->theirs_count == EPG_IDS_MAX || strlen(id) >= LIST_WORD_MAX) {
+		e->dropped++;
+		return NULL;
+	}
 	t = calloc(1, sizeof(*t) + strlen(id) + 1);
 	if (t == NULL) {
 		e->err = PB_ENOMEM;
 		return NULL;
 	}
 	memcpy(t->id, id, strlen(id) + 1);
+	e->theirs_count++;
 	*at = t;
+	return t;
+}
+
+/* By ids alone; a guide may have programmes without having named their channel. NULL: it has nothing of ours. */
+static struct theirs *
+theirs_by_id(struct epg *e, const char *id)
+{
+	struct theirs *t = *theirs_of(e, id);
+	uint32_t slot = hash_of(id) & (uint32_t)(e->slots - 1);
+
+	if (t != NULL)
+		return t;
 	for (uint32_t i = e->by_id[slot]; i != NONE; i = e->mine[i].next_id)
-		if (strcmp(e->mine[i].is.guide_id, id) == 0)
+		if (strcmp(e->mine[i].is.guide_id, id) == 0) {
+			if (t == NULL && (t = theirs_new(e, id)) == NULL)
+				return NULL;
 			bind(e, t, i, EPG_BY_ID);
+		}
 	for (uint32_t i = e->by_tvg[slot]; i != NONE; i = e->mine[i].next_tvg)
-		if (e->mine[i].is.guide_id[0] == '\0' && strcasecmp(e->mine[i].is.tvg_id, id) == 0)
+		if (e->mine[i].is.guide_id[0] == '\0' && strcasecmp(e->mine[i].is.tvg_id, id) == 0) {
+			if (t == NULL && (t = theirs_new(e, id)) == NULL)
+				return NULL;
 			bind(e, t, i, EPG_BY_TVG_ID);
+		}
 	return t;
 }
 
@@ -291,11 +315,11 @@ static void
 on_channel(void *user, const struct xmltv_channel *c)
 {
 	struct epg *e = user;
-	struct theirs *t = theirs_new(e, c->id);
+	struct theirs *t = theirs_by_id(e, c->id);
 	char seen[XMLTV_NAMES_MAX][LIST_NAME_MAX];
 	enum list_quality quality;
 
-	for (unsigned n = 0; t != NULL && n < c->name_count; n++) {
+	for (unsigned n = 0; n < c->name_count; n++) {
 		uint32_t slot;
 		bool again = false;
 
@@ -310,6 +334,8 @@ on_channel(void *user, const struct xmltv_channel *c)
 
 			if (strcmp(m->clean, seen[n]) != 0 || m->is.guide_id[0] != '\0')
 				continue;
+			if (t == NULL && (t = theirs_new(e, c->id)) == NULL)
+				return;
 			bind(e, t, i, EPG_BY_NAME);
 		}
 	}
@@ -319,7 +345,7 @@ static const void *
 on_wanted(void *user, const char *id)
 {
 	struct epg *e = user;
-	struct theirs *t = theirs_new(e, id);
+	struct theirs *t = theirs_by_id(e, id);
 
 	return t != NULL && t->count > 0 ? t : NULL;
 }
@@ -329,10 +355,20 @@ on_wanted(void *user, const char *id)
  */
 
 static void
+begin_body(struct epg *e)
+{
+	e->body_len = 0;
+	e->overflow = false;
+}
+
+/* After the first piece that has no room there is no more: half an element is none. */
+static void
 put(struct epg *e, const char *s, size_t len)
 {
-	if (len > BODY_MAX - e->body_len)
-		return; /* bounded by xmltv.h; what would not fit is not begun: see programme() */
+	if (e->overflow || len > BODY_MAX - e->body_len) {
+		e->overflow = true;
+		return;
+	}
 	memcpy(e->body + e->body_len, s, len);
 	e->body_len += len;
 }
@@ -346,19 +382,23 @@ add(struct epg *e, const char *s)
 static void
 escape(struct epg *e, const char *s)
 {
-	static const char escaped[256] = { ['\0'] = 1, ['&'] = 1, ['<'] = 1, ['>'] = 1, ['"'] = 1 };
+	static const char *const special[256] = {
+		['\0'] = "", ['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;", [0xef] = "\xef"
+	};
 
 	for (;;) {
 		size_t n = 0;
 
-		while (escaped[(unsigned char)s[n]] == 0)
+		while (special[(unsigned char)s[n]] == NULL)
 			n++;
 		put(e, s, n);
 		s += n;
 		if (*s == '\0')
 			return;
-		add(e, *s == '&' ? "&amp;" : *s == '<' ? "&lt;" : *s == '>' ? "&gt;" : "&quot;");
-		s++;
+		if (strncmp(s, "\xef\xbf\xbe", 3) == 0 || strncmp(s, "\xef\xbf\xbf", 3) == 0)
+			s += 3; /* U+FFFE and U+FFFF: no characters of XML */
+		else
+			add(e, special[(unsigned char)*s++]);
 	}
 }
 
@@ -526,9 +566,10 @@ body(struct epg *e, const struct xmltv_programme *p, int64_t start)
 	bool movie = (set & 1) != 0 && !numbered && p->episode_onscreen[0] == '\0';
 	const struct tm *tm = day_of(e, start);
 
-	e->body_len = 0;
+	begin_body(e);
 	if (e->fold && p->sub_title[0] != '\0') {
-		snprintf(title, sizeof(title), "%.2000s: %.2000s", p->title, p->sub_title);
+		snprintf(title, sizeof(title), "%.*s: %.*s", (int)utf8_fit(p->title, strlen(p->title), FOLD_MAX),
+		    p->title, (int)utf8_fit(p->sub_title, strlen(p->sub_title), FOLD_MAX), p->sub_title);
 		element(e, "title", p->title_lang, title);
 	} else {
 		element(e, "title", p->title_lang, p->title);
@@ -675,7 +716,7 @@ on_programme(void *user, const void *wanted, const struct xmltv_programme *p)
 	for (size_t i = 0; i < t->count && err == 0; i++) {
 		struct mine *m = &e->mine[t->mine[i]];
 		int64_t shift = (int64_t)(e->shift_min + m->is.shift_min) * 60, start = p->start + shift,
-			stop = p->stop != 0 ? p->stop + shift : 0;
+			stop = p->stop != 0 ? PB_MIN(p->stop + shift, e->now + EPG_AFTER_S + 86400) : 0;
 
 		if ((stop != 0 ? stop : start + 3600) <= e->now - EPG_BEFORE_S || start >= e->now + EPG_AFTER_S ||
 		    start < 0)
@@ -686,16 +727,21 @@ on_programme(void *user, const void *wanted, const struct xmltv_programme *p)
 			m->uncertain = true; /* two have its name: neither is taken for it */
 			continue;
 		}
-		if (m->source == 0) {
-			m->source = e->source;
-			m->how = t->how[i];
-		} else if (m->source != e->source)
+		if (m->source != 0 && m->source != e->source)
 			continue; /* another source has it */
 		if (at == UINT64_MAX) {
 			body(e, p, start);
+			if (e->overflow) {
+				e->too_long++;
+				return 0;
+			}
 			at = e->written;
 			err = keep(e, e->body, e->body_len, e->scratch);
 			e->written += e->body_len;
+		}
+		if (m->source == 0) {
+			m->source = e->source;
+			m->how = t->how[i];
 		}
 		if (err == 0)
 			err = note(e, t->mine[i], start, stop, at);
@@ -788,9 +834,11 @@ say(struct epg *e, const char *s, size_t len)
 static int
 say_body(struct epg *e)
 {
-	int err = say(e, e->body, e->body_len);
+	int err;
 
-	e->body_len = 0;
+	pb_assert(!e->overflow); /* a channel's texts are short: ipc/list.h */
+	err = say(e, e->body, e->body_len);
+	begin_body(e);
 	return err;
 }
 
@@ -799,7 +847,7 @@ say_channel(struct epg *e, const struct mine *m)
 {
 	char both[LIST_NAME_MAX + 32];
 
-	e->body_len = 0;
+	begin_body(e);
 	snprintf(both, sizeof(both), "%s %s", m->is.number, m->is.name);
 	add(e, "<channel id=\"");
 	escape(e, m->is.id);
@@ -821,7 +869,7 @@ say_begin(struct epg *e, const struct mine *m, int64_t start, int64_t stop)
 {
 	char a[24], b[24];
 
-	e->body_len = 0;
+	begin_body(e);
 	add(e, "<programme start=\"");
 	add(e, xmltv_time_text(a, start));
 	add(e, "\" stop=\"");
@@ -971,4 +1019,10 @@ size_t
 epg_dropped(const struct epg *e)
 {
 	return e->dropped;
+}
+
+size_t
+epg_too_long(const struct epg *e)
+{
+	return e->too_long;
 }

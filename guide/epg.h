@@ -6,7 +6,8 @@
  * on how many programmes there are and not on what they say. epg_write()
  * puts them in order: channel by channel, no two at once, none twice.
  *
- *   window     from an hour before now to 14 days after
+ *   window     from an hour before now to 14 days after; what goes on for more
+ *              than a day behind that is cut
  *   matching   an id that the operator gave, the provider's tvg-id, then the
  *              cleaned name (name.h); a name that two of a source's channels
  *              have is uncertain, and matches none
@@ -23,6 +24,7 @@
 
 #define EPG_PROGRAMMES_MAX 1600000 /* 24 bytes each in memory */
 #define EPG_CHANNEL_MAX 32768 /* of one channel: more than one a minute */
+#define EPG_IDS_MAX 262144 /* of a source's channels that are ours */
 #define EPG_BEFORE_S 3600
 #define EPG_AFTER_S (14 * 86400)
 #define EPG_PLACEHOLDER_S (6 * 3600)
@@ -65,7 +67,8 @@ void epg_match(const struct epg *epg, size_t i, struct epg_match *out);
 /* Of what was written last. */
 uint64_t epg_hash(const struct epg *epg);
 size_t epg_programmes(const struct epg *epg); /* placeholders left out */
-size_t epg_dropped(const struct epg *epg); /* more than EPG_PROGRAMMES_MAX */
+size_t epg_dropped(const struct epg *epg); /* more than there is room for: EPG_PROGRAMMES_MAX and so on */
+size_t epg_too_long(const struct epg *epg); /* left out: as it is to be written, one of them has more than 96 KiB */
 
 void epg_free(struct epg **epg);
 

@@ -9,14 +9,18 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/pb.h"
+#include "base/private.h"
+#include "base/url.h"
 
 #define READ_BYTES 65536
 
@@ -24,6 +28,7 @@ struct running {
 	struct fetch *f;
 	CURL *curl;
 	uint64_t total;
+	bool refused; /* an address, for being private */
 	int err; /* of sink, or ours */
 };
 
@@ -98,6 +103,40 @@ on_body(char *bytes, size_t size, size_t count, void *user)
 	return r->err == 0 ? len : 0;
 }
 
+/* Is the source on private addresses alone? It may be another host than the one that is asked: it is looked up. */
+static bool
+source_private(const struct fetch *f)
+{
+	const char *source = f->source != NULL ? f->source : f->url;
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct addrinfo *all;
+	struct url_parts parts;
+	bool private = true;
+
+	if (source[0] == '/')
+		return true;
+	if (url_parse(&parts, source) != 0 || getaddrinfo(parts.host, NULL, &hints, &all) != 0)
+		return false;
+	for (const struct addrinfo *a = all; a != NULL; a = a->ai_next)
+	private = private && private_sockaddr(a->ai_addr);
+	freeaddrinfo(all);
+	return private;
+}
+
+/* The last gate: whatever was resolved, and by whom, this is what would be connected to. */
+static curl_socket_t
+on_open(void *user, curlsocktype purpose, struct curl_sockaddr *sa)
+{
+	struct running *r = user;
+
+	(void)purpose;
+	if (!r->f->private_targets && private_sockaddr(&sa->addr) && !source_private(r->f)) {
+		r->refused = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(sa->family, sa->socktype | SOCK_CLOEXEC, sa->protocol);
+}
+
 static const char *
 status_why(long status)
 {
@@ -123,6 +162,11 @@ judge(struct running *r, CURLcode code)
 	(void)curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &f->status);
 	if (r->err != 0)
 		return r->err;
+	if (code != CURLE_OK && r->refused) {
+		snprintf(f->why, sizeof(f->why),
+		    "a source on a public address leads to a private one, and private_targets is no");
+		return PB_EPEER;
+	}
 	if (code == CURLE_TOO_MANY_REDIRECTS) {
 		snprintf(f->why, sizeof(f->why), "it is redirected again and again");
 		return PB_EPEER;
@@ -195,6 +239,8 @@ run_url(struct fetch *f)
 	curl_easy_setopt(r.curl, CURLOPT_LOW_SPEED_TIME, PB_MAX((f->stall_ms > 0 ? f->stall_ms : 10000L) / 1000, 1L));
 	curl_easy_setopt(r.curl, CURLOPT_TIMEOUT, f->total_s);
 	curl_easy_setopt(r.curl, CURLOPT_BUFFERSIZE, (long)READ_BYTES);
+	curl_easy_setopt(r.curl, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	curl_easy_setopt(r.curl, CURLOPT_OPENSOCKETDATA, &r);
 	curl_easy_setopt(r.curl, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(r.curl, CURLOPT_HEADERDATA, &r);
 	curl_easy_setopt(r.curl, CURLOPT_WRITEFUNCTION, on_body);

@@ -3,7 +3,9 @@
  *
  * Blocking: this process has nothing else to do, and the supervisor ends it
  * when it takes too long. Only http and https; certificates are checked.
- * Neither an error's text nor anything else here has the URL in it.
+ * A source all of whose addresses are private may lead anywhere, as may a
+ * file; any other one, by a redirect or as what names this URL, only to
+ * public addresses (base/private.h). Neither an error's text nor anything else here has the URL in it.
  */
 #ifndef PLEXBRIDGE_GUIDE_FETCH_H
 #define PLEXBRIDGE_GUIDE_FETCH_H
@@ -18,6 +20,8 @@ struct fetch {
 	/* What is wanted. All borrowed. */
 	const char *url; /* NULL: from fd */
 	int fd;
+	const char *source; /* the URL, or path, that the operator wrote and that led to url; NULL: url is it */
+	bool private_targets; /* a source on a public address may lead to a private one */
 	const char *etag, *modified; /* of what is there already; "": nothing is */
 	const char *user_agent;
 	long connect_ms, stall_ms; /* 0: 3 s, 10 s */
@@ -36,7 +40,8 @@ struct fetch {
 };
 
 /*
- * 0; PB_NO: not modified; PB_EPEER: an answer that is an error (status);
+ * 0; PB_NO: not modified; PB_EPEER: an answer that is an error (status),
+ * or it led to where it may not;
  * PB_ENET: none, or not to the end; PB_ELIMIT: bytes_max; what sink gave;
  * PB_ESYS. why is set for all but 0 and what sink gave.
  */

@@ -71,7 +71,7 @@ job_number(const struct job *job, const char *key, long fallback)
 }
 
 int
-job_pick(const struct job *job, struct pick **out)
+job_pick(const struct job *job, struct pick **out, const char **wrong)
 {
 	static const struct {
 		const char *key;
@@ -88,10 +88,14 @@ job_pick(const struct job *job, struct pick **out)
 	int err = pick_new(out);
 
 	for (size_t i = 0; i < NITEMS(lists) && err == 0; i++)
-		for (const char *v = NULL; err == 0 && (v = job_next(job, lists[i].key, v)) != NULL;)
+		for (const char *v = NULL; err == 0 && (v = job_next(job, lists[i].key, v)) != NULL;) {
+			*wrong = v;
 			err = lists[i].add(*out, lists[i].by, v);
-	for (const char *v = NULL; err == 0 && (v = job_next(job, "rename", v)) != NULL;)
+		}
+	for (const char *v = NULL; err == 0 && (v = job_next(job, "rename", v)) != NULL;) {
+		*wrong = v;
 		err = pick_rename(*out, v);
+	}
 	if (err != 0)
 		pick_free(out);
 	return err;

@@ -11,7 +11,8 @@
  *   playlist, xtream, username, password, url
  *   local           yes: the playlist comes as a descriptor (IMPORT_FILE 0)
  *   etag, modified  of what is there already
- *   user_agent, connect_ms, stall_ms
+ *   user_agent, connect_ms, stall_ms, private_targets
+ *   named_by        of a guide that a playlist named: where that is, URL or path
  *   include_group, include_name, include_id, exclude_..., rename,
  *   limit, quality, order, vod, radio
  *   channel         of a guide: number, id, name, logo, guide_id, tvg_id, shift,
@@ -45,8 +46,8 @@ long job_number(const struct job *job, const char *key, long fallback);
 /* The value of a key behind after (NULL: from the begin), NULL at the end. */
 const char *job_next(const struct job *job, const char *key, const char *after);
 
-/* The provider's choice. 0, PB_ENOMEM or PB_EFORMAT. */
-int job_pick(const struct job *job, struct pick **out);
+/* The provider's choice. 0, PB_ENOMEM, or PB_EFORMAT for *wrong, a value of the job that is no pattern. */
+int job_pick(const struct job *job, struct pick **out, const char **wrong);
 
 void job_clear(struct job *job);
 

@@ -9,4 +9,4 @@ GUIDE_LIBS = libguide.a libipc.a libbase.a $(CURL_LIBS) $(JANSSON_LIBS) $(EXPAT_
 pkglibexec_PROGRAMS += plexbridge-guide
 plexbridge_guide_CPPFLAGS = $(libguide_a_CPPFLAGS)
 plexbridge_guide_SOURCES = guide/main.c
-plexbridge_guide_LDADD = $(GUIDE_LIBS)
+plexbridge_guide_LDADD = libconfig.a $(GUIDE_LIBS)

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <locale.h>
 #include <lzma.h>
 #include <poll.h>
 #include <stdio.h>
@@ -23,6 +24,9 @@
 
 #include "base/pb.h"
 #include "base/url.h"
+#include "base/utf8.h"
+#include "config/arena.h"
+#include "config/options.h"
 #include "guide/run.h"
 #include "ipc/list.h"
 #include "ipc/msg.h"
@@ -228,15 +232,69 @@ print_list(int fd)
 	return PB_EXIT_OK;
 }
 
+/* A setting of [provider] that chooses, into the job: a line for each item of a list. false: it was said what is wrong. */
+static bool
+add_choice(FILE *job, const char *arg)
+{
+	static const char *const keys[] = { "include_group", "include_name", "include_id", "exclude_group",
+		"exclude_name", "exclude_id", "rename", "limit", "quality", "order", "vod", "radio" };
+	const char *value = strchr(arg, '=');
+	struct provider provider = { 0 };
+	struct arena arena = { 0 };
+	const struct setting *s = NULL;
+	char why[512];
+	int err;
+
+	for (size_t i = 0; value != NULL && i < NITEMS(keys) && s == NULL; i++)
+		if (strncmp(arg, keys[i], (size_t)(value - arg)) == 0 && keys[i][value - arg] == '\0')
+			s = setting_find("provider", keys[i]);
+	if (s == NULL) {
+		fprintf(stderr, "plexbridge-guide: %s: it is none of", arg);
+		for (size_t i = 0; i < NITEMS(keys); i++)
+			fprintf(stderr, "%s %s=", i == 0 ? "" : ",", keys[i]);
+		fputc('\n', stderr);
+		return false;
+	}
+	value++;
+	snprintf(why, sizeof(why), "there is a control character in it");
+	err =
+	    utf8_plain(value, strlen(value)) ? setting_set(s, &provider, &arena, value, why, sizeof(why)) : PB_EFORMAT;
+	if (err == PB_ENOMEM)
+		snprintf(why, sizeof(why), "%s", pb_strerror(err));
+	if (err != 0)
+		fprintf(stderr, "plexbridge-guide: %s: %s\n", s->key, why);
+	else if (s->type == OPT_PATTERNS || s->type == OPT_WORDS) {
+		const struct config_list *list = (const void *)((const char *)&provider + s->field);
+
+		for (size_t i = 0; i < list->count; i++)
+			fprintf(job, "%s=%s\n", s->key, list->items[i]);
+	} else
+		fprintf(job, "%s=%s\n", s->key, value);
+	arena_clear(&arena);
+	return err == 0;
+}
+
 static int
-by_hand(const char *source, const char *choice)
+by_hand(const char *source, char *const *choice)
 {
 	bool url = strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0;
 	char shown[URL_MAX];
 	struct job job = { 0 };
 	struct run run = { .job = &job, .out = { -1, -1, -1 }, .at = print_at, .wrong = print_wrong, .result = -1 };
-	int n, status = PB_EXIT_OK;
+	int status = PB_EXIT_OK;
+	FILE *text;
 
+	text = open_memstream(&job.text, &job.len);
+	if (text == NULL)
+		return PB_EXIT_TEMPORARY;
+	fprintf(text, "kind=list\nplaylist=%s\nuser_agent=PlexBridge\n", url ? source : "");
+	for (; *choice != NULL; choice++)
+		if (!add_choice(text, *choice))
+			status = PB_EXIT_FAIL; /* what else is wrong is said too */
+	if (fclose(text) != 0 || status != PB_EXIT_OK) {
+		free(job.text);
+		return status != PB_EXIT_OK ? status : PB_EXIT_TEMPORARY;
+	}
 	snprintf(shown, sizeof(shown), "%s", source);
 	if (url)
 		url_redact(shown, sizeof(shown), source);
@@ -244,12 +302,9 @@ by_hand(const char *source, const char *choice)
 	run.files[0] = url ? -1 : open(source, O_RDONLY | O_CLOEXEC);
 	if (!url && run.files[0] == -1) {
 		fprintf(stderr, "plexbridge-guide: %s: %s\n", source, strerror(errno));
+		job_clear(&job);
 		return PB_EXIT_FAIL;
 	}
-	n = asprintf(&job.text, "kind=list\nplaylist=%s\nuser_agent=PlexBridge\n%s", url ? source : "", choice);
-	if (n == -1)
-		return PB_EXIT_TEMPORARY;
-	job.len = (size_t)n;
 	for (size_t i = 0; i < job.len; i++)
 		if (job.text[i] == '\n')
 			job.text[i] = '\0';
@@ -287,12 +342,11 @@ main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *source = NULL;
-	char choice[8192] = "";
-	size_t len = 0;
 	int c, type;
 	socklen_t size = sizeof(type);
 
 	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setlocale(LC_CTYPE, "C.UTF-8"); /* what is one character, and its case, to patterns (pick.h) */
 	if (argc == 1 && getsockopt(CHANNEL_FD, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
 		return serve();
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
@@ -312,11 +366,9 @@ main(int argc, char **argv)
 			return PB_EXIT_FAIL;
 		}
 	}
-	for (; optind < argc && len < sizeof(choice); optind++)
-		len += (size_t)snprintf(choice + len, sizeof(choice) - len, "%s\n", argv[optind]);
-	if (source == NULL || len >= sizeof(choice)) {
+	if (source == NULL) {
 		usage(stderr);
 		return PB_EXIT_FAIL;
 	}
-	return by_hand(source, choice);
+	return by_hand(source, argv + optind);
 }

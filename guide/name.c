@@ -149,13 +149,9 @@ name_clean(char *out, size_t size, const char *name, enum list_quality *quality)
 	if (len == 0)
 		len = clean(out, size, name, false, &none);
 	if (len == 0) { /* decoration alone: as it is */
-		size_t n = PB_MIN(strlen(name), size - 1);
-
-		while (n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80)
-			n--;
-		memcpy(out, name, n);
-		out[n] = '\0';
-		len = n;
+		len = utf8_fit(name, strlen(name), size - 1);
+		memcpy(out, name, len);
+		out[len] = '\0';
 	}
 	return len;
 }

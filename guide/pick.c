@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/pb.h"
+#include "base/utf8.h"
 
 struct pattern {
 	struct pattern *next;
@@ -130,7 +131,7 @@ any(const struct pattern *p, const char *value)
 	return false;
 }
 
-/* Of "A;B" the whole, A, or B. */
+/* Of "A;B" the whole, A, or B; with blanks around them or without. */
 static bool
 any_group(const struct pattern *p, const char *group)
 {
@@ -140,19 +141,22 @@ any_group(const struct pattern *p, const char *group)
 		return false;
 	if (any(p, group))
 		return true;
-	if (strchr(group, ';') == NULL)
+	if (strpbrk(group, "; ") == NULL)
 		return false;
-	while (*group != '\0') {
-		size_t len;
+	for (;;) {
+		size_t len, end;
 
 		group += strspn(group, " ");
-		len = strcspn(group, ";");
-		snprintf(one, sizeof(one), "%.*s", (int)PB_MIN(len, sizeof(one) - 1), group);
+		end = len = strcspn(group, ";");
+		while (len > 0 && group[len - 1] == ' ')
+			len--;
+		snprintf(one, sizeof(one), "%.*s", (int)utf8_fit(group, len, sizeof(one) - 1), group);
 		if (any(p, one))
 			return true;
-		group += len + (group[len] == ';');
+		if (group[end] == '\0')
+			return false;
+		group += end + 1;
 	}
-	return false;
 }
 
 bool
@@ -191,26 +195,31 @@ replace(const struct pattern *p, char *out, size_t size, const char *name, const
 		(void)snprintf(out + at, size - at, "%s", name + m[0].rm_eo);
 }
 
+static void
+copy(char *out, size_t size, const char *text)
+{
+	snprintf(out, size, "%.*s", (int)utf8_fit(text, strlen(text), size - 1), text);
+}
+
 const char *
 pick_name(const struct pick *pick, char *out, size_t size, const char *name)
 {
-	char was[512];
+	char new[512];
 	regmatch_t m[10];
 
 	if (pick->rename == NULL)
 		return name;
-	snprintf(out, size, "%s", name);
+	copy(out, size, name);
 	for (const struct pattern *p = pick->rename; p != NULL; p = p->next) {
-		if (p->text != NULL) {
-			if (fnmatch(p->text, out, FNM_CASEFOLD) == 0)
-				snprintf(out, size, "%s", p->becomes);
-		} else if (regexec(&p->regex, out, NITEMS(m), m, 0) == 0) {
-			snprintf(was, sizeof(was), "%s", out);
-			replace(p, out, size, was, m);
-		}
+		if (p->text != NULL && fnmatch(p->text, out, FNM_CASEFOLD) == 0)
+			copy(new, sizeof(new), p->becomes);
+		else if (p->text == NULL && regexec(&p->regex, out, NITEMS(m), m, 0) == 0)
+			replace(p, new, sizeof(new), out, m);
+		else
+			continue;
+		/* A rule that leaves nothing, or half a character, is none. */
+		if (new[strspn(new, " ")] != '\0' && utf8_plain(new, strlen(new)))
+			copy(out, size, new);
 	}
-	/* A rule that leaves nothing is none. */
-	if (out[strspn(out, " ")] == '\0')
-		snprintf(out, size, "%s", name);
 	return out;
 }

@@ -4,7 +4,8 @@
  * Pure. An entry is chosen when each include list that is given matches it
  * and no exclude list does. A pattern is a glob that matches the whole
  * value, or '~' and a POSIX extended regular expression that matches
- * anywhere in it; case is ignored.
+ * anywhere in it; case is ignored. What a character is, and its case, says
+ * the locale (LC_CTYPE): the program sets one of UTF-8.
  */
 #ifndef PLEXBRIDGE_GUIDE_PICK_H
 #define PLEXBRIDGE_GUIDE_PICK_H
@@ -23,10 +24,10 @@ int pick_new(struct pick **out);
 int pick_include(struct pick *pick, enum pick_by by, const char *pattern);
 int pick_exclude(struct pick *pick, enum pick_by by, const char *pattern);
 
-/* "PATTERN => TEXT": a name that matches a glob becomes TEXT; what matches a regex, becomes TEXT with \1 to \9. */
+/* "PATTERN => TEXT": a name that matches a glob becomes TEXT; what matches a regex, becomes TEXT with \1 to \9. What it leaves empty, or not UTF-8, it leaves as it was. */
 int pick_rename(struct pick *pick, const char *rule);
 
-/* group may be several, separated by ';': one that matches is enough. extgrp is one more. */
+/* group may be several, separated by ';', blanks around them or not: one that matches is enough. extgrp is one more. */
 bool pick_chosen(const struct pick *pick, const char *group, const char *extgrp, const char *name, const char *id);
 
 /* The name after all rules, into out[size]. Gives out, or name when there are no rules. */

@@ -78,6 +78,7 @@ want(struct fetch *f, const struct run *run, const char *url)
 	*f = (struct fetch){
 		.url = url,
 		.fd = -1,
+		.private_targets = strcmp(job_get(run->job, "private_targets"), "yes") == 0,
 		.etag = "",
 		.modified = "",
 		.user_agent = job_get(run->job, "user_agent"),
@@ -538,8 +539,12 @@ run_list(struct run *run)
 {
 	struct reading *r = calloc(1, sizeof(*r));
 	struct pick *pick = NULL;
+	const char *wrong = "";
+	int err = r != NULL ? job_pick(run->job, &pick, &wrong) : PB_ENOMEM;
 
-	if (r == NULL || job_pick(run->job, &pick) != 0 || read_begin(r, run, pick) != 0)
+	if (err == PB_EFORMAT)
+		finish(run, IMPORT_REFUSED, "%s: it is no pattern", wrong);
+	else if (err != 0 || read_begin(r, run, pick) != 0)
 		finish(run, IMPORT_FAILED, "no memory");
 	else if (job_get(run->job, "xtream")[0] != '\0')
 		run_xtream(run, r);

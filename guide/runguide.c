@@ -160,6 +160,8 @@ run_fetch(struct run *run)
 	struct fetch f = {
 		.url = job_get(job, "url"),
 		.fd = -1,
+		.source = job_next(job, "named_by", NULL),
+		.private_targets = strcmp(job_get(job, "private_targets"), "yes") == 0,
 		.etag = job_get(job, "etag"),
 		.modified = job_get(job, "modified"),
 		.user_agent = job_get(job, "user_agent"),
@@ -358,7 +360,13 @@ run_guide(struct run *run)
 		run->done.programmes = (uint32_t)epg_programmes(epg);
 		run->done.hash = epg_hash(epg);
 		if (epg_dropped(epg) > 0)
-			on_wrong(run, 0, "there are more programmes than can be sorted: some are left out");
+			on_wrong(run, 0, "there is more in the guides than can be sorted: some of it is left out");
+		if (epg_too_long(epg) > 0) {
+			char why[IMPORT_WHY_MAX];
+
+			snprintf(why, sizeof(why), "programmes left out for their length: %zu", epg_too_long(epg));
+			on_wrong(run, 0, why);
+		}
 		finish(run, IMPORT_GOOD, "%s", "");
 	}
 	epg_free(&epg);

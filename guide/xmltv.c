@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/pb.h"
+#include "base/utf8.h"
 
 #define HOLD ((size_t)64 << 10) /* of one programme's texts */
 #define FEED_MAX ((size_t)1 << 20)
@@ -38,17 +39,17 @@ struct xmltv {
 	const struct xmltv_events *events;
 	XML_Parser parser;
 	unsigned depth, skip; /* the depth at which an unwanted element began; 0: none */
-	bool in_channel, in_programme, in_credits, root;
-	enum element in;
-	bool value; /* in the <value> of a rating */
+	bool in_channel, in_programme, root;
+	enum element in; /* the one whose text is in hand, from begin_text() to end_text() */
+	enum element within; /* CREDIT, RATING, STAR_RATING: the programme's element that it is part of */
 	const void *wanted;
 	struct xmltv_channel channel;
 	struct xmltv_programme programme;
 	char system[32];
 	const char *kind; /* of a credit */
-	size_t text_at, text_len; /* of the element in hand */
-	size_t held;
-	char hold[HOLD];
+	size_t text_len; /* of the element in hand, which goes behind what is held */
+	size_t held; /* less than HOLD */
+	char hold[HOLD]; /* the last byte is a NUL always: what finds no room ends there, as "" */
 	int err;
 	uint64_t seen;
 	char why[160];
@@ -159,24 +160,39 @@ xmltv_end(struct xmltv *x)
  * Texts
  */
 
+/* The text of len bytes behind what is held is held, too. */
+static const char *
+keep(struct xmltv *x, size_t len)
+{
+	char *s = x->hold + x->held;
+
+	s[len] = '\0';
+	x->held = PB_MIN(x->held + len + 1, sizeof(x->hold) - 1);
+	return s;
+}
+
+/* How many bytes are there for it? A NUL has room besides. */
+static size_t
+room(const struct xmltv *x)
+{
+	return PB_MIN((size_t)XMLTV_TEXT_MAX, sizeof(x->hold) - x->held) - 1;
+}
+
 static const char *
 hold(struct xmltv *x, const char *s)
 {
 	size_t len = strlen(s);
-	char *copy = x->hold + x->held;
 
-	if (len >= XMLTV_TEXT_MAX || len + 1 > sizeof(x->hold) - x->held)
+	if (len > room(x))
 		return "";
-	memcpy(copy, s, len + 1);
-	x->held += len + 1;
-	return copy;
+	memcpy(x->hold + x->held, s, len);
+	return keep(x, len);
 }
 
 static void
 begin_text(struct xmltv *x, enum element in)
 {
 	x->in = in;
-	x->text_at = x->held;
 	x->text_len = 0;
 	XML_SetCharacterDataHandler(x->parser, on_text);
 }
@@ -185,13 +201,12 @@ static void
 on_text(void *user, const XML_Char *s, int len)
 {
 	struct xmltv *x = user;
-	size_t room = PB_MIN((size_t)XMLTV_TEXT_MAX - 1 - x->text_len, sizeof(x->hold) - 1 - x->text_at - x->text_len);
-	size_t n = PB_MIN((size_t)len, room);
+	size_t n = utf8_fit(s, (size_t)len, room(x) - x->text_len);
 
-	/* Whole characters. */
-	while (n < (size_t)len && n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80)
-		n--;
-	memcpy(x->hold + x->text_at + x->text_len, s, n);
+	/* A name has a picture's URL in it at times; a text has words in bold. */
+	if (x->skip != 0 && x->in == CREDIT)
+		return;
+	memcpy(x->hold + x->held + x->text_len, s, n);
 	x->text_len += n;
 }
 
@@ -199,15 +214,14 @@ on_text(void *user, const XML_Char *s, int len)
 static const char *
 end_text(struct xmltv *x)
 {
-	char *s = x->hold + x->text_at;
+	const char *s = x->hold + x->held;
 	size_t len = x->text_len;
 
 	XML_SetCharacterDataHandler(x->parser, NULL);
 	x->in = NOTHING;
 	while (len > 0 && (unsigned char)s[len - 1] <= ' ')
 		len--;
-	s[len] = '\0';
-	x->held = x->text_at + len + 1;
+	s = keep(x, len);
 	while (*s != '\0' && (unsigned char)*s <= ' ')
 		s++;
 	return s;
@@ -358,9 +372,8 @@ static void
 note_system(struct xmltv *x, const XML_Char **attrs)
 {
 	const char *system = attr(attrs, "system");
-	size_t len = strlen(system);
+	size_t len = utf8_fit(system, strlen(system), sizeof(x->system) - 1);
 
-	len = PB_MIN(len, sizeof(x->system) - 1);
 	memcpy(x->system, system, len);
 	x->system[len] = '\0';
 }
@@ -376,7 +389,7 @@ start_in_programme(struct xmltv *x, const char *name, const XML_Char **attrs)
 		{ "episode-num", EPISODE } };
 	struct xmltv_programme *p = &x->programme;
 
-	if (x->in_credits) {
+	if (x->within == CREDIT) {
 		static const char *const kinds[] = { "director", "actor", "writer", "adapter", "producer", "composer",
 			"editor", "presenter", "commentator", "guest" };
 
@@ -387,6 +400,13 @@ start_in_programme(struct xmltv *x, const char *name, const XML_Char **attrs)
 				return;
 			}
 		x->skip = x->depth;
+		return;
+	}
+	if (x->within != NOTHING) { /* its icon is not the programme's */
+		if (strcmp(name, "value") == 0)
+			begin_text(x, x->within);
+		else
+			x->skip = x->depth;
 		return;
 	}
 	for (size_t i = 0; i < NITEMS(texts); i++)
@@ -403,7 +423,7 @@ start_in_programme(struct xmltv *x, const char *name, const XML_Char **attrs)
 			return;
 		}
 	if (strcmp(name, "credits") == 0)
-		x->in_credits = true;
+		x->within = CREDIT;
 	else if (strcmp(name, "icon") == 0 && p->icon[0] == '\0')
 		p->icon = hold(x, attr(attrs, "src"));
 	else if (strcmp(name, "new") == 0)
@@ -417,15 +437,10 @@ start_in_programme(struct xmltv *x, const char *name, const XML_Char **attrs)
 		p->previous_start = hold(x, attr(attrs, "start"));
 	} else if (strcmp(name, "rating") == 0) {
 		note_system(x, attrs);
-		x->in = RATING;
+		x->within = RATING;
 	} else if (strcmp(name, "star-rating") == 0)
-		x->in = STAR_RATING;
-	else if (strcmp(name, "value") == 0 && (x->in == RATING || x->in == STAR_RATING)) {
-		enum element in = x->in;
-
-		begin_text(x, in);
-		x->value = true;
-	} else
+		x->within = STAR_RATING;
+	else
 		x->skip = x->depth;
 }
 
@@ -442,7 +457,9 @@ on_start(void *user, const XML_Char *name, const XML_Char **attrs)
 		if (!x->root)
 			stop(x, PB_EFORMAT,
 			    strcasecmp(name, "html") == 0 ? "it is a web page, not a guide" : "it is no XMLTV");
-	} else if (x->in_programme)
+	} else if (x->in != NOTHING)
+		x->skip = x->depth; /* nothing else is held until its end */
+	else if (x->in_programme)
 		start_in_programme(x, name, attrs);
 	else if (x->in_channel && strcmp(name, "display-name") == 0)
 		begin_text(x, DISPLAY_NAME);
@@ -533,6 +550,7 @@ on_end(void *user, const XML_Char *name)
 	struct xmltv *x = user;
 	unsigned depth = x->depth--;
 
+	(void)name;
 	if (x->skip != 0) {
 		if (x->skip == depth)
 			x->skip = 0;
@@ -553,13 +571,8 @@ on_end(void *user, const XML_Char *name)
 		x->in_channel = false;
 		if (x->channel.id[0] != '\0')
 			x->events->channel(x->events->user, &x->channel);
-	} else if (strcmp(name, "credits") == 0)
-		x->in_credits = false;
-	else if (x->value) {
+	} else if (x->in != NOTHING)
 		end_element(x);
-		x->value = false;
-	} else if (x->in == RATING || x->in == STAR_RATING)
-		x->in = NOTHING;
-	else if (x->in != NOTHING)
-		end_element(x);
+	else
+		x->within = NOTHING;
 }

@@ -116,24 +116,12 @@ flush(struct list_writer *w)
 	return true;
 }
 
-/* Not through the middle of a character. */
-static size_t
-cut(const char *text, size_t len, size_t max)
-{
-	if (len < max)
-		return len;
-	len = max - 1;
-	while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
-		len--;
-	return len;
-}
-
 uint32_t
 list_text(struct list_writer *w, const char *text, size_t len, size_t max)
 {
 	uint32_t ref;
 
-	len = cut(text, len, max);
+	len = utf8_fit(text, len, max - 1);
 	if (len == 0)
 		return 0;
 	if (len >= PORTION || w->used + len + 1 > LIST_BYTES_MAX || (len + 1 > PORTION - w->waiting && !flush(w))) {
@@ -154,7 +142,7 @@ list_word(struct list_writer *w, const char *text, size_t len, size_t max)
 	uint32_t hash = 2166136261u;
 	struct word *word;
 
-	len = cut(text, len, PB_MIN(max, sizeof(word->text)));
+	len = utf8_fit(text, len, PB_MIN(max, sizeof(word->text)) - 1);
 	if (len == 0)
 		return 0;
 	for (size_t i = 0; i < len; i++)

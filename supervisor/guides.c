@@ -478,11 +478,27 @@ made(struct guides *g, const struct import_done *how, int fd)
  * Fetching
  */
 
+/* The playlist, or server, that said where this guide is; NULL: the operator did. */
+static const char *
+named_by(const struct guides *g, const struct guide_source *s)
+{
+	const struct config *config = g->sup->config;
+
+	for (size_t i = 0; i < config->provider_count; i++) {
+		const struct provider *p = &config->providers[i];
+
+		if (strcmp(p->name, s->provider) == 0 && p->guide[s->which] == NULL)
+			return p->playlist != NULL ? p->playlist : p->xtream;
+	}
+	return NULL;
+}
+
 static void
 fetch(struct guides *g, size_t which)
 {
 	struct guide_source *s = &g->at[which];
 	const struct config_fetch *f = &g->sup->config->fetch;
+	const char *by = named_by(g, s);
 	struct text t = { 0 };
 	struct blob *job;
 	char name[256];
@@ -493,7 +509,12 @@ fetch(struct guides *g, size_t which)
 	out = new_file(g, name);
 	text_add(&t, "kind=fetch\nurl=");
 	text_add(&t, s->url);
-	text_addf(&t, "\nconnect_ms=%u\nstall_ms=%u\nuser_agent=", f->connect_timeout_ms, 2 * f->try_timeout_ms);
+	if (by != NULL) {
+		text_add(&t, "\nnamed_by=");
+		text_add(&t, by);
+	}
+	text_addf(&t, "\nconnect_ms=%u\nstall_ms=%u\nprivate_targets=%s\nuser_agent=", f->connect_timeout_ms,
+	    2 * f->try_timeout_ms, f->private_targets ? "yes" : "no");
 	text_add(&t, f->user_agent);
 	if (s->there) {
 		text_add(&t, "\netag=");

@@ -78,8 +78,9 @@ importjob_list(const struct config *config, const struct provider *p, const stru
 	line(&t, "name", p->name);
 	choice(&t, p);
 	line(&t, "user_agent", config->fetch.user_agent);
-	text_addf(&t, "connect_ms=%" PRIu32 "\nstall_ms=%" PRIu32 "\nsettings=%016" PRIx64 "\n",
-	    config->fetch.connect_timeout_ms, 2 * config->fetch.try_timeout_ms, settings);
+	text_addf(&t, "connect_ms=%" PRIu32 "\nstall_ms=%" PRIu32 "\nprivate_targets=%s\nsettings=%016" PRIx64 "\n",
+	    config->fetch.connect_timeout_ms, 2 * config->fetch.try_timeout_ms,
+	    config->fetch.private_targets ? "yes" : "no", settings);
 	/* What was chosen by other settings is to be read anew, modified or not. */
 	if (list != NULL && list->head->settings == settings) {
 		line(&t, "etag", list_string(list, list->head->etag));

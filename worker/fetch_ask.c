@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/pb.h"
+#include "base/private.h"
 
 #define CONN_IDLE_S 30L
 #define SEGMENT_BUFFER (64L << 10) /* a read: less costs CPU, more costs every worker memory */
@@ -33,7 +34,7 @@ on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *sa)
 	if (f == NULL)
 		return CURL_SOCKET_BAD;
 	/* The last gate: whatever was resolved, this is what would be connected to. */
-	if (!fetch_ask_private(f) && resolve_private_sockaddr(&sa->addr)) {
+	if (!fetch_ask_private(f) && private_sockaddr(&sa->addr)) {
 		f->refused = true;
 		return CURL_SOCKET_BAD;
 	}

@@ -88,11 +88,8 @@ struct resolve_figures resolve_figures(const struct resolve *r);
 /* End it, with all who wait (their done is not called). Sets *r to NULL; NULL inside is fine. */
 void resolve_free(struct resolve **r);
 
-/* An address of this machine, this network or nobody: private, loopback, link-local, multicast, unspecified, CGNAT. */
+/* Is it one of this machine, this network or nobody (base/private.h)? */
 bool resolve_private(const struct resolve_addr *addr);
-
-/* The same for what a socket is about to be connected to; true for every other family. */
-bool resolve_private_sockaddr(const struct sockaddr *sa);
 
 /* Are all of them so? false when there are none. */
 bool resolve_all_private(const struct resolve_addrs *addrs);

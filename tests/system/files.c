@@ -3,8 +3,9 @@
  *
  * plexbridge-origin makes its playlists itself, and so only right ones and
  * its own faults. What a test wants to write by hand goes through here:
- * "files FOLDER" prints "listening URL" and serves FOLDER's plain files,
- * read anew for each request, with Range and ETag, until SIGTERM. What was
+ * "files FOLDER [ADDRESS:PORT]" prints "listening URL" and serves FOLDER's
+ * plain files, read anew for each request, with Range and ETag, until
+ * SIGTERM. What is in NAME.to is the URL that NAME.to redirects to. What was
  * asked for is written to standard error, a line each.
  */
 #include <errno.h>
@@ -71,6 +72,12 @@ on_ask(void *arg, const struct http_ask *ask, struct http_answer *answer)
 	err = take_file(answer, full);
 	if (err == PB_NO)
 		return 0;
+	if (err == 0 && strlen(path) > 3 && strcmp(path + strlen(path) - 3, ".to") == 0) {
+		answer->status = 302;
+		return asprintf(&answer->fields, "Location: %.*s\r\n", (int)answer->len, (char *)answer->body) == -1
+		    ? PB_ENOMEM
+		    : 0;
+	}
 	answer->status = 200;
 	answer->type = type_of(path);
 	answer->ranges = true;
@@ -123,8 +130,8 @@ main(int argc, char **argv)
 	char url[128];
 	int err;
 
-	if (argc != 2 || loop == NULL) {
-		fputs("usage: files FOLDER\n", stderr);
+	if (argc < 2 || argc > 3 || loop == NULL) {
+		fputs("usage: files FOLDER [ADDRESS:PORT]\n", stderr);
 		return PB_EXIT_PERMANENT;
 	}
 	folder = argv[1];
@@ -133,7 +140,7 @@ main(int argc, char **argv)
 	ev_signal_start(loop, &term);
 	err = http_new(&server, loop, &site, CONNECTIONS_MAX);
 	if (err == 0)
-		err = http_listen(server, "127.0.0.1:0", url, sizeof(url));
+		err = http_listen(server, argc > 2 ? argv[2] : "127.0.0.1:0", url, sizeof(url));
 	if (err != 0) {
 		fprintf(stderr, "files: %s\n", err == PB_ESYS ? strerror(errno) : pb_strerror(err));
 		http_free(&server);

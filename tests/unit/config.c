@@ -205,6 +205,11 @@ static const struct {
 	{ "[provider a]\nshrink_guard = 50\n", "t.ini:2: shrink_guard: 50: a share is from 0% to 100%" },
 	{ "[provider a]\nexclude_name = ~(a\n",
 	    "t.ini:2: exclude_name: ~(a: what follows ~ is no extended regular expression" },
+	{ "[provider a]\nquality = FHD, Ultra\n",
+	    "t.ini:2: quality: FHD, Ultra: a list of 4K, FHD, HD and SD would be right" },
+	/* Each of its bytes would be a range: whole characters are none. */
+	{ "[provider a]\nexclude_name = ~[\xc3\xa0-\xc3\xa9]\n",
+	    "t.ini:2: exclude_name: ~[\xc3\xa0-\xc3\xa9]: what follows ~ is no extended regular expression" },
 };
 
 START_TEST(a_mistake_is_named_with_its_line_its_key_and_what_would_be_right)

@@ -2,14 +2,19 @@
  * guide.c - tests of guide/: what is read of providers' lists
  */
 #include <check.h>
+#include <locale.h>
 #include <lzma.h>
+#include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "base/pb.h"
+#include "guide/fetch.h"
 #include "guide/items.h"
 #include "guide/m3u.h"
 #include "guide/name.h"
@@ -240,6 +245,95 @@ START_TEST(patterns_choose_and_rename)
 	ck_assert_int_eq(pick_include(pick, PICK_NAME, "~("), PB_EFORMAT);
 	pick_free(&pick);
 	ck_assert_ptr_null(pick);
+}
+END_TEST
+
+START_TEST(a_pattern_that_is_none_is_named)
+{
+	static const char *const lines[] = { "include_group=~(", "exclude_id=~[", "rename=~( => x", "rename=x" };
+
+	for (size_t i = 0; i < NITEMS(lines); i++) {
+		char text[64];
+		struct job job = { text,
+			(size_t)snprintf(text, sizeof(text), "include_name=a%c%s", '\0', lines[i]) + 1 };
+		struct run run = { .job = &job, .files = { -1 }, .out = { -1, -1, -1 }, .result = -1 };
+
+		run_list(&run);
+		ck_assert_int_eq(run.done.verdict, IMPORT_REFUSED);
+		ck_assert_msg(strstr(run.done.why, strchr(lines[i], '=') + 1) == run.done.why, "%s", run.done.why);
+	}
+}
+END_TEST
+
+START_TEST(patterns_know_letters_beyond_ascii)
+{
+	static const struct {
+		const char *pattern, *group, *name;
+		bool chosen;
+	} choices[] = {
+		{ "~\xc3\xa4rzte", "", "\xc3\x84rzte TV", true }, /* Ärzte */
+		{ "\xc3\xa4RZTE*", "", "\xc3\x84rzte TV", true },
+		{ "~^.rzte", "", "\xc3\x84rzte TV", true },
+		{ "?rzte TV", "", "\xc3\x84rzte TV", true },
+		{ "~\xd0\xbd\xd0\xbe\xd0\xb2\xd0\xbe\xd1\x81\xd1\x82\xd0\xb8", "",
+		    "\xd0\x9d\xd0\x9e\xd0\x92\xd0\x9e\xd0\xa1\xd0\xa2\xd0\x98", true }, /* НОВОСТИ */
+		{ "~[\xc3\xa0\xc3\xa4]rzte", "", "\xc3\x84rzte TV", true },
+		{ "~\xc3\xa4rzte", "", "\xc3\x96rzte TV", false },
+	};
+	char out[128];
+	struct pick *pick;
+
+	for (size_t i = 0; i < NITEMS(choices); i++) {
+		ck_assert_int_eq(pick_new(&pick), 0);
+		ck_assert_int_eq(pick_include(pick, PICK_NAME, choices[i].pattern), 0);
+		ck_assert_msg(
+		    pick_chosen(pick, "", "", choices[i].name, "") == choices[i].chosen, "%s", choices[i].pattern);
+		pick_free(&pick);
+	}
+	/* The last character, and not the last byte. */
+	ck_assert_int_eq(pick_new(&pick), 0);
+	ck_assert_int_eq(pick_rename(pick, "~^(.*).$ => \\1"), 0);
+	ck_assert_str_eq(pick_name(pick, out, sizeof(out), "Caf\xc3\xa9"), "Caf");
+	ck_assert_str_eq(pick_name(pick, out, sizeof(out), "TV \xf0\x9f\x93\xba"), "TV ");
+	pick_free(&pick);
+}
+END_TEST
+
+/* Where there is no such locale, and whatever a rule says: a name that is broken would cost the provider all of its list. */
+START_TEST(a_rename_that_leaves_no_name_leaves_the_name)
+{
+	static const char *const rules[] = { "~^(.*).$ => \\1", "~.* => ", "* => ", "~.*=>\\9", "~\xa9 => x" };
+	char out[128];
+
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C"));
+	for (size_t i = 0; i < NITEMS(rules); i++) {
+		struct pick *pick;
+
+		ck_assert_int_eq(pick_new(&pick), 0);
+		ck_assert_int_eq(pick_rename(pick, rules[i]), 0);
+		ck_assert_int_eq(pick_rename(pick, "~caf => Bar"), 0);
+		ck_assert_str_eq(pick_name(pick, out, sizeof(out), "Caf\xc3\xa9"), "Bar\xc3\xa9");
+		pick_free(&pick);
+	}
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
+}
+END_TEST
+
+START_TEST(a_group_is_one_of_several_without_the_blanks_around_it)
+{
+	static const struct {
+		const char *group;
+		bool chosen;
+	} groups[] = { { "News ;Sport", true }, { "Sport ; News ", true }, { " News ", true }, { ";News", true },
+		{ "A;;News", true }, { "News local ;Sport", false }, { "; ;", false } };
+	struct pick *pick;
+
+	ck_assert_int_eq(pick_new(&pick), 0);
+	ck_assert_int_eq(pick_include(pick, PICK_GROUP, "News"), 0);
+	for (size_t i = 0; i < NITEMS(groups); i++)
+		ck_assert_msg(
+		    pick_chosen(pick, groups[i].group, "", "A", "") == groups[i].chosen, "%s", groups[i].group);
+	pick_free(&pick);
 }
 END_TEST
 
@@ -651,6 +745,86 @@ START_TEST(noise_without_a_word_of_m3u_is_refused_soon)
 }
 END_TEST
 
+/* A server on this machine that has one document; its port. */
+static int
+serve(pid_t *pid)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sin, len), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	ck_assert_int_eq(listen(fd, 8), 0);
+	*pid = fork();
+	ck_assert_int_ne(*pid, -1);
+	while (*pid == 0) {
+		char request[4096];
+		int client = accept(fd, NULL, NULL);
+
+		if (client == -1 || read(client, request, sizeof(request)) <= 0 ||
+		    write(client, answer, sizeof(answer) - 1) == -1)
+			_exit(1);
+		close(client);
+	}
+	close(fd);
+	return ntohs(sin.sin_port);
+}
+
+static int
+count_bytes(void *user, const char *bytes, size_t len)
+{
+	(void)bytes;
+	*(size_t *)user += len;
+	return 0;
+}
+
+START_TEST(only_a_private_source_leads_to_a_private_address)
+{
+	static const struct {
+		const char *source;
+		bool private_targets;
+		int err;
+	} rows[] = {
+		{ NULL, false, 0 }, /* it is what the operator wrote */
+		{ "/home/me/list.m3u", false, 0 },
+		{ "http://127.0.0.1:1/list.m3u", false, 0 },
+		{ "http://192.168.1.1/list.m3u", false, 0 },
+		{ "https://[fd00::1]/list.m3u", false, 0 },
+		{ "http://192.0.2.1/list.m3u", false, PB_EPEER },
+		{ "https://user:password@[2001:db8::1]:8080/list.m3u", false, PB_EPEER },
+		{ "http://192.0.2.1/list.m3u", true, 0 },
+		{ "no URL", false, PB_EPEER },
+	};
+	pid_t pid;
+	char url[64];
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/epg.xml", serve(&pid));
+	for (size_t i = 0; i < NITEMS(rows); i++) {
+		size_t got = 0;
+		struct fetch f = { .url = url,
+			.fd = -1,
+			.source = rows[i].source,
+			.private_targets = rows[i].private_targets,
+			.etag = "",
+			.modified = "",
+			.user_agent = "Test",
+			.total_s = 10,
+			.bytes_max = 100,
+			.sink = count_bytes,
+			.user = &got };
+		int err = fetch_run(&f);
+
+		ck_assert_msg(err == rows[i].err, "%s: %d, %s", rows[i].source, err, f.why);
+		ck_assert_uint_eq(got, err == 0 ? 2 : 0);
+		if (err != 0)
+			ck_assert_ptr_nonnull(strstr(f.why, "private_targets"));
+	}
+	kill(pid, SIGKILL);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -659,6 +833,7 @@ main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
+	(void)setlocale(LC_CTYPE, "C.UTF-8"); /* as main() of plexbridge-guide */
 	suite_add_tcase(s, tc);
 	tcase_set_timeout(tc, 60); /* on a machine that is busy */
 	tcase_add_loop_test(tc, a_playlist_of_each_dialect_is_read, 0, (int)NITEMS(dialects));
@@ -666,6 +841,11 @@ main(void)
 	tcase_add_test(tc, a_line_that_is_too_long_costs_itself);
 	tcase_add_loop_test(tc, a_name_is_cleaned_as_the_manual_says, 0, (int)NITEMS(names));
 	tcase_add_test(tc, patterns_choose_and_rename);
+	tcase_add_test(tc, only_a_private_source_leads_to_a_private_address);
+	tcase_add_test(tc, a_pattern_that_is_none_is_named);
+	tcase_add_test(tc, patterns_know_letters_beyond_ascii);
+	tcase_add_test(tc, a_rename_that_leaves_no_name_leaves_the_name);
+	tcase_add_test(tc, a_group_is_one_of_several_without_the_blanks_around_it);
 	tcase_add_test(tc, urls_of_one_server_are_resolved_each);
 	tcase_add_test(tc, a_list_has_what_was_taken_and_counts_what_was_not);
 	tcase_add_test(tc, headers_that_can_not_be_sent_cost_themselves);

@@ -1,0 +1,80 @@
+#!/bin/bash
+# A provider on a public address leads to no private one, unless the operator says so. Needs root: a namespace of its
+# own has an address in it that is nobody's, and public to us.
+[ "${1:-}" = inside ] || {
+	unshare -n true 2>/dev/null && command -v ip >/dev/null || {
+		echo "1..0 # SKIP no network namespaces here (root, iproute2)"
+		exit 0
+	}
+	exec unshare -n "$0" inside
+}
+. "${0%/*}/lib.sh"
+
+readonly public=192.0.2.1:8001
+ip link set lo up || skip_all "no loopback in a namespace"
+ip address add "${public%:*}/32" dev lo || skip_all "no second address in a namespace"
+files start
+folder=$(files dir)
+"$top_builddir/tests/system/files" "$folder" "$public" >"$T/public.out" 2>&1 </dev/null &
+others+=($!)
+until_true 30 grep -q '^listening ' "$T/public.out" || give_up "the second file server doesn't start: $(cat "$T/public.out")"
+
+guide=$PROGRAMS/plexbridge-guide
+start=$(date -u -d '+1 hour' '+%Y%m%d%H%M%S +0000')
+printf '#EXTM3U url-tvg="%s/epg.xml"\n#EXTINF:-1 tvg-id="one.tv",One\nhttp://h.example/1.ts\n' "$(files url)" >"$folder/list.m3u"
+printf '<tv><programme start="%s" channel="one.tv"><title>Inside</title></programme></tv>' "$start" >"$folder/epg.xml"
+printf '%s/list.m3u' "$(files url)" >"$folder/inside.to"
+printf '%s/epg.xml' "$(files url)" >"$folder/epg.to"
+printf 'http://%s/list.m3u' "$public" >"$folder/outside.to"
+
+# list URL: how many channels it has, by hand.
+list() { "$guide" --list "$1" 2>"$T/err" | wc -l; }
+refused='a public address leads to a private one'
+
+it "follows a list from a private address anywhere, and from a public one to no private one"
+equal "private" "$(list "$(files url)/list.m3u")" 1
+equal "private to private" "$(list "$(files url)/inside.to")" 1
+equal "private to public" "$(list "$(files url)/outside.to")" 1
+equal "public to public" "$(list "http://$public/outside.to")" 1
+equal "public to private" "$(list "http://$public/inside.to")" 0
+expect "why ($(cat "$T/err"))" grep -q "$refused.*private_targets" "$T/err"
+
+# fetched PROVIDER: its guide was; and refused: it was not, and why.
+fetched() { bridge log "event=guide.fetched provider=\"$1\" programmes=1" >/dev/null; }
+refused() { bridge log "event=guide.refused provider=\"$1\".*$refused" >/dev/null; }
+
+it "fetches the guide that a list names under the same rule"
+bridge config <<INI
+[provider far]
+playlist = http://$public/list.m3u
+[provider led]
+playlist = http://$public/list.m3u
+guide = http://$public/epg.to
+[provider near]
+playlist = @FILES@/list.m3u
+[provider file]
+playlist = $folder/list.m3u
+[provider written]
+playlist = http://$public/list.m3u
+guide = @FILES@/epg.xml
+INI
+chmod -R a+rX "$folder"
+bridge start
+bridge ctl refresh >"$T/out" || fail "$(cat "$T/out")"
+for name in near file written; do
+	until_true 20 fetched "$name" || fail "the guide of $name is not there: $(bridge log guide)"
+done
+for name in far led; do
+	until_true 20 refused "$name" || fail "the guide of $name is not refused: $(bridge log guide)"
+	fetched "$name" && fail "the guide of $name was fetched"
+done
+
+it "goes where the operator lets it"
+sed -i 's/^\[provider far\]/[fetch]\nprivate_targets = yes\n&/' "$T/plexbridge.ini"
+bridge reload || fail "it is not taken"
+bridge ctl refresh >"$T/out" || fail "$(cat "$T/out")"
+until_true 20 fetched far || fail "the guide of far is not there: $(bridge log guide)"
+until_true 20 fetched led || fail "the guide of led is not there: $(bridge log guide)"
+
+bridge stop; [ "$bridge_status" = 0 ] || fail "it ended with $bridge_status"
+finish
