@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/pb.h"
+#include "base/seals.h"
 #include "ipc/state.h"
 
 #define LEDGER_SEALS (F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
@@ -231,7 +232,7 @@ ledger_open(int fd, struct ledger **out, size_t *dropped, uint64_t *last_number)
 
 	*dropped = 0;
 	*last_number = 0;
-	if (fcntl(fd, F_GET_SEALS) != LEDGER_SEALS || fstat(fd, &st) == -1 ||
+	if (!seals_hold(fd, LEDGER_SEALS) || fstat(fd, &st) == -1 ||
 	    pread(fd, &prefix, sizeof(prefix), 0) != (ssize_t)sizeof(prefix) || prefix.magic != LEDGER_MAGIC ||
 	    prefix.last_number > NUMBER_MAX)
 		return PB_EPEER;

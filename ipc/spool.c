@@ -15,6 +15,7 @@
 
 #include "base/fault.h"
 #include "base/pb.h"
+#include "base/seals.h"
 
 #define SPOOL_SEALS (F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
@@ -41,7 +42,7 @@ spool_valid(int fd)
 {
 	struct stat st;
 
-	return fcntl(fd, F_GET_SEALS) == SPOOL_SEALS && fstat(fd, &st) == 0 && st.st_size == (off_t)SPOOL_SIZE;
+	return seals_hold(fd, SPOOL_SEALS) && fstat(fd, &st) == 0 && st.st_size == (off_t)SPOOL_SIZE;
 }
 
 int

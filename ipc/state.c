@@ -12,6 +12,7 @@
 
 #include "base/fault.h"
 #include "base/pb.h"
+#include "base/seals.h"
 #include "ipc/spool.h"
 
 #define STATE_SEALS (F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
@@ -65,7 +66,7 @@ state_map(int fd, struct state **out)
 	uint32_t head[3]; /* magic, layout, size */
 	struct stat st;
 
-	if (fcntl(fd, F_GET_SEALS) != STATE_SEALS || fstat(fd, &st) == -1 ||
+	if (!seals_hold(fd, STATE_SEALS) || fstat(fd, &st) == -1 ||
 	    pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || head[0] != STATE_MAGIC)
 		return PB_EPEER;
 	if (head[1] != STATE_LAYOUT || head[2] != sizeof(*state) || st.st_size != (off_t)sizeof(*state))
@@ -84,7 +85,7 @@ state_map_prefix(int fd, struct state **out)
 	struct state *state;
 	struct stat st;
 
-	if (fcntl(fd, F_GET_SEALS) != STATE_SEALS || fstat(fd, &st) == -1 ||
+	if (!seals_hold(fd, STATE_SEALS) || fstat(fd, &st) == -1 ||
 	    pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || head[0] != STATE_MAGIC)
 		return PB_EPEER;
 	if (head[3] != STATE_SLOTS || head[4] != sizeof(struct state_slot) ||

@@ -43,6 +43,21 @@ addr_port(const struct addr *addr)
 	return 0;
 }
 
+bool
+addr_takes(const struct addr *bound, const struct addr *to)
+{
+	bool v4 = bound->sa.any.sa_family == AF_INET;
+
+	if (v4 && bound->sa.v4.sin_addr.s_addr == htonl(INADDR_ANY))
+		return to->sa.any.sa_family == AF_INET;
+	if (bound->sa.any.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&bound->sa.v6.sin6_addr))
+		return true;
+	if (bound->sa.any.sa_family != to->sa.any.sa_family)
+		return false;
+	return v4 ? bound->sa.v4.sin_addr.s_addr == to->sa.v4.sin_addr.s_addr
+		  : memcmp(&bound->sa.v6.sin6_addr, &to->sa.v6.sin6_addr, sizeof(to->sa.v6.sin6_addr)) == 0;
+}
+
 char *
 addr_ip(const struct addr *addr, char out[ADDR_TEXT])
 {

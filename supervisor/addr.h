@@ -8,6 +8,7 @@
 #define PLEXBRIDGE_SUPERVISOR_ADDR_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -27,6 +28,9 @@ void addr_set(struct addr *out, const struct sockaddr *sa, socklen_t len);
 
 /* The port in host order, 0 when there is none. */
 uint16_t addr_port(const struct addr *addr);
+
+/* Does a socket that is bound to `bound` take who connects to the address of `to`, on its own port? */
+bool addr_takes(const struct addr *bound, const struct addr *to);
 
 /* "192.0.2.5", "2001:db8::5", "unix" or "-". Returns out. */
 char *addr_ip(const struct addr *addr, char out[ADDR_TEXT]);

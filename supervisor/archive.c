@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/pb.h"
+#include "base/seals.h"
 
 #define ARCHIVE_MAGIC UINT32_C(0x50424831) /* "1HBP" in memory */
 #define ARCHIVE_SEALS (F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
@@ -98,7 +99,7 @@ archive_open(int fd, struct archive **out)
 	} head;
 	struct stat st;
 
-	if (fcntl(fd, F_GET_SEALS) != ARCHIVE_SEALS || fstat(fd, &st) == -1 ||
+	if (!seals_hold(fd, ARCHIVE_SEALS) || fstat(fd, &st) == -1 ||
 	    pread(fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) || head.magic != ARCHIVE_MAGIC)
 		return PB_EPEER;
 	if (head.layout != ARCHIVE_LAYOUT)

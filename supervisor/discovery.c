@@ -136,8 +136,11 @@ have_family(struct discovery *d, int at, int family)
 	    strerror(errno),
 	    errno == EADDRINUSE ? "; another tuner or DVR of HDHomeRun's runs here, or set [discovery] hdhomerun = no"
 				: "");
-	if (d->tcp[at] != -1)
-		(void)close(d->tcp[at]);
+	if (d->tcp[at] == -1)
+		return;
+	/* Not even the holder may have it: nobody would answer who connects. */
+	keep_socket_gone(&d->sup->keep, d->tcp[at]);
+	(void)close(d->tcp[at]);
 	d->tcp[at] = -1;
 }
 

@@ -17,9 +17,9 @@
 
 #define HOST_LINE_S 60.0
 
-/* The port that streams are played from, when a client came to port 80. */
+/* The port that streams are played from, when a client came to port 80 of that address. */
 static uint16_t
-stream_port(const struct supervisor *sup)
+stream_port(const struct supervisor *sup, const struct addr *local)
 {
 	const struct config_addrs *listen = &sup->config->server.listen;
 
@@ -27,7 +27,7 @@ stream_port(const struct supervisor *sup)
 		struct addr addr;
 
 		addr_set(&addr, &listen->at[i].sa.any, listen->at[i].len);
-		if (addr_port(&addr) != 80)
+		if (addr_port(&addr) != 80 && addr_takes(&addr, local))
 			return addr_port(&addr);
 	}
 	return 0;
@@ -46,8 +46,9 @@ struct ask {
 static void
 urls_for(struct tuner_urls *urls, const struct ask *ask)
 {
-	tuner_urls(urls, ask->req->host, &ask->local, ask->sup->config->server.advertise, stream_port(ask->sup),
-	    ask->by_path ? 0 : ask->unit->port, ask->by_path ? ask->unit->config->path : "");
+	tuner_urls(urls, ask->req->host, &ask->local, ask->sup->config->server.advertise,
+	    stream_port(ask->sup, &ask->local), ask->by_path ? 0 : ask->unit->port,
+	    ask->by_path ? ask->unit->config->path : "");
 }
 
 static void

@@ -591,8 +591,9 @@ conn_answer(struct http_conn *conn, int status, const char *type, const char *ex
 		text_add(&head, type);
 		text_add(&head, "\r\n");
 	}
-	text_addf(
-	    &head, "Content-Length: %zu\r\nCache-Control: no-cache\r\n", body == NULL ? conn->file_left : body->len);
+	if (status != 304) /* it would have to be that of the body that isn't sent (RFC 9110 8.6) */
+		text_addf(&head, "Content-Length: %zu\r\n", body == NULL ? conn->file_left : body->len);
+	text_add(&head, "Cache-Control: no-cache\r\n");
 	if (server->options.tuner)
 		text_add(&head, "Access-Control-Allow-Origin: *\r\n");
 	if (extra != NULL)

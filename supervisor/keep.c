@@ -251,6 +251,21 @@ keep_socket(struct keep *keep, enum ledger_role role, const char *bound_to, int 
 }
 
 void
+keep_socket_gone(struct keep *keep, int fd)
+{
+	char name[LEDGER_NAME];
+	size_t i;
+
+	for (i = 0; i < keep->socket_count && keep->sockets[i].fd != fd; i++)
+		;
+	if (i == keep->socket_count)
+		return;
+	drop(keep, ledger_name(name, LEDGER_FD_SOCKET, keep->sockets[i].number));
+	ledger_strike_socket(keep->ledger, keep->sockets[i].number);
+	keep->sockets[i] = keep->sockets[--keep->socket_count];
+}
+
+void
 keep_stream(struct keep *keep, const struct ledger_stream *entry)
 {
 	if (ledger_put_stream(keep->ledger, entry) != 0)

@@ -70,6 +70,9 @@ int keep_socket_claim(struct keep *keep, enum ledger_role role, const char *boun
 /* Keep a socket that we bound. */
 void keep_socket(struct keep *keep, enum ledger_role role, const char *bound_to, int fd);
 
+/* Such a socket, or one that was claimed, is ours no more: forget it, before it is closed. */
+void keep_socket_gone(struct keep *keep, int fd);
+
 /* What the last supervisor remembered (archive.h); -1: nothing. The caller's. */
 int keep_history_claim(struct keep *keep);
 

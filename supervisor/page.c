@@ -12,6 +12,7 @@
 #include "supervisor/tuner.h"
 
 static void add_channels(struct text *t, const struct lineup *lineup, const struct tuner_urls *urls);
+static void add_link(struct text *t, const struct tuner_urls *urls, const char *path, const char *name);
 
 static const char style[] =
     "<style>\n"
@@ -60,14 +61,30 @@ tuner_index_html(const struct tuner_info *info, const struct lineup *lineup, con
 	    "</ol>\n</div>\n"
 	    "<h2>Watch it in anything else</h2>\n<div class=\"card\">\n"
 	    "<p>Jellyfin and Emby take the same address as an HDHomeRun tuner. VLC, mpv and Kodi play the"
-	    " links below, or <a href=\"/lineup.m3u\">all channels as a playlist</a>.</p>\n</div>\n");
+	    " links below, or ");
+	add_link(&t, urls, "/lineup.m3u", "all channels as a playlist");
+	text_add(&t, ".</p>\n</div>\n");
 	add_channels(&t, lineup, urls);
 	text_add(&t,
 	    "<h2>See how it is</h2>\n<div class=\"card\">\n"
-	    "<p><code>plexbridgectl status</code> on this machine shows streams, viewers and reserve; "
-	    "<a href=\"/health\">health</a> and <a href=\"/status.json\">tuners</a> are here.</p>\n"
-	    "</div>\n</body>\n</html>\n");
+	    "<p><code>plexbridgectl status</code> on this machine shows streams, viewers and reserve; ");
+	add_link(&t, urls, "/health", "health");
+	text_add(&t, " and ");
+	add_link(&t, urls, "/status.json", "tuners");
+	text_add(&t, " are here.</p>\n</div>\n</body>\n</html>\n");
 	return text_blob(&t);
+}
+
+/* To a document of this tuner: it may be one under a path. */
+static void
+add_link(struct text *t, const struct tuner_urls *urls, const char *path, const char *name)
+{
+	text_add(t, "<a href=\"");
+	text_add_xml(t, urls->base);
+	text_add(t, path);
+	text_add(t, "\">");
+	text_add(t, name);
+	text_add(t, "</a>");
 }
 
 static void
@@ -96,7 +113,10 @@ add_channels(struct text *t, const struct lineup *lineup, const struct tuner_url
 		text_add(t, "</a></td></tr>\n");
 	}
 	text_add(t, "</table>\n");
-	if (shown < lineup->count)
-		text_addf(t, "<p>And %zu more: <a href=\"/lineup.m3u\">all channels</a>.</p>\n", lineup->count - shown);
+	if (shown < lineup->count) {
+		text_addf(t, "<p>And %zu more: ", lineup->count - shown);
+		add_link(t, urls, "/lineup.m3u", "all channels");
+		text_add(t, ".</p>\n");
+	}
 	text_add(t, "</div>\n");
 }

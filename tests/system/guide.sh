@@ -96,6 +96,7 @@ expect "it was packed" grep -qi '^content-encoding: gzip' "$T/head"
 etag=$(curl -s -I "$(bridge url)/xmltv.xml" | sed -n 's/^ETag: \(.*\)\r$/\1/p')
 [ -n "$etag" ] || fail "it has no ETag"
 equal "who has it" "$(status_of /xmltv.xml -H "If-None-Match: $etag")" 304
+equal "no length is said of it" "$(curl -s -m 5 -D - -o /dev/null -H "If-None-Match: $etag" "$(bridge url)/xmltv.xml" | grep -ci content-length)" 0
 equal "its length" "$(curl -s -I "$(bridge url)/xmltv.xml" | sed -n 's/^Content-Length: \(.*\)\r$/\1/p')" "$(stat -c %s "$T/guide.xml")"
 
 it "is that of a tuner's own part of the lineup where a tuner has one"

@@ -76,6 +76,13 @@ equal "the others'" "$(ask /status.json | jq -c '[.[].VctNumber // empty]')" '[]
 equal "another's channel" "$(curl -s -o /dev/null -w '%{http_code}' "$base/kids/auto/v510")" 404
 viewer check v1 closed=no
 
+it "the page of each leads to its own documents"
+for p in '' /kids /few; do
+	for document in $(ask $p/ | grep -o "href=\"[^\"]*" | cut -d'"' -f2 | grep -v /auto/); do
+		equal "$p: $document" "$(curl -s -m 5 -o /dev/null -w '%{http_code}' "$document") ${document%/*}" "200 $base$p"
+	done
+done
+
 it "a list that is younger than some minutes is not fetched by a scan"
 equal "answer" "$(curl -s -m 2 -o /dev/null -w '%{http_code} %{size_download}' -X POST "$base/lineup.post?scan=start&source=Cable")" "200 0"
 equal "fetched" "$(bridge log event=lineup.scan | wc -l)" 0

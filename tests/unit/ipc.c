@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/pb.h"
+#include "base/seals.h"
 #include "ipc/msg.h"
 #include "ipc/spool.h"
 #include "ipc/state.h"
@@ -56,6 +57,37 @@ START_TEST(a_spool_can_be_pulled_from_under_nobody)
 	ck_assert_int_eq(fcntl(spool_fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
 	ck_assert(!spool_valid(state_fd));
 	ck_assert_int_eq(spool_write(spool_fd, SPOOL_SIZE - 1, "ab", 2), PB_ELIMIT);
+}
+END_TEST
+
+#define SEAL_EXEC 0x0020 /* Linux 6.3, as the next one */
+#define NOEXEC_SEAL 0x0008U
+
+/* Kernels with vm.memfd_noexec add one of their own. */
+START_TEST(seals_are_those_that_matter)
+{
+	static const struct {
+		int seals;
+		bool valid;
+	} rows[] = {
+		{ F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL, true },
+		{ F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL | SEAL_EXEC, true },
+		{ F_SEAL_GROW | F_SEAL_SHRINK, false },
+		{ F_SEAL_GROW | F_SEAL_SEAL, false },
+		{ F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL | F_SEAL_WRITE, false },
+		{ F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL | F_SEAL_FUTURE_WRITE, false },
+	};
+	int seals = rows[_i].seals;
+	int fd = memfd_create("test", MFD_CLOEXEC | (seals & SEAL_EXEC ? NOEXEC_SEAL : MFD_ALLOW_SEALING));
+
+	if (fd == -1) {
+		ck_assert_int_eq(errno, EINVAL); /* this kernel doesn't know it */
+		return;
+	}
+	ck_assert_int_eq(ftruncate(fd, (off_t)SPOOL_SIZE), 0);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
+	ck_assert(spool_valid(fd) == rows[_i].valid);
+	close(fd);
 }
 END_TEST
 
@@ -331,6 +363,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_spool_keeps_every_byte_at_its_offset);
 	tcase_add_test(tc, a_spool_can_be_pulled_from_under_nobody);
+	tcase_add_loop_test(tc, seals_are_those_that_matter, 0, 6);
 	tcase_add_test(tc, holes_are_whole_blocks_and_give_memory_back);
 	tcase_add_test(tc, what_a_spool_sends_is_what_was_written);
 	tcase_add_test(tc, a_commit_is_seen_whole_and_a_draft_not_at_all);

@@ -441,6 +441,42 @@ static const struct {
 	{ "..", false },
 };
 
+static struct addr
+an_addr(const char *ip)
+{
+	struct addr a = { .sa.v6.sin6_family = strchr(ip, ':') != NULL ? AF_INET6 : AF_INET };
+
+	ck_assert_int_eq(inet_pton(a.sa.any.sa_family, ip,
+			     a.sa.any.sa_family == AF_INET ? (void *)&a.sa.v4.sin_addr : (void *)&a.sa.v6.sin6_addr),
+	    1);
+	return a;
+}
+
+START_TEST(what_is_bound_takes_who_connects_there)
+{
+	static const struct {
+		const char *bound, *to;
+		bool takes;
+	} rows[] = {
+		{ "0.0.0.0", "192.0.2.1", true },
+		{ "0.0.0.0", "2001:db8::1", false },
+		{ "::", "192.0.2.1", true },
+		{ "::", "2001:db8::1", true },
+		{ "192.0.2.1", "192.0.2.1", true },
+		{ "127.0.0.1", "192.0.2.1", false },
+		{ "2001:db8::1", "2001:db8::1", true },
+		{ "2001:db8::1", "2001:db8::2", false },
+		{ "192.0.2.1", "2001:db8::1", false },
+	};
+
+	for (size_t i = 0; i < NITEMS(rows); i++) {
+		struct addr bound = an_addr(rows[i].bound), to = an_addr(rows[i].to);
+
+		ck_assert_msg(addr_takes(&bound, &to) == rows[i].takes, "%s %s", rows[i].bound, rows[i].to);
+	}
+}
+END_TEST
+
 START_TEST(a_host_field_that_is_no_name_of_ours_is_seen)
 {
 	static const char *const names[] = { "hdhomerun.local", "105902DB.local", "tv.example.org" };
@@ -898,6 +934,7 @@ main(void)
 	tcase_add_test(tc, a_stream_request_says_tuner_channel_and_duration);
 	tcase_add_test(tc, a_scan_and_a_favourite_are_told_apart);
 	tcase_add_test(tc, only_show_found_asks_for_enabled);
+	tcase_add_test(tc, what_is_bound_takes_who_connects_there);
 	tcase_add_test(tc, an_error_has_the_devices_code_text_and_status);
 	tcase_add_loop_test(tc, a_client_is_told_the_address_that_it_can_reach, 0, (int)NITEMS(addresses));
 	tcase_add_test(tc, a_tuner_of_several_tells_its_own_port_or_path);
