@@ -49,8 +49,10 @@ struct conform_options {
 	int64_t first_dts_90k; /* 0: CONFORM_FIRST_DTS_90K; up to 2^40 */
 	/*
 	 * There is so much output that it should be taken, in the middle of a
-	 * feed, end or fill, so that it needn't all be kept; take, save and stats
-	 * may be called in it. 0 or an error, which is passed on. May be NULL.
+	 * feed or end, so that it needn't all be kept; take, save, stats and
+	 * fill_forget may be called in it. 0 or an error, which is passed on. May
+	 * be NULL. Not in a fill: media that waited and the filler behind it are
+	 * one output, or a snapshot would be of neither.
 	 */
 	int (*ready)(void *arg);
 	/*
