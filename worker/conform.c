@@ -270,6 +270,12 @@ conform_filled(const struct conform *c)
 	return c->splice.s.filled;
 }
 
+uint64_t
+conform_waits(const struct conform *c)
+{
+	return interleave_waits(&c->interleave) ? c->interleave.arrived : 0;
+}
+
 static int
 fill_begin(struct conform *c)
 {

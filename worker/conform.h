@@ -167,6 +167,13 @@ unsigned conform_dry(const struct conform *c);
 /* Does filler stand at the output's end? Also true after a load. */
 bool conform_filled(const struct conform *c);
 
+/*
+ * Does media wait in here for its other half, and nothing else? It goes out
+ * when that comes, or dried up (worker/interleave.h), and by itself. Then
+ * another number for each unit that came, else 0.
+ */
+uint64_t conform_waits(const struct conform *c);
+
 /* Is there output? Gives it, once. Calls to begin, feed, end and fill take it back, and the end of ready. */
 bool conform_take(struct conform *c, struct conform_output *out);
 
