@@ -60,6 +60,7 @@ struct conform {
 	bool given; /* the output is the caller's until the next call */
 	struct filler filler;
 	bool filling; /* filler knows where it goes on */
+	bool in_fill; /* media that waited goes out in front of filler: the two are one output */
 	int64_t vain_90k[ROLES]; /* nothing was learned there to fill a dry stream with; TS_NOTIME */
 	struct conform_stats stats;
 };
@@ -85,8 +86,11 @@ static int
 on_written(void *arg)
 {
 	struct conform *c = arg;
-	int err = c->options.ready(c->options.arg);
+	int err;
 
+	if (c->in_fill)
+		return 0;
+	err = c->options.ready(c->options.arg);
 	take_back(c);
 	return err;
 }
@@ -266,12 +270,21 @@ conform_filled(const struct conform *c)
 	return c->splice.s.filled;
 }
 
+uint64_t
+conform_waits(const struct conform *c)
+{
+	return interleave_waits(&c->interleave) ? c->interleave.arrived : 0;
+}
+
 static int
 fill_begin(struct conform *c)
 {
 	int64_t ends[ROLES];
-	int err = interleave_flush(&c->interleave);
+	int err;
 
+	c->in_fill = true;
+	err = interleave_flush(&c->interleave);
+	c->in_fill = false;
 	if (err != 0)
 		return err;
 	splice_fill(&c->splice);

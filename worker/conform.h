@@ -49,8 +49,10 @@ struct conform_options {
 	int64_t first_dts_90k; /* 0: CONFORM_FIRST_DTS_90K; up to 2^40 */
 	/*
 	 * There is so much output that it should be taken, in the middle of a
-	 * feed, end or fill, so that it needn't all be kept; take, save and stats
-	 * may be called in it. 0 or an error, which is passed on. May be NULL.
+	 * feed or end, so that it needn't all be kept; take, save, stats and
+	 * fill_forget may be called in it. 0 or an error, which is passed on. May
+	 * be NULL. Not in a fill: media that waited and the filler behind it are
+	 * one output, or a snapshot would be of neither.
 	 */
 	int (*ready)(void *arg);
 	/*
@@ -164,6 +166,13 @@ unsigned conform_dry(const struct conform *c);
 
 /* Does filler stand at the output's end? Also true after a load. */
 bool conform_filled(const struct conform *c);
+
+/*
+ * Does media wait in here for its other half, and nothing else? It goes out
+ * when that comes, or dried up (worker/interleave.h), and by itself. Then
+ * another number for each unit that came, else 0.
+ */
+uint64_t conform_waits(const struct conform *c);
 
 /* Is there output? Gives it, once. Calls to begin, feed, end and fill take it back, and the end of ready. */
 bool conform_take(struct conform *c, struct conform_output *out);

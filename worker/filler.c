@@ -250,6 +250,8 @@ filler_make(struct filler *f, struct tsmux *mux, int64_t until_27m)
 
 		if (f->picture == NULL || (f->sound != NULL && f->next_90k[ROLE_AUDIO] < f->next_90k[ROLE_VIDEO]))
 			role = ROLE_AUDIO;
+		if (role == ROLE_AUDIO && f->sound == NULL) /* nothing is known: there is nothing to make */
+			return PB_NO;
 		if (f->next_90k[role] >= until_90k)
 			return 0;
 		err = put(f, mux, role);

@@ -63,7 +63,7 @@ void filler_begin(struct filler *f, const struct tsmux *mux, const int64_t ends_
 
 /*
  * Go on until the programme clock is at until_27m, and not half a second
- * further. 0, PB_ELIMIT, PB_ENOMEM.
+ * further. 0; PB_NO when nothing is known to fill with; PB_ELIMIT, PB_ENOMEM.
  */
 int filler_make(struct filler *f, struct tsmux *mux, int64_t until_27m);
 

@@ -157,6 +157,7 @@ leave(struct interleave *il, bool all, int64_t since_90k)
 int
 interleave_put(struct interleave *il, struct unit *u, int64_t since_90k)
 {
+	il->arrived++;
 	il->is_dry[u->role] = false;
 	queue_push(&il->queue[u->role], u);
 	return leave(il, false, since_90k);

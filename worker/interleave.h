@@ -31,6 +31,7 @@ struct interleave {
 	void *arg;
 	bool is_dry[ROLES];
 
+	uint64_t arrived; /* units that were put here */
 	uint64_t units[ROLES]; /* that went out */
 	uint64_t keys;
 	uint64_t late; /* dropped: too late for the clock */
@@ -65,6 +66,13 @@ interleave_listed(const struct interleave *il, enum role role)
  * from there. 0, PB_ENOMEM.
  */
 int interleave_put(struct interleave *il, struct unit *u, int64_t since_90k);
+
+/* Is any here that has not left? */
+static inline bool
+interleave_waits(const struct interleave *il)
+{
+	return il->queue[ROLE_VIDEO].first != NULL || il->queue[ROLE_AUDIO].first != NULL;
+}
 
 /* Let go all that is here. 0, PB_ENOMEM. */
 int interleave_flush(struct interleave *il);

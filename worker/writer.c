@@ -24,6 +24,11 @@
 #define FILL_WAIT_NS INT64_C(250000000)
 #define FILL_AHEAD_27M (400 * INT64_C(27000)) /* of what is released: four ticks */
 #define FILL_JUMP_27M (500 * INT64_C(27000)) /* filler that leaves at once is no more than this */
+/*
+ * Media that came and waits for its other half is no outage, as long as more of it comes: interleave.c lets it go
+ * after 1.5 s of it at the latest. A source so slow that this takes longer is one.
+ */
+#define HELD_NS INT64_C(2000000000)
 #define FILL_AGAIN_NS INT64_C(1000000000) /* nothing to fill with was found: look again */
 #define FILL_KEYS 8 /* key marks in which picture and sound are looked for */
 #define FILL_READ (FILLER_PICTURE_MAX + (1u << 20))
@@ -47,7 +52,10 @@ struct writer {
 	bool media, finished;
 	bool owed; /* conform still has what the spool could not take */
 	bool had_reserve; /* since the last filler: then a clock that passes the head is news */
-	bool filling;
+	bool filling; /* until media goes out, not only until it joined: conform_filled() */
+	uint64_t waits; /* as conform_waits(), and when that changed last: more came */
+	int64_t came_ns;
+	int64_t moved_27m, moved_ns; /* the head was there, since then */
 	unsigned dry; /* streams that dried up alone, as was shown last */
 	int64_t level_ns; /* when the stream last was not in need of filler, or could not be helped: we stood */
 	int64_t looked_ns; /* for something to fill with, in vain */
@@ -80,7 +88,7 @@ writer_new(struct writer **out, int spool_fd, struct state *state, const struct 
 	w->settings = *settings;
 	w->ops = ops;
 	w->arg = arg;
-	w->first_pcr_27m = w->head_pcr_27m = TS_NOTIME;
+	w->first_pcr_27m = w->head_pcr_27m = w->moved_27m = TS_NOTIME;
 	pace_init(&w->pace, settings->burst_ms);
 	/* A fresh spool may take the place of another one: then it begins where that ended (supervisor/renew.h). */
 	w->head = w->released = w->tail = atomic_load(&state->tail);
@@ -247,11 +255,16 @@ writer_begin(struct writer *w, const struct conform_input *input)
 int
 writer_feed(struct writer *w, const void *buf, size_t len, int64_t now_ns)
 {
+	uint64_t waits;
 	int err;
 
 	w->fed_ns = now_ns;
 	err = conform_feed(w->conform, buf, len);
 	append(w, now_ns);
+	waits = conform_waits(w->conform);
+	if (waits != w->waits)
+		w->came_ns = now_ns;
+	w->waits = waits;
 	return err;
 }
 
@@ -373,26 +386,41 @@ learn(void *arg)
 	free(buf);
 }
 
+/* Does all that comes wait for its other half, and did not wait for too long? Filler now would throw it away. */
+static bool
+held(const struct writer *w, int64_t now_ns)
+{
+	return conform_waits(w->conform) != 0 && now_ns - w->came_ns < FILL_WAIT_NS && now_ns - w->moved_ns < HELD_NS;
+}
+
 /* Is there an outage that the viewer would notice now? */
 static bool
 in_need(struct writer *w, int64_t now_ns)
 {
 	int64_t lag = w->pace.position_27m - w->head_pcr_27m;
 
+	if (w->head_pcr_27m != w->moved_27m) {
+		w->moved_27m = w->head_pcr_27m;
+		w->moved_ns = now_ns;
+	}
 	if (-lag >= RESERVE_27M)
 		w->had_reserve = true;
-	if (w->filling)
+	if (w->filling && conform_filled(w->conform)) {
+		w->level_ns = now_ns;
 		return !w->finished;
+	}
 	/*
 	 * Where there is a reserve, its end is the time. A source that gives
 	 * none (plain TS in real time) always is at its end: there it is when
-	 * a player would stand still.
+	 * a player would stand still. Where media joined the filler and is not
+	 * out yet, there is none: what was made ahead is what is left.
 	 */
-	if (w->finished || !(w->pace.dry || (w->had_reserve && lag >= FILL_LAG_27M))) {
+	if (w->finished || held(w, now_ns) ||
+	    !(w->pace.dry || ((w->had_reserve || w->filling) && lag >= FILL_LAG_27M))) {
 		w->level_ns = now_ns;
 		return false;
 	}
-	return now_ns - w->level_ns >= FILL_WAIT_NS && now_ns - w->looked_ns >= FILL_AGAIN_NS;
+	return now_ns - w->level_ns >= FILL_WAIT_NS && (w->filling || now_ns - w->looked_ns >= FILL_AGAIN_NS);
 }
 
 void
@@ -491,7 +519,7 @@ watch_dry(struct writer *w)
 void
 writer_paused(struct writer *w, int64_t now_ns)
 {
-	w->level_ns = now_ns;
+	w->level_ns = w->moved_ns = now_ns;
 }
 
 bool

@@ -93,7 +93,7 @@ void writer_keep_reserve(struct writer *writer, uint32_t reserve_ms);
 /* All that exists is released, and a player would have run dry. */
 bool writer_dry(const struct writer *writer);
 
-/* Filler goes out: the reserve is spent, and no key frame came yet. */
+/* Filler goes out: the reserve is spent, and nothing of what came since is out yet. */
 bool writer_filling(const struct writer *writer);
 
 /* What may stand in for media: takes those of fds that are not -1, and leaves -1. */

@@ -29,6 +29,8 @@ if [ ! -s "$path" ]; then
 	size=640x360
 	case $name in
 	hi) make "${h264[@]}" -g 25 "${aac[@]}" -pes_payload_size 0 ;;
+	# Sound comes behind its pictures, as ffmpeg's muxer has it by itself: half a second of it in each PES.
+	late) make "${h264[@]}" -g 25 "${aac[@]}" ;;
 	# Another picture size, other PIDs, another time base: the same channel at another rate.
 	lo)
 		size=320x180

@@ -15,6 +15,7 @@
 #include "tests/unit/tscheck.h"
 #include "tests/unit/tsmake.h"
 #include "worker/conform.h"
+#include "worker/filler.h"
 
 #define STEP_27M (100 * INT64_C(27000))
 #define SOUND 5760 /* ticks of a PES of three frames */
@@ -339,6 +340,27 @@ START_TEST(output_that_could_not_be_kept_is_given_once_more)
 }
 END_TEST
 
+/* Neither a picture nor a sound is known: nothing is made, whatever is listed. */
+START_TEST(of_nothing_nothing_is_made)
+{
+	static const int64_t ends[ROLES] = { 126000, 126000 };
+	struct filler nothing = { 0 };
+	struct tsmux mux;
+
+	tsmux_init(&mux);
+	mux.s.stream[ROLE_VIDEO].listed = _i & 1;
+	mux.s.stream[ROLE_AUDIO].listed = _i >> 1;
+	mux.s.last_pcr_27m = mux.s.last_psi_27m = 0;
+	ck_assert(!filler_ready(&nothing, &mux));
+	filler_begin(&nothing, &mux, ends);
+	ck_assert_int_eq(filler_make(&nothing, &mux, 10 * INT64_C(27000000)), PB_NO);
+	ck_assert_int_eq(filler_alone(&nothing, &mux, ROLE_VIDEO, 126000, 900000), PB_NO);
+	ck_assert_int_eq(filler_alone(&nothing, &mux, ROLE_AUDIO, 126000, 900000), PB_NO);
+	ck_assert_uint_eq(mux.len, 0);
+	tsmux_clear(&mux);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -356,6 +378,7 @@ main(void)
 	tcase_add_loop_test(tc, pictures_that_dry_up_alone_stand_still_and_come_back, 0, n);
 	tcase_add_loop_test(tc, filler_goes_on_where_a_dry_stream_was_filled, 0, n);
 	tcase_add_test(tc, output_that_could_not_be_kept_is_given_once_more);
+	tcase_add_loop_test(tc, of_nothing_nothing_is_made, 0, 4);
 	suite_add_tcase(s, tc);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);

@@ -45,7 +45,7 @@ tests_unit_pace_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_pace_LDADD = libworker.a libipc.a libbase.a $(CHECK_LIBS)
 
 UNIT_TESTS += tests/unit/writer
-tests_unit_writer_SOURCES = tests/unit/writer.c
+tests_unit_writer_SOURCES = tests/unit/writer.c tests/unit/tsmake.h tests/unit/tsmake.c tests/unit/tscheck.h tests/unit/tscheck.c
 tests_unit_writer_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_writer_LDADD = libworker.a libipc.a libbase.a $(BSD_LIBS) $(CHECK_LIBS)
 
