@@ -36,6 +36,7 @@ struct tcp_info_acked {
 #define TURN_BYTES (1 << 20) /* to one client, likewise */
 #define DRAIN_BYTES 4096 /* of what a client says after its request; all of it is ignored */
 #define PRELUDE_SCAN (1 << 20) /* how far behind a key frame each PID's first packet is looked for */
+#define GHOST_LOOKS 5 /* once a second */
 #define WATCH_S 1.0
 #define WATCH_SLICES 10 /* many are looked at in slices of the second, */
 #define WATCH_AT_ONCE 64 /* ... so few all at once */
@@ -63,6 +64,7 @@ struct client {
 	bool blocked; /* the socket is full; `writable` waits */
 	bool behind; /* fell out of the window: skips when it can take bytes */
 	bool eof;
+	unsigned silent; /* looks in a row at which its host owed an ACK for long */
 	ev_io readable, writable;
 };
 
@@ -791,7 +793,12 @@ look_at(struct client *c)
 		return;
 	publish(c, &wire);
 	size_buffers(c);
-	if ((wire.unacked > 0 || wire.probes > 0) && wire.last_ack_ms > CLIENT_GHOST_S * 1000)
+	/* One probe of a paused one is out now and then, for as long as its answer takes, and the last ACK is old. */
+	if ((wire.unacked > 0 || wire.probes > 0) && wire.last_ack_ms > (CLIENT_GHOST_S - GHOST_LOOKS) * 1000)
+		c->silent++;
+	else
+		c->silent = 0;
+	if (c->silent >= GHOST_LOOKS && wire.last_ack_ms > CLIENT_GHOST_S * 1000)
 		client_end(c, CLIENT_GHOST);
 }
 

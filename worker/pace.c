@@ -20,6 +20,7 @@
 /* A reserve that is off by a quarter of its target turns the rate fully. */
 #define RATE_SLOPE 4
 #define SMOOTH_S 30
+#define SETTLE_MS 30000
 
 static int64_t
 media_27m(int64_t ns)
@@ -91,11 +92,18 @@ follow_reserve(struct pace *pace, int64_t now_ns)
 		pace->smooth_27m = pace->reserve_27m;
 	pace->smooth_27m +=
 	    (pace->reserve_27m - pace->smooth_27m) * PB_MIN(passed_ms, SMOOTH_S * 1000) / (SMOOTH_S * 1000);
+	pace->borrowed_27m = PB_MAX(pace->borrowed_27m - passed_ms * MS_27M / 1000 * pace->rate_ppm / 1000, INT64_C(0));
+	pace->settled_ms += passed_ms;
+	if (pace->base_27m == 0 && pace->settled_ms >= SETTLE_MS)
+		pace->base_27m = pace->smooth_27m;
 	if (pace->target_27m == 0)
 		return;
 	error = pace->smooth_27m - pace->target_27m;
 	ppm = error * RATE_SLOPE * RATE_MAX_PPM / pace->target_27m;
 	ppm = PB_MAX(PB_MIN(ppm, RATE_MAX_PPM), -RATE_MAX_PPM);
+	/* Drift is followed whatever it costs; more than there was is not. */
+	if (ppm < 0 && pace->borrowed_27m >= pace->burst_27m / 2 && pace->smooth_27m >= pace->base_27m)
+		ppm = 0;
 	if (ppm != pace->rate_ppm) {
 		reanchor(pace, player(pace, now_ns), now_ns);
 		pace->rate_ppm = ppm;
@@ -131,7 +139,8 @@ pace_resume(
 	for (pace->next = from->marks; pace->next > first && mark_offset(state, pace->next - 1) >= released;
 	     pace->next--)
 		;
-	pace->position_27m = pace_position(pace, now_ns);
+	/* Its first commit comes before the first release. */
+	pace->position_27m = pace->started ? pace_position(pace, now_ns) : from->head_pcr_27m;
 	pace->reserve_27m = PB_MAX(from->head_pcr_27m - pace->position_27m, 0);
 }
 
@@ -154,6 +163,7 @@ pace_release(struct pace *pace, const struct state *state, uint64_t marks, uint6
 		if (!pace->dry)
 			pace->stalls++;
 		pace->dry = true;
+		pace->borrowed_27m = 0; /* it stood still, and is given the burst again */
 		reanchor(pace, head_pcr_27m, now_ns);
 	} else {
 		pace->dry = false;

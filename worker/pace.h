@@ -9,7 +9,9 @@
  *   position    PCR up to which the stream may have been sent:
  *               anchor_pcr + burst + (now - anchor) * rate
  *   rate        1 +- 0.2 %, follows the reserve, so that clock drift never
- *               eats it
+ *               eats it. A slower one is borrowed from who watches, whose
+ *               clock goes on: for a reserve that is to be larger than it was
+ *               reached, that is no more than half of the burst
  *   stall       when a player that began at the first byte would have run
  *               dry, its clock stands still; so does ours, and media goes
  *               on in real time from where it stood
@@ -37,6 +39,9 @@ struct pace {
 	int64_t reserve_27m; /* head - position, as of the last release; never negative */
 	int64_t smooth_27m; /* its slow average */
 	int64_t target_27m; /* what it should be; 0 until known */
+	int64_t base_27m; /* what it was, when it had settled; 0 until then */
+	int64_t borrowed_27m; /* what a player's clock has gone ahead of ours since */
+	int64_t settled_ms; /* released for so long */
 	int64_t last_ns;
 	uint64_t stalls;
 	bool dry;

@@ -20,6 +20,7 @@
 #define STREAM_PRIVATE 0xbd /* AC-3 and its like */
 #define RATE_SEGMENTS 5 /* until a bitrate is known */
 #define SLICE_AUDIO 5 /* PES: less is what a border of slices cuts off */
+#define KEYLESS_UNKNOWN_MS 15000 /* no channel that one can zap to has fewer */
 #define SAMPLE 16 /* bytes at the end of a packet in the middle of a PES */
 
 static const uint64_t hash_seed = UINT64_C(0x9e3779b97f4a7c15);
@@ -196,21 +197,27 @@ is_thin(struct vitals *v, uint32_t duration_ms)
 	return false;
 }
 
-/* Longer than twice what was usual, and than nearly two target durations. */
+/*
+ * Longer than twice what was usual, and than nearly two target durations.
+ * What is usual is not known before a second key came.
+ */
 static bool
 is_keyless(struct vitals *v, uint32_t duration_ms, uint64_t keys, uint32_t target_ms)
 {
-	uint64_t bound_ms = PB_MAX(2 * v->keyless_max_ms, (uint64_t)target_ms * 7 / 4);
+	uint64_t usual_ms = v->keyless_max_ms != 0 ? 2 * v->keyless_max_ms : KEYLESS_UNKNOWN_MS;
 
 	if (v->video == 0)
 		return false;
 	if (keys > 0) {
-		v->keyless_max_ms = PB_MAX(v->keyless_max_ms, PB_MAX(v->keyless_ms, (uint64_t)duration_ms / keys));
+		if (v->had_key || keys > 1)
+			v->keyless_max_ms =
+			    PB_MAX(v->keyless_max_ms, PB_MAX(v->keyless_ms, (uint64_t)duration_ms / keys));
+		v->had_key = true;
 		v->keyless_ms = 0;
 		return false;
 	}
 	v->keyless_ms += duration_ms;
-	return v->keyless_ms >= bound_ms;
+	return v->keyless_ms >= PB_MAX(usual_ms, (uint64_t)target_ms * 7 / 4);
 }
 
 enum vital

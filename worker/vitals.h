@@ -63,7 +63,8 @@ struct vitals {
 	unsigned repeats; /* in a row */
 	uint64_t usual_bps; /* bytes a second, smoothed; 0: not known */
 	unsigned rated, thin; /* segments that it was learnt from; thin ones in a row */
-	uint64_t keyless_ms, keyless_max_ms;
+	uint64_t keyless_ms, keyless_max_ms; /* max: 0 until a second key came */
+	bool had_key;
 	bool said[VITALS]; /* until it's over */
 };
 

@@ -310,8 +310,9 @@ writer_room(const struct writer *w)
 		return false;
 	if (!w->media)
 		return true;
+	/* What is not released has marks still, or it could not be released in time. */
 	return reserve_27m / PCR_PER_MS < (int64_t)w->settings.reserve_max_ms &&
-	    w->head - w->released < w->settings.spool_max / 4 * 3;
+	    w->marks - w->pace.next < STATE_INDEX / 4 * 3 && w->head - w->released < w->settings.spool_max / 4 * 3;
 }
 
 static void

@@ -120,6 +120,36 @@ START_TEST(the_rate_follows_the_reserve_within_two_per_mille)
 }
 END_TEST
 
+/* A viewer plays at his own rate: what a larger reserve takes from him is bounded, and he never stands still for it. */
+START_TEST(a_larger_reserve_leaves_half_of_the_burst_to_the_viewer)
+{
+	static const int64_t wanted_ms[] = { 18000, 25000 };
+	int64_t left_ms = INT64_MAX;
+
+	pace_set_target(&pace, 12000);
+	for (int64_t t = 0; t < 6 * 3600 * 1000; t += 1000) {
+		if (t == 60000)
+			pace_set_target(&pace, (uint32_t)wanted_ms[_i]);
+		media(16000 + t);
+		left_ms = PB_MIN(left_ms, at(t) - t);
+	}
+	ck_assert_int_ge(left_ms, 1900);
+	ck_assert_int_le(left_ms, 2100);
+}
+END_TEST
+
+START_TEST(a_worker_that_goes_on_before_the_first_release_begins)
+{
+	struct state_snapshot from = { .head_pcr_27m = PCR(100), .marks = 3, .burst_27m = PCR(4000) };
+
+	media(120);
+	pace_resume(&pace, state, &from, 0, 5000 * MS);
+	ck_assert(!pace.started);
+	ck_assert_int_eq(pace.reserve_27m, 0);
+	ck_assert_int_eq(at(5000), 120);
+}
+END_TEST
+
 START_TEST(released_never_goes_back)
 {
 	uint64_t last = 0;
@@ -172,6 +202,8 @@ main(void)
 	tcase_add_test(tc, an_outage_within_burst_and_reserve_moves_nothing);
 	tcase_add_test(tc, after_a_spent_reserve_media_goes_on_in_real_time);
 	tcase_add_test(tc, the_rate_follows_the_reserve_within_two_per_mille);
+	tcase_add_loop_test(tc, a_larger_reserve_leaves_half_of_the_burst_to_the_viewer, 0, 2);
+	tcase_add_test(tc, a_worker_that_goes_on_before_the_first_release_begins);
 	tcase_add_test(tc, released_never_goes_back);
 	tcase_add_loop_test(tc, drawing_in_moves_the_clock_back_and_takes_the_burst_first, 0, 7);
 	suite_add_tcase(s, tc);

@@ -164,6 +164,8 @@ END_TEST
 
 START_TEST(a_radio_a_still_picture_and_rare_key_frames_never_fail)
 {
+	unsigned said = 0;
+
 	for (unsigned i = 0; i < 60; i++)
 		ck_assert_int_eq(segment(&(struct seg){ .content = i, .no_video = true }, 1000, false), VITAL_GOOD);
 	setup();
@@ -175,8 +177,13 @@ START_TEST(a_radio_a_still_picture_and_rare_key_frames_never_fail)
 		    segment(&(struct seg){ .content = i, .keys = i % 3 == 0, .no_video = i % 3 != 0 }, 1000, false)));
 	setup();
 	for (unsigned i = 0; i < 60; i++) /* ten seconds between key frames: learnt */
-		ck_assert(
-		    segment(&(struct seg){ .content = i, .keys = i % 5 == 0 }, 1000, false) == VITAL_GOOD || i < 5);
+		ck_assert(segment(&(struct seg){ .content = i, .keys = i % 5 == 0 }, 1000, false) == VITAL_GOOD);
+	setup();
+	for (unsigned i = 0; i < 60; i++) /* the same of slices, which have no target duration */
+		ck_assert(segment(&(struct seg){ .content = i, .keys = i % 5 == 4 }, 1000, true) == VITAL_GOOD);
+	for (unsigned i = 0; i < 12; i++) /* none any more: it is said once */
+		said += segment(&(struct seg){ .content = i, .keys = 0 }, 1000, true) == VITAL_KEYS;
+	ck_assert_uint_eq(said, 1);
 }
 END_TEST
 
