@@ -189,6 +189,24 @@ reach(const struct fetch *f, long *os_error)
 	return ready_us > 0 ? REACH_SERVER : connected_us > 0 ? REACH_HOST : REACH_NOTHING;
 }
 
+/*
+ * Is what the response in hand was to bring less than what was asked for? A
+ * server may cut a range shorter than it was told (RFC 9110 14.2), and say so.
+ */
+static bool
+partial(const struct fetch *f)
+{
+	uint64_t at = f->o.range.offset + f->pos, end = f->reply.total >= 0 ? (uint64_t)f->reply.total : UINT64_MAX;
+
+	if (f->o.kind != FETCH_SEGMENT || f->reply.status != 206 || f->reply.encoded)
+		return false;
+	if (f->o.range.length > 0)
+		end = PB_MIN(end, f->o.range.offset + f->o.range.length);
+	else if (f->reply.total < 0)
+		return false; /* nobody knows */
+	return at < end;
+}
+
 /* What is known of the try in hand, which ended with code. */
 static struct verdict_try
 known(const struct fetch *f, CURLcode code)
@@ -211,6 +229,7 @@ known(const struct fetch *f, CURLcode code)
 		.had_all = (f->first.length >= 0 && f->first.status != 206 && f->pos == (uint64_t)f->first.length) ||
 		    (f->reply.status == 416 && f->reply.total >= 0 &&
 			f->o.range.offset + f->pos == (uint64_t)f->reply.total),
+		.partial = partial(f),
 		.missing_ms = f->o.missing_ms,
 		.missing_s = f->missing_since > 0 ? ev_now(f->pool->loop) - f->missing_since : 0,
 		.refused = f->refused,

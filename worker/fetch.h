@@ -22,6 +22,8 @@
  *   connection       connections that were ended
  *   after a pause    connect and DNS failures, time-outs, 5xx, 408, 425; a
  *                    body that broke (at once when it had moved well)
+ *   at once          the rest of a segment of which only a part came, as its
+ *                    head says (206); after a pause when it was a small one
  *   every 0.3 s      404 of a segment, for missing_ms
  *   side by side     what is late by its own history (worker/late.h) is asked
  *                    for a second time on a new connection, at another

@@ -201,6 +201,11 @@ verdict_transfer(const struct verdict_try *t)
 		set(&v, VERDICT_DONE, 0);
 	} else if (t->unwanted) {
 		judge_status(&v, t);
+	} else if (t->code == CURLE_OK && t->wanted && t->partial) {
+		because(&v, "a part that ends after %" PRIu64 " bytes", t->pos);
+		set(&v, t->got >= VERDICT_MOVED_WELL ? VERDICT_NOW : VERDICT_RETRY, PB_ENET);
+		if (v.what == VERDICT_RETRY)
+			v.trouble = TROUBLE_BODY;
 	} else if (t->code == CURLE_OK && t->wanted) {
 		set(&v, VERDICT_DONE, 0);
 	} else {

@@ -45,6 +45,7 @@ struct verdict_try {
 	bool location; /* it says where else to go */
 	bool ranged; /* a part was asked for */
 	bool had_all; /* what was delivered before is the whole file */
+	bool partial; /* its body ends before what was asked for does, as its own head says (RFC 9110 15.3.7) */
 	uint32_t missing_ms; /* how long a 404 may last, 0: not at all */
 	double missing_s; /* since the first 404, 0 when this is it */
 
@@ -64,7 +65,7 @@ enum verdict_what {
 	VERDICT_DONE, /* the body is there */
 	VERDICT_END, /* given up, with err */
 	VERDICT_REDIRECT, /* to where Location says */
-	VERDICT_NOW, /* once more, at once; not counted */
+	VERDICT_NOW, /* once more, at once, for what is missing; not counted */
 	VERDICT_MISSING, /* once more in VERDICT_MISSING_S; not counted */
 	VERDICT_STALE, /* once more, at once, not counted the first times; then as VERDICT_RETRY */
 	VERDICT_RETRY, /* counted: once more after a pause, else given up with err */

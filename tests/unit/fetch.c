@@ -137,9 +137,9 @@ number_of(const char *prefix)
 	return (int)strtol(site.path + strlen(prefix), NULL, 10);
 }
 
-/* The file, whole or the range that was asked for. */
+/* The file, whole or the range that was asked for; of a range no more than `most` bytes. */
 static void
-send_file(struct conn *c, size_t len, const char *etag)
+send_some(struct conn *c, size_t len, const char *etag, size_t most)
 {
 	const char *range = strstr(site.last, "\r\nRange: bytes=");
 	size_t from = 0, to = len - 1;
@@ -152,13 +152,19 @@ send_file(struct conn *c, size_t len, const char *etag)
 		from = strtoul(range + 15, &end, 10);
 		if (*end == '-' && end[1] >= '0' && end[1] <= '9')
 			to = strtoul(end + 1, NULL, 10);
-		to = PB_MIN(to, len - 1);
+		to = PB_MIN(PB_MIN(to, len - 1), from + most - 1);
 		say(c,
 		    "HTTP/1.1 206 Partial Content\r\nContent-Length: %zu\r\nETag: %s\r\nContent-Range: bytes "
 		    "%zu-%zu/%zu\r\n\r\n",
 		    to - from + 1, etag, from, to, len);
 	}
 	add_pattern(c, from, to - from + 1);
+}
+
+static void
+send_file(struct conn *c, size_t len, const char *etag)
+{
+	send_some(c, len, etag, SIZE_MAX / 2);
 }
 
 static void
@@ -232,6 +238,10 @@ answer(struct conn *c)
 		add_pattern(c, 7, 100);
 	} else if (on("/shifted-cut"))
 		n == 1 ? send_cut(c) : send_file(c, FILE_LEN, "\"v1\"");
+	else if (on("/parts-cut"))
+		n == 1 ? send_cut(c) : send_some(c, FILE_LEN, "\"v1\"", 70000);
+	else if (on("/parts/"))
+		send_some(c, FILE_LEN, "\"v1\"", (size_t)number_of("/parts/"));
 	else if (on("/no-range"))
 		site.last[0] = '\0', send_file(c, FILE_LEN, "\"v1\"");
 	else if (on("/late-503") && n == 1) {
@@ -820,6 +830,57 @@ START_TEST(a_byte_range_that_breaks_is_resumed_inside_itself)
 	ck_assert_uint_eq(j->bytes, 100000);
 	ck_assert(!j->wrong);
 	ck_assert_ptr_nonnull(strstr(site.last, "\r\nRange: bytes=100000-149999\r\n"));
+	free(j);
+}
+END_TEST
+
+/* RFC 9110 14.2: a server may send less of a range than it was asked for. */
+START_TEST(a_range_that_comes_in_parts_is_asked_for_to_its_end)
+{
+	struct job *j = run(FETCH_SEGMENT, "/parts-cut");
+
+	whole(j);
+	ck_assert_int_eq(site.requests, 4); /* 100000, 70000, 70000, 60000 */
+	free(j);
+
+	site.requests = 0;
+	j = job(FETCH_SEGMENT, "/parts/70000");
+	j->o.range.offset = 50000;
+	j->o.range.length = 200000;
+	go(j);
+	wait_for(j);
+	ck_assert_msg(j->r.err == 0, "%s", j->reason);
+	ck_assert_uint_eq(j->bytes, 200000);
+	ck_assert(!j->wrong);
+	ck_assert_int_eq(site.requests, 3);
+	free(j);
+
+	/* One that ends behind the file's end is there when the file is. */
+	site.requests = 0;
+	j = job(FETCH_SEGMENT, "/file");
+	j->o.range.offset = FILE_LEN - 1000;
+	j->o.range.length = 2000;
+	go(j);
+	wait_for(j);
+	ck_assert_msg(j->r.err == 0, "%s", j->reason);
+	ck_assert_uint_eq(j->bytes, 1000);
+	ck_assert_int_eq(site.requests, 1);
+	free(j);
+}
+END_TEST
+
+/* Each part is a request: they are not made for a byte each, and never without an end. */
+START_TEST(parts_that_are_too_small_are_given_up)
+{
+	struct job *j = job(FETCH_SEGMENT, "/parts/10");
+
+	j->o.range.offset = 1;
+	j->o.range.length = 200000;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_ENET);
+	ck_assert_uint_eq(j->bytes, 30);
+	ck_assert_int_eq(site.requests, 3); /* settings.tries */
 	free(j);
 }
 END_TEST
@@ -1745,6 +1806,8 @@ main(void)
 	tcase_add_loop_test(tc, a_file_that_changed_meanwhile_is_not_put_together, 0, (int)NITEMS(changed));
 	tcase_add_loop_test(tc, a_byte_range_is_cut_out_whether_the_server_can_or_not, 0, 2);
 	tcase_add_test(tc, a_byte_range_that_breaks_is_resumed_inside_itself);
+	tcase_add_test(tc, a_range_that_comes_in_parts_is_asked_for_to_its_end);
+	tcase_add_test(tc, parts_that_are_too_small_are_given_up);
 	tcase_add_test(tc, a_transfer_that_moves_is_never_cut);
 	tcase_add_test(tc, who_never_answers_is_given_up_after_all_tries);
 	tcase_add_test(tc, the_deadline_ends_all_waiting);

@@ -33,6 +33,14 @@ static const struct {
 	{ { SEGMENT, .wanted = true, .got = 9, .pos = 9 }, VERDICT_DONE, 0, 0, "" },
 	{ { .kind = FETCH_PLAYLIST, .wanted = true }, VERDICT_DONE, 0, 0, "" },
 	{ { .kind = FETCH_STREAM, .wanted = true, .pos = 9 }, VERDICT_DONE, 0, 0, "" },
+	/* A part of it came, in peace: the rest is asked for, at once if it was a good part. */
+	{ { SEGMENT, .wanted = true, .partial = true, .got = VERDICT_MOVED_WELL, .pos = 99999 }, VERDICT_NOW, PB_ENET,
+	    0, "a part that ends after 99999 bytes" },
+	{ { SEGMENT, .wanted = true, .partial = true, .got = 9, .pos = 99999 }, VERDICT_RETRY, PB_ENET, 0,
+	    "a part that ends after 99999 bytes" },
+	{ { SEGMENT, .wanted = true, .partial = true, .code = CURLE_PARTIAL_FILE, .got = 9, .pos = 9 }, VERDICT_RETRY,
+	    PB_ENET, FRESH, NULL },
+	{ { SEGMENT, .wanted = true, .partial = true, .whole = true, .pos = 9 }, VERDICT_DONE, 0, 0, "" },
 	/* We stopped it. */
 	{ { SEGMENT, .wanted = true, .whole = true, .code = CURLE_WRITE_ERROR, .pos = 9 }, VERDICT_DONE, 0, 0, "" },
 	{ { SEGMENT, .replan = true, .stop_err = PB_EFORMAT, .code = CURLE_WRITE_ERROR }, VERDICT_NOW, PB_EFORMAT,
