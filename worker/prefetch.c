@@ -695,15 +695,37 @@ finish(struct segment *seg)
 	p->ops->drained(p->arg);
 }
 
-/* Who was told to wait for room may go on: the first, and all others while little is kept. */
+/* May what is kept of it be handed on? A key is judged by what it makes of the first bytes. */
+static bool
+is_ready(struct segment *seg)
+{
+	return seg->kept > 0 && key_is_known(seg) &&
+	    (seg->begun || seg->info.key_url == NULL || seg->kept >= FIRST_BYTES || seg->state == WHOLE);
+}
+
+/*
+ * May one that was told to wait go on? The first: when all that was kept of it
+ * is gone, or when it is too little to begin with, which is kept, however much
+ * is. All others while little is kept.
+ */
+static bool
+may_go_on(struct segment *seg)
+{
+	struct prefetch *p = seg->all;
+
+	if (!is_first(seg))
+		return p->kept < PREFETCH_KEPT / 2;
+	return seg->kept == 0 ? p->ops->room(p->arg) : seg->kept < PIECE && !is_ready(seg);
+}
+
+/* Who was told to wait for room goes on when there is some. */
 static void
 resume_some(struct prefetch *p)
 {
 	struct segment *seg;
 
 	TAILQ_FOREACH(seg, &p->queue, entry)
-	if (seg->paused && seg->fetch != NULL &&
-	    (is_first(seg) ? seg->kept == 0 && p->ops->room(p->arg) : p->kept < PREFETCH_KEPT / 2)) {
+	if (seg->paused && seg->fetch != NULL && may_go_on(seg)) {
 		seg->paused = false;
 		fetch_resume(seg->fetch);
 	}
@@ -720,10 +742,7 @@ pump(struct prefetch *p)
 		return;
 	p->pumping = true;
 	while ((seg = TAILQ_FIRST(&p->queue)) != NULL) {
-		bool ready = seg->kept > 0 && key_is_known(seg) &&
-		    (seg->begun || seg->info.key_url == NULL || seg->kept >= FIRST_BYTES || seg->state == WHOLE);
-
-		if (ready && !drain(seg, &budget) && seg->state != LOST)
+		if (is_ready(seg) && !drain(seg, &budget) && seg->state != LOST)
 			break;
 		if (seg->state != LOST && !(seg->state == WHOLE && seg->kept == 0))
 			break;
