@@ -442,6 +442,33 @@ START_TEST(an_encrypted_segment_that_waited_for_room_goes_on_when_it_is_the_firs
 }
 END_TEST
 
+/* Three seconds after it was asked for, which is its deadline. */
+static const struct {
+	const char *next;
+	uint32_t reserve_ms;
+	bool tuning;
+	const char *said;
+} trickles[] = {
+	{ "/whole", 0, false, "b1 e1- b2! e2 " },
+	{ "/whole", 0, true, "b1 e1- b2! e2 " },
+	{ "/whole", 1000, false, "b1 " }, /* the viewer has a picture */
+	{ "/first", 0, false, "b1 " }, /* there is nothing else */
+};
+
+START_TEST(a_segment_that_trickles_does_not_keep_back_what_is_there)
+{
+	seen.reserve_ms = trickles[_i].reserve_ms;
+	if (trickles[_i].tuning)
+		prefetch_tuning(prefetch, ev_now(loop) + 15);
+	queue(1, "/trickle", NULL);
+	queue(2, trickles[_i].next, NULL);
+	turn_for(2.8, NULL);
+	ck_assert_str_eq(seen.said, "b1 ");
+	turn_for(1, trickles[_i].said[3] != '\0' ? trickles[_i].said : NULL);
+	ck_assert_str_eq(seen.said, trickles[_i].said);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -454,6 +481,7 @@ main(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, segments_leave_in_their_order);
 	tcase_add_test(tc, an_encrypted_segment_that_waited_for_room_goes_on_when_it_is_the_first);
+	tcase_add_loop_test(tc, a_segment_that_trickles_does_not_keep_back_what_is_there, 0, (int)NITEMS(trickles));
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_set_tap(sr, "-");
