@@ -149,9 +149,9 @@ stop_transfer(struct fetch *f)
 	hedge_drop(f);
 }
 
-/* Round again, in delay seconds; never past the deadline, and with time left to use the answer. */
+/* Round again, in delay seconds and not sooner; but there is nothing to wait for when the deadline has passed. */
 static void
-again(struct fetch *f, double delay)
+again_in(struct fetch *f, double delay)
 {
 	ev_tstamp now = ev_now(f->pool->loop);
 
@@ -162,8 +162,6 @@ again(struct fetch *f, double delay)
 		finish(f, PB_ETIME);
 		return;
 	}
-	if (f->o.deadline > 0)
-		delay = PB_MIN(delay, (f->o.deadline - now) / 2);
 	f->pool->figures.retries++;
 	if (delay <= 0) {
 		begin(f);
@@ -172,6 +170,15 @@ again(struct fetch *f, double delay)
 	f->state = WAITING;
 	f->wake = now + delay;
 	fetch_arm(f);
+}
+
+/* ... never past the deadline, and with time left to use the answer. */
+static void
+again(struct fetch *f, double delay)
+{
+	if (f->o.deadline > 0)
+		delay = PB_MIN(delay, (f->o.deadline - ev_now(f->pool->loop)) / 2);
+	again_in(f, delay);
 }
 
 /* How far curl got on a connection, and what the system said when it got no further. */
@@ -232,6 +239,9 @@ known(const struct fetch *f, CURLcode code)
 		.partial = partial(f),
 		.missing_ms = f->o.missing_ms,
 		.missing_s = f->missing_since > 0 ? ev_now(f->pool->loop) - f->missing_since : 0,
+		.busy = f->busy,
+		.retry_after_ms = f->retry_after_ms,
+		.left_s = f->o.deadline > 0 ? f->o.deadline - ev_now(f->pool->loop) : 0,
 		.refused = f->refused,
 		.whole = f->whole,
 		.replan = f->replan,
@@ -300,6 +310,10 @@ obey(struct fetch *f, const struct verdict *v)
 		if (f->missing_since == 0)
 			f->missing_since = ev_now(f->pool->loop);
 		again(f, VERDICT_MISSING_S);
+		break;
+	case VERDICT_BUSY:
+		f->busy++;
+		again_in(f, v->pause_s);
 		break;
 	case VERDICT_STALE:
 		if (f->free_retries++ < FREE_RETRIES)
@@ -565,7 +579,7 @@ fetch_over(void *arg, struct transfer *t, CURLcode code)
 		return;
 	}
 	if (f->hedge.t != NULL && f->stop_err == 0 && !f->whole && !f->replan && !f->refused &&
-	    (f->discard ? f->status >= 500 : code != CURLE_OK)) {
+	    (f->discard ? f->status >= 500 && !verdict_busy(f->status) : code != CURLE_OK)) {
 		fetch_pool_measure(f);
 		hedge_take(f); /* the first one has failed, the second may yet answer */
 		fetch_arm(f);

@@ -594,7 +594,7 @@ start_segment(struct segment *seg)
 static void
 start_some(struct prefetch *p)
 {
-	uint32_t n = 0, limit = p->depth > 1 ? p->depth + p->deeper : 1;
+	uint32_t n = 0, limit = p->depth > 1 && !fetch_pool_is_one(p->pool) ? p->depth + p->deeper : 1;
 	struct segment *seg;
 
 	if (p->most > 0)

@@ -278,6 +278,13 @@ answer(struct conn *c)
 		say(c, "HTTP/1.1 %d Sorry\r\nContent-Length: 5\r\n\r\nsorry", number_of("/twice/"));
 	else if (on("/twice/"))
 		send_file(c, FILE_LEN, "\"v1\"");
+	else if (on("/busy-cut") && n == 1)
+		send_cut(c);
+	else if (on("/busy") && n == 1 + on("/busy-cut"))
+		say(c, "HTTP/1.1 458 Sorry\r\n%sContent-Length: 5\r\n\r\nsorry",
+		    on("/busy-said") ? "Retry-After: 1\r\n" : "");
+	else if (on("/busy"))
+		send_file(c, FILE_LEN, "\"v1\"");
 	else if (on("/status/"))
 		say(c, "HTTP/1.1 %d Sorry\r\nRetry-After: 7\r\nContent-Length: 5\r\n\r\nsorry", number_of("/status/"));
 	else if (on("/page/")) {
@@ -1146,6 +1153,49 @@ START_TEST(an_answer_that_another_try_would_not_change_is_given_at_once)
 }
 END_TEST
 
+/* Too many connections, it says: each waits its time, comes again on a new one, and goes on where it was. */
+static const struct {
+	const char *path;
+	enum fetch_kind kind;
+	uint32_t least_ms, most_ms;
+	int requests;
+} busy[] = {
+	{ "/busy", FETCH_SEGMENT, 1990, 2900, 2 },
+	{ "/busy-said", FETCH_SEGMENT, 990, 1900, 2 },
+	{ "/busy-cut", FETCH_SEGMENT, 1990, 2900, 3 },
+};
+
+START_TEST(a_segment_that_is_one_too_many_is_waited_for)
+{
+	struct job *j = job(busy[_i].kind, busy[_i].path);
+
+	j->o.deadline = ev_now(loop) + 10;
+	go(j);
+	wait_for(j);
+	whole(j);
+	ck_assert_uint_ge(j->r.total_ms, busy[_i].least_ms);
+	ck_assert_uint_le(j->r.total_ms, busy[_i].most_ms);
+	ck_assert_int_eq(site.requests, busy[_i].requests);
+	ck_assert(!j->r.reused); /* what was refused was closed: it is one of those that are counted */
+	free(j);
+}
+END_TEST
+
+START_TEST(a_segment_that_is_one_too_many_is_given_up_when_there_is_no_time)
+{
+	struct job *j = job(FETCH_SEGMENT, "/busy");
+
+	j->o.deadline = ev_now(loop) + 1.9;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_NO);
+	ck_assert_int_eq(j->r.http_status, 458);
+	ck_assert_int_eq(site.requests, 1);
+	ck_assert_uint_lt(j->r.total_ms, 1000);
+	free(j);
+}
+END_TEST
+
 START_TEST(an_endless_error_page_costs_nothing)
 {
 	struct job *j = run(FETCH_PLAYLIST, "/page/");
@@ -1823,6 +1873,8 @@ main(void)
 	tcase_add_test(tc, a_kept_connection_from_a_lost_address_is_not_used);
 	tcase_add_test(tc, an_interface_whose_route_is_dead_loses_to_the_next);
 	tcase_add_loop_test(tc, an_answer_that_another_try_would_not_change_is_given_at_once, 0, (int)NITEMS(final));
+	tcase_add_loop_test(tc, a_segment_that_is_one_too_many_is_waited_for, 0, (int)NITEMS(busy));
+	tcase_add_test(tc, a_segment_that_is_one_too_many_is_given_up_when_there_is_no_time);
 	tcase_add_test(tc, an_endless_error_page_costs_nothing);
 	tcase_add_test(tc, a_segment_that_is_not_there_yet_is_asked_for_again);
 	tcase_add_loop_test(tc, a_redirect_that_leads_nowhere_is_an_error_that_says_so, 0, (int)NITEMS(astray));

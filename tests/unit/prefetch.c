@@ -48,7 +48,7 @@ struct conn {
 
 static struct {
 	ev_io io;
-	int fd, port;
+	int fd, port, requests;
 	LIST_HEAD(, conn) conns;
 } site;
 
@@ -138,6 +138,8 @@ asked(const char *path)
 static void
 answer(struct conn *c)
 {
+	static const uint8_t key[16];
+
 	if (strcmp(c->path, "/whole") == 0) {
 		head(c, "200 OK", LEN);
 		add(c, packets(), LEN);
@@ -157,6 +159,11 @@ answer(struct conn *c)
 		head(c, "200 OK", len);
 		add(c, zeros, len);
 		free(zeros);
+	} else if (strcmp(c->path, "/busy-key") == 0) {
+		if (site.requests == 1)
+			head(c, "458 Sorry", 0);
+		else
+			head(c, "200 OK", sizeof(key)), add(c, key, sizeof(key));
 	} /* else when the test says so */
 }
 
@@ -208,6 +215,8 @@ on_in(struct ev_loop *l, ev_io *w, int revents)
 		return;
 	ck_assert_int_eq(sscanf(c->head, "GET %63s", c->path), 1);
 	c->head_len = 0;
+	if (strstr(c->path, "key") != NULL)
+		site.requests++;
 	answer(c);
 }
 
@@ -469,6 +478,18 @@ START_TEST(a_segment_that_trickles_does_not_keep_back_what_is_there)
 }
 END_TEST
 
+START_TEST(a_key_that_is_one_request_too_many_is_waited_for)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "http://127.0.0.1:%d/busy-key", site.port);
+	queue(1, "/secret", key);
+	turn_for(5, "b1 e1 ");
+	ck_assert_str_eq(seen.said, "b1 e1 ");
+	ck_assert_int_eq(site.requests, 2);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -482,6 +503,7 @@ main(void)
 	tcase_add_test(tc, segments_leave_in_their_order);
 	tcase_add_test(tc, an_encrypted_segment_that_waited_for_room_goes_on_when_it_is_the_first);
 	tcase_add_loop_test(tc, a_segment_that_trickles_does_not_keep_back_what_is_there, 0, (int)NITEMS(trickles));
+	tcase_add_test(tc, a_key_that_is_one_request_too_many_is_waited_for);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_set_tap(sr, "-");
