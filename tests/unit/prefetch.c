@@ -1,20 +1,16 @@
 /*
  * tests/unit/prefetch.c - a queue of segments, against a server that sends what it is told to
  *
- * The server is part of this program and lives on the same loop. It answers
- * each path once it is asked, with as much as the test says.
+ * The server is part of this program (tests/lib/site.h); some paths are
+ * answered at once, the others when the test says so.
  */
+#include "tests/lib/site.h"
 #include "worker/prefetch.h"
 
-#include <arpa/inet.h>
 #include <check.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <openssl/evp.h>
 
@@ -32,25 +28,7 @@ static struct fetch_pool *pool;
 static struct prefetch *prefetch;
 static struct msg_tune *tune;
 static struct state *state;
-
-/* The server. */
-
-struct conn {
-	LIST_ENTRY(conn) link;
-	ev_io in, out;
-	ev_timer drip;
-	int fd;
-	char head[4096], path[64];
-	size_t head_len;
-	uint8_t *send;
-	size_t send_len, send_at;
-};
-
-static struct {
-	ev_io io;
-	int fd, port, requests;
-	LIST_HEAD(, conn) conns;
-} site;
+static int keys; /* requests for one */
 
 /* What came out. */
 static struct {
@@ -60,34 +38,9 @@ static struct {
 } seen;
 
 static void
-hang_up(struct conn *c)
-{
-	ev_io_stop(loop, &c->in);
-	ev_io_stop(loop, &c->out);
-	ev_timer_stop(loop, &c->drip);
-	LIST_REMOVE(c, link);
-	close(c->fd);
-	free(c->send);
-	free(c);
-}
-
-static void
-add(struct conn *c, const void *buf, size_t len)
-{
-	c->send = realloc(c->send, c->send_len + len + 1);
-	ck_assert_ptr_nonnull(c->send);
-	memcpy(c->send + c->send_len, buf, len);
-	c->send_len += len;
-	ev_io_start(loop, &c->out);
-}
-
-static void
 head(struct conn *c, const char *status, size_t len)
 {
-	char text[128];
-
-	snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n", status, len);
-	add(c, text, strlen(text));
+	conn_say(c, "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n", status, len);
 }
 
 /* Packets with nothing in them, the same for all. */
@@ -114,7 +67,7 @@ add_secret(struct conn *c, size_t from, size_t len)
 	ck_assert_int_eq(EVP_EncryptUpdate(ctx, out, &n, packets(), (int)LEN), 1);
 	ck_assert_int_eq(EVP_EncryptFinal_ex(ctx, out + n, &last), 1);
 	EVP_CIPHER_CTX_free(ctx);
-	add(c, out + from, PB_MIN(len, (size_t)(n + last) - from));
+	conn_add(c, out + from, PB_MIN(len, (size_t)(n + last) - from));
 	free(out);
 }
 
@@ -142,10 +95,10 @@ answer(struct conn *c)
 
 	if (strcmp(c->path, "/whole") == 0) {
 		head(c, "200 OK", LEN);
-		add(c, packets(), LEN);
+		conn_add(c, packets(), LEN);
 	} else if (strcmp(c->path, "/trickle") == 0) {
 		head(c, "200 OK", LEN);
-		ev_timer_start(loop, &c->drip);
+		conn_drip(c);
 	} else if (strcmp(c->path, "/few") == 0) {
 		head(c, "200 OK", secret_len());
 		add_secret(c, 0, FEW);
@@ -157,85 +110,20 @@ answer(struct conn *c)
 		void *zeros = calloc(1, len);
 
 		head(c, "200 OK", len);
-		add(c, zeros, len);
+		conn_add(c, zeros, len);
 		free(zeros);
 	} else if (strcmp(c->path, "/busy-key") == 0) {
-		if (site.requests == 1)
+		if (keys++ == 0)
 			head(c, "458 Sorry", 0);
 		else
-			head(c, "200 OK", sizeof(key)), add(c, key, sizeof(key));
+			head(c, "200 OK", sizeof(key)), conn_add(c, key, sizeof(key));
 	} /* else when the test says so */
 }
 
 static void
-on_drip(struct ev_loop *l, ev_timer *w, int revents)
+drip(struct conn *c)
 {
-	struct conn *c = w->data;
-
-	(void)l;
-	(void)revents;
-	add(c, packets(), TS_PACKET);
-}
-
-static void
-on_out(struct ev_loop *l, ev_io *w, int revents)
-{
-	struct conn *c = w->data;
-	ssize_t n = send(c->fd, c->send + c->send_at, c->send_len - c->send_at, MSG_NOSIGNAL);
-
-	(void)l;
-	(void)revents;
-	if (n == -1 && errno != EAGAIN) {
-		hang_up(c);
-		return;
-	}
-	c->send_at += (size_t)PB_MAX(n, 0);
-	if (c->send_at < c->send_len)
-		return;
-	c->send_at = c->send_len = 0;
-	ev_io_stop(loop, &c->out);
-}
-
-static void
-on_in(struct ev_loop *l, ev_io *w, int revents)
-{
-	struct conn *c = w->data;
-	ssize_t n = recv(c->fd, c->head + c->head_len, sizeof(c->head) - 1 - c->head_len, 0);
-
-	(void)l;
-	(void)revents;
-	if (n <= 0) {
-		if (n == 0 || errno != EAGAIN)
-			hang_up(c);
-		return;
-	}
-	c->head_len += (size_t)n;
-	c->head[c->head_len] = '\0';
-	if (strstr(c->head, "\r\n\r\n") == NULL)
-		return;
-	ck_assert_int_eq(sscanf(c->head, "GET %63s", c->path), 1);
-	c->head_len = 0;
-	if (strstr(c->path, "key") != NULL)
-		site.requests++;
-	answer(c);
-}
-
-static void
-on_accept(struct ev_loop *l, ev_io *w, int revents)
-{
-	struct conn *c = calloc(1, sizeof(*c));
-
-	(void)l;
-	(void)revents;
-	ck_assert_ptr_nonnull(c);
-	c->fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	ck_assert_int_ne(c->fd, -1);
-	ev_io_init(&c->in, on_in, c->fd, EV_READ);
-	ev_io_init(&c->out, on_out, c->fd, EV_WRITE);
-	ev_timer_init(&c->drip, on_drip, 0.05, 0.05);
-	c->in.data = c->out.data = c->drip.data = c;
-	ev_io_start(loop, &c->in);
-	LIST_INSERT_HEAD(&site.conns, c, link);
+	conn_add(c, packets(), TS_PACKET);
 }
 
 /* The line that it works for. */
@@ -363,21 +251,14 @@ turn_for(double s, const char *until)
 static void
 setup(void)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct fetch_pool_options o = { .seed = 1 };
-	socklen_t len = sizeof(sin);
 
 	loop = ev_loop_new(EVFLAG_AUTO);
-	memset(&site, 0, sizeof(site));
+	site_open(loop);
+	site.answer = answer;
+	site.drip = drip;
 	memset(&seen, 0, sizeof(seen));
-	site.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(bind(site.fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
-	ck_assert_int_eq(listen(site.fd, 64), 0);
-	ck_assert_int_eq(getsockname(site.fd, (struct sockaddr *)&sin, &len), 0);
-	site.port = ntohs(sin.sin_port);
-	LIST_INIT(&site.conns);
-	ev_io_init(&site.io, on_accept, site.fd, EV_READ);
-	ev_io_start(loop, &site.io);
+	keys = 0;
 
 	tune = calloc(1, sizeof(*tune));
 	state = calloc(1, sizeof(*state));
@@ -400,14 +281,10 @@ setup(void)
 static void
 teardown(void)
 {
-	struct conn *c;
-
 	prefetch_free(&prefetch);
 	fetch_pool_free(&pool);
 	resolve_free(&names);
-	while ((c = LIST_FIRST(&site.conns)) != NULL)
-		hang_up(c);
-	close(site.fd);
+	site_close();
 	ev_loop_destroy(loop);
 	free(tune);
 	free(state);
@@ -421,7 +298,7 @@ START_TEST(segments_leave_in_their_order)
 	turn_for(0.2, NULL);
 	ck_assert_str_eq(seen.said, "");
 	head(asked("/first"), "200 OK", LEN);
-	add(asked("/first"), packets(), LEN);
+	conn_add(asked("/first"), packets(), LEN);
 	turn_for(5, "b1 e1 b2 e2 b3 e3 ");
 	ck_assert_str_eq(seen.said, "b1 e1 b2 e2 b3 e3 ");
 	ck_assert_uint_eq(seen.bytes, 3 * LEN);
@@ -444,7 +321,7 @@ START_TEST(an_encrypted_segment_that_waited_for_room_goes_on_when_it_is_the_firs
 	turn_for(0.2, NULL);
 	ck_assert_str_eq(seen.said, "");
 	head(asked("/first"), "200 OK", LEN);
-	add(asked("/first"), packets(), LEN);
+	conn_add(asked("/first"), packets(), LEN);
 	turn_for(5, "b1 e1 b2 e2 b3 e3 ");
 	ck_assert_str_eq(seen.said, "b1 e1 b2 e2 b3 e3 ");
 	ck_assert_uint_eq(seen.bytes, 2 * LEN + PREFETCH_KEPT - FEW - FEW / 2);
@@ -458,8 +335,7 @@ static const struct {
 	bool tuning;
 	const char *said;
 } trickles[] = {
-	{ "/whole", 0, false, "b1 e1- b2! e2 " },
-	{ "/whole", 0, true, "b1 e1- b2! e2 " },
+	{ "/whole", 0, false, "b1 e1- b2! e2 " }, { "/whole", 0, true, "b1 e1- b2! e2 " },
 	{ "/whole", 1000, false, "b1 " }, /* the viewer has a picture */
 	{ "/first", 0, false, "b1 " }, /* there is nothing else */
 };
@@ -486,7 +362,7 @@ START_TEST(a_key_that_is_one_request_too_many_is_waited_for)
 	queue(1, "/secret", key);
 	turn_for(5, "b1 e1 ");
 	ck_assert_str_eq(seen.said, "b1 e1 ");
-	ck_assert_int_eq(site.requests, 2);
+	ck_assert_int_eq(keys, 2);
 }
 END_TEST
 
