@@ -48,6 +48,7 @@ enum what {
 	NO_AUDIO,
 	REPEAT,
 	NARROW,
+	LIMIT,
 };
 
 /* Name, the value when none is given (-1: one must be), the kinds it makes sense for. */
@@ -88,6 +89,7 @@ static const struct {
 	[NO_AUDIO] = { "no-audio", 0, FAULT_SEGMENT },
 	[REPEAT] = { "repeat", 0, FAULT_SEGMENT },
 	[NARROW] = { "narrow", -1, ANSWERS },
+	[LIMIT] = { "limit", 1, ANSWERS },
 };
 
 static const struct {
@@ -423,6 +425,9 @@ apply(const struct rule *rule, struct fault_plan *plan)
 	case NARROW:
 		plan->narrow_bps = (uint64_t)PB_MAX(n, 1);
 		plan->narrow_way = rule->way;
+		break;
+	case LIMIT:
+		plan->limit = (unsigned int)PB_MIN(n, 1000000);
 		break;
 	}
 }

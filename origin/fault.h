@@ -67,6 +67,7 @@ struct fault_plan {
 	double repeat_at; /* the segment that was newest then, instead; 0: no */
 	uint32_t retry_after_s; /* said with `status`; 0: no */
 	bool range_other; /* 206 of an object of another length */
+	unsigned int limit; /* 458 while more connections than these have asked for something of the channel; 0: no */
 	struct live_lie lie;
 };
 

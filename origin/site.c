@@ -20,6 +20,7 @@
 #define TYPE_JSON "application/json"
 #define TYPE_TEXT "text/plain; charset=utf-8"
 #define NKINDS 6 /* enum live_kind */
+#define STATUS_LIMIT 458 /* what providers say who count connections */
 
 /* A channel's connections: each one that asked for it last, by its number. */
 struct figures {
@@ -365,6 +366,8 @@ answer_channel(struct site *site, const struct http_ask *ask, struct live_target
 	link_set(site, ask->connection, channel->index);
 	faults_plan(site->faults, &fault, ask->now, &a->plan);
 	a->status = 200;
+	if (a->plan.limit > 0 && site->figures[channel->index].open > a->plan.limit)
+		a->plan.status = STATUS_LIMIT;
 	if (a->plan.status != 0 && a->plan.retry_after_s != 0) {
 		if (asprintf(&a->fields, "Retry-After: %u\r\n", a->plan.retry_after_s) == -1)
 			a->fields = NULL;

@@ -54,6 +54,7 @@ struct failover {
 
 	unsigned failed_row, failed_of; /* failures in a row, and of which source */
 	unsigned busy_row; /* refusals of an account that nobody else keeps */
+	bool one[MSG_SOURCES_MAX]; /* a source that refused has one connection from then on (hls.md 7) */
 	bool troubled; /* a refusal was told: an answer will be, too */
 	ev_tstamp held_until;
 };
@@ -322,7 +323,8 @@ do_switch(struct failover *f)
 	    stands.reserve_ms, url_redact(was, sizeof(was), f->list.at[from].url),
 	    url_redact(is, sizeof(is), f->list.at[n].url), f->why);
 	atomic_fetch_add(f->back ? &f->state->sources.returns : &f->state->sources.failovers, 1);
-	fetch_pool_one(f->pool, limited(f, n));
+	fetch_pool_one(f->pool, limited(f, n) || f->one[n]);
+	f->held_until = 0;
 	fetch_pool_hold(f->pool, 0);
 	f->ops->switch_to(f->arg, n, f->list.at[n].url, keep);
 	if (f->slot_of >= 0 && f->list.at[f->slot_of].of.account != f->list.at[n].of.account) {
@@ -520,13 +522,18 @@ failover_answered(struct failover *f, int status, uint32_t retry_after_ms, bool 
 
 	if (f->probe != NULL && f->machine.probe >= 0 && f->list.at[f->machine.probe].of.account != account)
 		return; /* whose answer it is can't be told: the next one will tell */
-	if (status == 429 || status == 458 || status == 509 || (retry_after_ms > 0 && status >= 400)) {
+	if (verdict_busy(status) && !f->one[f->playing]) {
+		f->one[f->playing] = true;
+		fetch_pool_one(f->pool, true);
+	}
+	if (verdict_busy(status) || (retry_after_ms > 0 && status >= 400)) {
 		report.what = LIMIT_BUSY;
 		wait_ms = PB_MIN(retry_after_ms, (uint32_t)MSG_LIMIT_MAX_MS);
-		if (wait_ms == 0 && account == NOBODY)
-			wait_ms =
-			    (uint32_t)(busy_waits_s[PB_MIN(f->busy_row, (unsigned)NITEMS(busy_waits_s) - 1)] * 1e3);
-		f->busy_row++;
+		/* What was on its way when the waiting began says nothing new. */
+		if (wait_ms == 0 && account == NOBODY && ev_now(f->loop) >= f->held_until) {
+			wait_ms = (uint32_t)(busy_waits_s[PB_MIN(f->busy_row, NITEMS(busy_waits_s) - 1)] * 1e3);
+			f->busy_row++;
+		}
 		/* At once; the supervisor may say more. */
 		if (wait_ms > 0 && ev_now(f->loop) + wait_ms / 1e3 > f->held_until)
 			hold(f, account, wait_ms,

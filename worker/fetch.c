@@ -149,9 +149,9 @@ stop_transfer(struct fetch *f)
 	hedge_drop(f);
 }
 
-/* Round again, in delay seconds; never past the deadline, and with time left to use the answer. */
+/* Round again, in delay seconds and not sooner; but there is nothing to wait for when the deadline has passed. */
 static void
-again(struct fetch *f, double delay)
+again_in(struct fetch *f, double delay)
 {
 	ev_tstamp now = ev_now(f->pool->loop);
 
@@ -162,8 +162,6 @@ again(struct fetch *f, double delay)
 		finish(f, PB_ETIME);
 		return;
 	}
-	if (f->o.deadline > 0)
-		delay = PB_MIN(delay, (f->o.deadline - now) / 2);
 	f->pool->figures.retries++;
 	if (delay <= 0) {
 		begin(f);
@@ -172,6 +170,15 @@ again(struct fetch *f, double delay)
 	f->state = WAITING;
 	f->wake = now + delay;
 	fetch_arm(f);
+}
+
+/* ... never past the deadline, and with time left to use the answer. */
+static void
+again(struct fetch *f, double delay)
+{
+	if (f->o.deadline > 0)
+		delay = PB_MIN(delay, (f->o.deadline - ev_now(f->pool->loop)) / 2);
+	again_in(f, delay);
 }
 
 /* How far curl got on a connection, and what the system said when it got no further. */
@@ -187,6 +194,24 @@ reach(const struct fetch *f, long *os_error)
 	curl_easy_getinfo(f->t->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
 	curl_easy_getinfo(f->t->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
 	return ready_us > 0 ? REACH_SERVER : connected_us > 0 ? REACH_HOST : REACH_NOTHING;
+}
+
+/*
+ * Is what the response in hand was to bring less than what was asked for? A
+ * server may cut a range shorter than it was told (RFC 9110 14.2), and say so.
+ */
+static bool
+partial(const struct fetch *f)
+{
+	uint64_t at = f->o.range.offset + f->pos, end = f->reply.total >= 0 ? (uint64_t)f->reply.total : UINT64_MAX;
+
+	if (f->o.kind != FETCH_SEGMENT || f->reply.status != 206 || f->reply.encoded)
+		return false;
+	if (f->o.range.length > 0)
+		end = PB_MIN(end, f->o.range.offset + f->o.range.length);
+	else if (f->reply.total < 0)
+		return false; /* nobody knows */
+	return at < end;
 }
 
 /* What is known of the try in hand, which ended with code. */
@@ -211,8 +236,12 @@ known(const struct fetch *f, CURLcode code)
 		.had_all = (f->first.length >= 0 && f->first.status != 206 && f->pos == (uint64_t)f->first.length) ||
 		    (f->reply.status == 416 && f->reply.total >= 0 &&
 			f->o.range.offset + f->pos == (uint64_t)f->reply.total),
+		.partial = partial(f),
 		.missing_ms = f->o.missing_ms,
 		.missing_s = f->missing_since > 0 ? ev_now(f->pool->loop) - f->missing_since : 0,
+		.busy = f->busy,
+		.retry_after_ms = f->retry_after_ms,
+		.left_s = f->o.deadline > 0 ? f->o.deadline - ev_now(f->pool->loop) : 0,
 		.refused = f->refused,
 		.whole = f->whole,
 		.replan = f->replan,
@@ -281,6 +310,10 @@ obey(struct fetch *f, const struct verdict *v)
 		if (f->missing_since == 0)
 			f->missing_since = ev_now(f->pool->loop);
 		again(f, VERDICT_MISSING_S);
+		break;
+	case VERDICT_BUSY:
+		f->busy++;
+		again_in(f, v->pause_s);
 		break;
 	case VERDICT_STALE:
 		if (f->free_retries++ < FREE_RETRIES)
@@ -546,7 +579,7 @@ fetch_over(void *arg, struct transfer *t, CURLcode code)
 		return;
 	}
 	if (f->hedge.t != NULL && f->stop_err == 0 && !f->whole && !f->replan && !f->refused &&
-	    (f->discard ? f->status >= 500 : code != CURLE_OK)) {
+	    (f->discard ? f->status >= 500 && !verdict_busy(f->status) : code != CURLE_OK)) {
 		fetch_pool_measure(f);
 		hedge_take(f); /* the first one has failed, the second may yet answer */
 		fetch_arm(f);

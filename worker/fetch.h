@@ -22,7 +22,12 @@
  *   connection       connections that were ended
  *   after a pause    connect and DNS failures, time-outs, 5xx, 408, 425; a
  *                    body that broke (at once when it had moved well)
+ *   at once          the rest of a segment of which only a part came, as its
+ *                    head says (206); after a pause when it was a small one
  *   every 0.3 s      404 of a segment, for missing_ms
+ *   when it says,    429, 458, 509 of a segment or key, while the deadline
+ *   or 2, 5, 10,     allows: too many requests or connections. The one that
+ *   30 s later       was told so is closed
  *   side by side     what is late by its own history (worker/late.h) is asked
  *                    for a second time on a new connection, at another
  *                    address where there is one; the first that answers is
@@ -180,7 +185,8 @@ struct fetch_pool_options {
 	const char *ca_file; /* trust these certificates instead of the system's; NULL */
 	/*
 	 * A server answered: of any fetch, each try but redirects. retry_after_ms:
-	 * as in fetch_result. Nothing but fetch_pool_hold() may be called in it. May be NULL.
+	 * as in fetch_result. Nothing but fetch_pool_hold() and fetch_pool_one() may be called
+	 * in it. May be NULL.
 	 */
 	void (*answered)(void *arg, int status, uint32_t retry_after_ms, bool channel_url);
 	void *arg;
@@ -211,6 +217,9 @@ void fetch_pool_new_source(struct fetch_pool *pool);
  * whatever host, from now on; or as many as the settings say.
  */
 void fetch_pool_one(struct fetch_pool *pool, bool one);
+
+/* Has it one? */
+bool fetch_pool_is_one(const struct fetch_pool *pool);
 
 /* Put no request on the wire before that loop time; 0: at once again. What is on its way goes on. */
 void fetch_pool_hold(struct fetch_pool *pool, ev_tstamp until);

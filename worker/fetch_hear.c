@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/pb.h"
+#include "worker/verdict.h"
 
 #define DISCARD_MAX ((size_t)16 << 10) /* of an error page, to keep the connection; more costs more than a new one */
 
@@ -136,7 +137,8 @@ fetch_hear_header(char *line, size_t size, size_t n, void *arg)
 	f->status = f->reply.status;
 	if (f->status != 200 && f->status != 203 && f->status != 206) {
 		f->discard = true;
-		return n;
+		/* Too many: and this one is of those that are counted, so it is closed. */
+		return verdict_busy(f->status) ? 0 : n;
 	}
 	hedge_drop(f); /* it was taken, or comes too late */
 	err = accept_head(t, f);

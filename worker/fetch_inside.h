@@ -101,6 +101,7 @@ struct fetch {
 	unsigned tries, tries_max;
 	unsigned failed; /* tries that count against tries_max */
 	unsigned free_retries;
+	unsigned busy; /* times it was told: too many */
 	unsigned rotate; /* which address goes first */
 	double try_s; /* how long the one in hand may be silent */
 	bool fresh; /* not on a kept connection */

@@ -167,6 +167,12 @@ fetch_pool_one(struct fetch_pool *p, bool one)
 		hedge_drop(f);
 }
 
+bool
+fetch_pool_is_one(const struct fetch_pool *p)
+{
+	return p->hosts.one;
+}
+
 void
 fetch_pool_hold(struct fetch_pool *p, ev_tstamp until)
 {

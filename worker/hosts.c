@@ -85,14 +85,19 @@ find(struct hosts *hosts, const char *name, uint16_t port)
 int
 hosts_queue(struct hosts *hosts, struct place *place, const char *name, uint16_t port, bool front)
 {
+	struct place *behind;
+
 	pb_assert(place->host == NULL);
 	place->host = find(hosts, name, port);
 	if (place->host == NULL)
 		return PB_ENOMEM;
 	place->taken = false;
 	place->asked = front ? 0 : ++hosts->asked;
-	if (front)
-		TAILQ_INSERT_HEAD(&place->host->queue, place, link);
+	behind = front ? TAILQ_FIRST(&place->host->queue) : NULL;
+	while (behind != NULL && behind->asked == 0)
+		behind = TAILQ_NEXT(behind, link);
+	if (behind != NULL)
+		TAILQ_INSERT_BEFORE(behind, place, link);
 	else
 		TAILQ_INSERT_TAIL(&place->host->queue, place, link);
 	return 0;

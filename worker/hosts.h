@@ -8,7 +8,7 @@
  *   host      a name and a port; what was learnt about it is kept for a while
  *   place     what a fetch has at one host at a time: first queued, then taken
  *   order     as asked for; who was there before (a redirect, another try)
- *             goes in front of those who were not
+ *             goes in front of those who were not, behind those who were
  *   owner     a place lives in its fetch and is borrowed while it is queued
  *             or taken; hosts are made and forgotten here
  *

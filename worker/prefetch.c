@@ -31,6 +31,8 @@
 #define AGAIN_MAX_S 2.
 #define AGAIN_TUNING 1 /* times, while a tune waits for its first picture */
 #define DEADLINE_EARLY_S 2.
+#define BEHIND_S 1. /* what is there is kept back for so long at least: the one before has the way for itself now */
+#define DRY_MS 600 /* with less in hand the picture stands, or will in a moment: filler is some 500 ms ahead */
 
 /* Bytes that came before their turn. */
 struct block {
@@ -53,7 +55,8 @@ struct segment {
 	bool refused; /* its bytes are of no use; who takes them knows why */
 	unsigned again; /* times it was fetched anew for that */
 	ev_tstamp not_before; /* the next time */
-	ev_tstamp deadline; /* as of the first time; 0: not yet asked for */
+	ev_tstamp deadline, due; /* as of the first time; 0: not yet asked for. due: while a tune waits, too */
+	ev_tstamp whole_at;
 	int status;
 	char reason[FETCH_REASON_MAX];
 	struct decrypt *decrypt;
@@ -462,6 +465,7 @@ segment_done(void *arg, const struct fetch_result *r)
 	seg->status = r->http_status;
 	if (r->http_status != 0)
 		atomic_store(&p->state->figures.http_status, (uint32_t)r->http_status);
+	seg->whole_at = ev_now(p->loop);
 	if (r->err == 0 && r->bytes > 0) {
 		seg->state = WHOLE;
 	} else if (r->err == 0 && fetch_again(seg)) {
@@ -483,19 +487,24 @@ segment_done(void *arg, const struct fetch_result *r)
 	pump(p);
 }
 
-/* By when a segment must be had: its turn, less what the player needs. */
+/* Its turn, less what the player needs. */
 static ev_tstamp
-deadline(struct segment *seg)
+due(struct segment *seg)
 {
 	struct prefetch *p = seg->all;
 	double s = seg->info.duration_ms / 1e3 + p->ops->reserve_ms(p->arg) / 1e3 - DEADLINE_EARLY_S;
 	struct segment *before;
 
-	if (p->tuning > 0)
-		return p->tuning;
 	for (before = TAILQ_FIRST(&p->queue); before != seg; before = TAILQ_NEXT(before, entry))
 		s += before->info.duration_ms / 1e3;
 	return ev_now(p->loop) + PB_MAX(s, DEADLINE_MIN_S);
+}
+
+/* By when a segment must be had. */
+static ev_tstamp
+deadline(struct segment *seg)
+{
+	return seg->all->tuning > 0 ? seg->all->tuning : due(seg);
 }
 
 static void
@@ -571,8 +580,10 @@ start_segment(struct segment *seg)
 		.on_done = segment_done,
 	};
 
-	if (seg->deadline == 0)
+	if (seg->deadline == 0) {
 		seg->deadline = options.deadline;
+		seg->due = due(seg);
+	}
 	seg->state = FLOWING;
 	seg->paused = false;
 	if (fetch_start(p->pool, &options, &seg->fetch) != 0)
@@ -583,7 +594,7 @@ start_segment(struct segment *seg)
 static void
 start_some(struct prefetch *p)
 {
-	uint32_t n = 0, limit = p->depth > 1 ? p->depth + p->deeper : 1;
+	uint32_t n = 0, limit = p->depth > 1 && !fetch_pool_is_one(p->pool) ? p->depth + p->deeper : 1;
 	struct segment *seg;
 
 	if (p->most > 0)
@@ -695,18 +706,70 @@ finish(struct segment *seg)
 	p->ops->drained(p->arg);
 }
 
-/* Who was told to wait for room may go on: the first, and all others while little is kept. */
+/* May what is kept of it be handed on? A key is judged by what it makes of the first bytes. */
+static bool
+is_ready(struct segment *seg)
+{
+	return seg->kept > 0 && key_is_known(seg) &&
+	    (seg->begun || seg->info.key_url == NULL || seg->kept >= FIRST_BYTES || seg->state == WHOLE);
+}
+
+/*
+ * May one that was told to wait go on? The first: when all that was kept of it
+ * is gone, or when it is too little to begin with, which is kept, however much
+ * is. All others while little is kept.
+ */
+static bool
+may_go_on(struct segment *seg)
+{
+	struct prefetch *p = seg->all;
+
+	if (!is_first(seg))
+		return p->kept < PREFETCH_KEPT / 2;
+	return seg->kept == 0 ? p->ops->room(p->arg) : seg->kept < PIECE && !is_ready(seg);
+}
+
+/* Who was told to wait for room goes on when there is some. */
 static void
 resume_some(struct prefetch *p)
 {
 	struct segment *seg;
 
 	TAILQ_FOREACH(seg, &p->queue, entry)
-	if (seg->paused && seg->fetch != NULL &&
-	    (is_first(seg) ? seg->kept == 0 && p->ops->room(p->arg) : p->kept < PREFETCH_KEPT / 2)) {
+	if (seg->paused && seg->fetch != NULL && may_go_on(seg)) {
 		seg->paused = false;
 		fetch_resume(seg->fetch);
 	}
+}
+
+/*
+ * Nobody cuts a transfer that moves; but the first one that trickles while the
+ * picture stands keeps back what is there behind it (hls.md 7: no stall beyond
+ * 3 s). What came of it is played.
+ */
+static bool
+holds_up(struct segment *seg)
+{
+	struct prefetch *p = seg->all;
+	struct segment *next = TAILQ_NEXT(seg, entry);
+
+	while (next != NULL && next->state == LOST)
+		next = TAILQ_NEXT(next, entry);
+	return seg->state == FLOWING && (seg->begun || seg->kept > 0) && key_is_known(seg) &&
+	    ev_now(p->loop) >= seg->due && next != NULL && next->state == WHOLE &&
+	    ev_now(p->loop) >= next->whole_at + BEHIND_S && p->ops->reserve_ms(p->arg) < DRY_MS;
+}
+
+static void
+cut_short(struct segment *seg)
+{
+	fetch_cancel(&seg->fetch);
+	log_event(LOG_WARNING, "segment.cut",
+	    "channel=%s msn=%llu why=\"too slow: the picture stands, and what follows it is there\"",
+	    seg->all->tune->guide_number, (unsigned long long)seg->info.msn);
+	seg->state = WHOLE;
+	seg->truncated = true;
+	TAILQ_NEXT(seg, entry)->info.discontinuity = true; /* most of its time may be missing */
 }
 
 /* As far as it goes: hand on what is ready, end what is over, ask for the next. */
@@ -720,10 +783,9 @@ pump(struct prefetch *p)
 		return;
 	p->pumping = true;
 	while ((seg = TAILQ_FIRST(&p->queue)) != NULL) {
-		bool ready = seg->kept > 0 && key_is_known(seg) &&
-		    (seg->begun || seg->info.key_url == NULL || seg->kept >= FIRST_BYTES || seg->state == WHOLE);
-
-		if (ready && !drain(seg, &budget) && seg->state != LOST)
+		if (holds_up(seg))
+			cut_short(seg);
+		if (is_ready(seg) && !drain(seg, &budget) && seg->state != LOST)
 			break;
 		if (seg->state != LOST && !(seg->state == WHOLE && seg->kept == 0))
 			break;

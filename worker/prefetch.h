@@ -12,7 +12,10 @@
  *   again     what came is an error page, or empty: fetched again while its
  *             deadline allows
  *   deadline  a segment's own length and the reserve in hand, less 2 s
- *             (hls.md 7); never less than 3 s
+ *             (hls.md 7); never less than 3 s. One that trickles past it is
+ *             cut when the picture stands and the next one has been whole for
+ *             a second
+ *   depth     one, while the pool has one connection
  *   blocking  never; at most PREFETCH_TURN bytes are handed on in one turn
  */
 #ifndef PLEXBRIDGE_WORKER_PREFETCH_H

@@ -34,6 +34,26 @@ set(struct verdict *v, enum verdict_what what, int err)
 	v->err = err;
 }
 
+/*
+ * Too many, it says (hls.md 7). What is part of a stream is worth waiting for,
+ * if there is time: it is there, and the next one would be refused as well.
+ * The caller decides about all else.
+ */
+static void
+judge_busy(struct verdict *v, const struct verdict_try *t)
+{
+	static const double waits_s[] = { 2, 5, 10, 30 };
+	double pause_s =
+	    t->retry_after_ms > 0 ? t->retry_after_ms / 1e3 : waits_s[PB_MIN(t->busy, NITEMS(waits_s) - 1)];
+
+	if ((t->kind == FETCH_SEGMENT || t->kind == FETCH_KEY) && pause_s < t->left_s) {
+		v->pause_s = pause_s;
+		set(v, VERDICT_BUSY, PB_NO);
+	} else {
+		set(v, VERDICT_END, PB_NO);
+	}
+}
+
 /* A response whose body is not wanted. */
 static void
 judge_status(struct verdict *v, const struct verdict_try *t)
@@ -55,7 +75,9 @@ judge_status(struct verdict *v, const struct verdict_try *t)
 		}
 		v->whole = true;
 		set(v, VERDICT_RETRY, PB_NO);
-	} else if (status == 408 || status == 425 || (status >= 500 && status != 509)) { /* 509: over quota */
+	} else if (verdict_busy(status)) {
+		judge_busy(v, t);
+	} else if (status == 408 || status == 425 || status >= 500) {
 		v->rotate = true;
 		v->fresh = t->addresses > 1;
 		set(v, VERDICT_RETRY, PB_NO);
@@ -201,6 +223,11 @@ verdict_transfer(const struct verdict_try *t)
 		set(&v, VERDICT_DONE, 0);
 	} else if (t->unwanted) {
 		judge_status(&v, t);
+	} else if (t->code == CURLE_OK && t->wanted && t->partial) {
+		because(&v, "a part that ends after %" PRIu64 " bytes", t->pos);
+		set(&v, t->got >= VERDICT_MOVED_WELL ? VERDICT_NOW : VERDICT_RETRY, PB_ENET);
+		if (v.what == VERDICT_RETRY)
+			v.trouble = TROUBLE_BODY;
 	} else if (t->code == CURLE_OK && t->wanted) {
 		set(&v, VERDICT_DONE, 0);
 	} else {
@@ -259,6 +286,12 @@ verdict_pause(unsigned failures, uint32_t backoff_ms, uint32_t backoff_max_ms, u
 		pause_ms *= 2;
 	pause_ms = PB_MIN(PB_MAX(pause_ms, (double)retry_after_ms), (double)backoff_max_ms);
 	return pause_ms * (0.75 + random / 4) / 1e3;
+}
+
+bool
+verdict_busy(int status)
+{
+	return status == 429 || status == 458 || status == 509;
 }
 
 bool

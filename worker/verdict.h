@@ -45,8 +45,12 @@ struct verdict_try {
 	bool location; /* it says where else to go */
 	bool ranged; /* a part was asked for */
 	bool had_all; /* what was delivered before is the whole file */
+	bool partial; /* its body ends before what was asked for does, as its own head says (RFC 9110 15.3.7) */
 	uint32_t missing_ms; /* how long a 404 may last, 0: not at all */
 	double missing_s; /* since the first 404, 0 when this is it */
+	unsigned busy; /* times that it was told so before: too many */
+	uint32_t retry_after_ms; /* the server asked for it; 0: it did not */
+	double left_s; /* to the deadline; 0: there is none */
 
 	/* How it ended. */
 	bool refused; /* it would have connected where it must not */
@@ -64,8 +68,9 @@ enum verdict_what {
 	VERDICT_DONE, /* the body is there */
 	VERDICT_END, /* given up, with err */
 	VERDICT_REDIRECT, /* to where Location says */
-	VERDICT_NOW, /* once more, at once; not counted */
+	VERDICT_NOW, /* once more, at once, for what is missing; not counted */
 	VERDICT_MISSING, /* once more in VERDICT_MISSING_S; not counted */
+	VERDICT_BUSY, /* once more in pause_s, and not sooner; not counted */
 	VERDICT_STALE, /* once more, at once, not counted the first times; then as VERDICT_RETRY */
 	VERDICT_RETRY, /* counted: once more after a pause, else given up with err */
 };
@@ -73,6 +78,7 @@ enum verdict_what {
 struct verdict {
 	enum verdict_what what;
 	int err; /* of the fetch, should nothing follow; 0 for VERDICT_DONE */
+	double pause_s; /* for VERDICT_BUSY */
 	bool fresh; /* what follows is not to use a kept connection */
 	bool rotate; /* ... and should try another address first */
 	bool whole; /* ... and has to do without ranges */
@@ -102,6 +108,9 @@ struct verdict verdict_timeout(const struct verdict_try *t, bool naming, double 
  */
 double verdict_pause(
     unsigned failures, uint32_t backoff_ms, uint32_t backoff_max_ms, uint32_t retry_after_ms, double random);
+
+/* Did a server say that these are too many, requests or connections (429, 458, 509)? */
+bool verdict_busy(int status);
 
 /* Did a server say that it is not for us (401, 403, 407, 451)? To ask it again and again looks bad. */
 bool verdict_denied(int status);

@@ -135,5 +135,33 @@ equal "seconds of filler, in figures and as an event" "0 0" \
 at_least "second requests that answered first" "$(bridge status '.streams[0].upstream.hedges_won')" 1
 viewer stop begins
 viewer check begins status=200 clean=true continuity_errors=0
+bridge wait '.streams | length == 0'
+
+it "a provider that takes one connection and says so costs a tune no segment: what it refused is asked for again"
+origin fault "channel=quiet2,kind=any,fault=limit,value=1"
+viewer start one "/auto/v102"
+viewer wait one ms=20000
+one=$(bridge status '.streams[0].upstream | "\(.segments_lost) \(.prefetch)"')
+refused=$(origin log '[.[] | select(.channel == "quiet2" and .status == 458) | .time_ms] | "\(length) \(max - min)"')
+at_least "answers of 458" "${refused% *}" 1
+at_most "milliseconds from the first of them to the last: it is told once" "${refused#* }" 1000
+equal "segments lost, and how many are asked for at once from then on" "$one" "0 1"
+equal "sources that were opened anew" "$(bridge log 'event=source.reopen channel=102 ' | wc -l)" 0
+viewer check one status=200 closed=no clean=true continuity_errors=0 pcr_jumps=0 dts_backward=0
+viewer whole one "$hi"
+bridge wait '.streams | length == 0'
+
+it "a segment that trickles is left when the reserve is spent and the next one is there"
+viewer start drips "/auto/v103"
+viewer wait drips ms=4000
+bridge wait '.streams | length == 1 and .[0].state == "live" and .[0].reserve_s >= 7'
+origin fault "channel=quiet3,kind=segment,fault=drip,value=1500,count=1"
+bridge wait-log 'event=segment.cut channel=103 '
+# The ten seconds of the reserve, what the rest of that segment would take, and some of what follows.
+viewer wait drips ms=30000
+at_most "seconds of filler" "$(bridge status '.streams[0].upstream.filler_s')" 3
+equal "segments that were cut" "$(bridge log 'event=segment.cut channel=103 ' | wc -l)" 1
+viewer check drips status=200 closed=no clean=true continuity_errors=0 pcr_jumps=0 dts_backward=0
+at_most "largest gap, ms" "$(viewer get drips largest_gap_ms)" "$(undisturbed_gap 500)"
 
 finish

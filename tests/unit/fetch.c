@@ -6,17 +6,15 @@
  * its place, so that one that is lost, doubled or moved is seen.
  */
 #include "tests/lib/delay.h"
+#include "tests/lib/site.h"
 #include "worker/fetch.h"
 
 #include <arpa/inet.h>
 #include <check.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,68 +50,6 @@ pattern(uint64_t at)
 
 /* The server. */
 
-struct conn {
-	LIST_ENTRY(conn) link;
-	ev_io in, out;
-	ev_timer drip;
-	int fd, served;
-	char head[16384];
-	size_t head_len;
-	char *send;
-	size_t send_len, send_at;
-	bool close_after, endless;
-	uint64_t made; /* of an endless body */
-	double late; /* what was said goes out so much later */
-	ev_timer begin;
-	int drips;
-};
-
-static struct {
-	ev_io io;
-	int fd, port;
-	int accepted, requests;
-	char path[256], last[16384]; /* of the last request */
-	LIST_HEAD(, conn) conns;
-	uint64_t sent;
-	bool dead;
-} site;
-
-static void
-hang_up(struct conn *c)
-{
-	ev_io_stop(loop, &c->in);
-	ev_io_stop(loop, &c->out);
-	ev_timer_stop(loop, &c->drip);
-	ev_timer_stop(loop, &c->begin);
-	LIST_REMOVE(c, link);
-	close(c->fd);
-	free(c->send);
-	free(c);
-}
-
-static void
-add(struct conn *c, const void *buf, size_t len)
-{
-	c->send = realloc(c->send, c->send_len + len + 1);
-	ck_assert_ptr_nonnull(c->send);
-	memcpy(c->send + c->send_len, buf, len);
-	c->send_len += len;
-	ev_io_start(loop, &c->out);
-}
-
-static void say(struct conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void
-say(struct conn *c, const char *fmt, ...)
-{
-	char text[4096];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	add(c, text, strlen(text));
-}
-
 static void
 add_pattern(struct conn *c, uint64_t from, size_t len)
 {
@@ -121,7 +57,7 @@ add_pattern(struct conn *c, uint64_t from, size_t len)
 
 	for (size_t i = 0; i < len; i++)
 		b[i] = (char)pattern(from + i);
-	add(c, b, len);
+	conn_add(c, b, len);
 	free(b);
 }
 
@@ -137,23 +73,23 @@ number_of(const char *prefix)
 	return (int)strtol(site.path + strlen(prefix), NULL, 10);
 }
 
-/* The file, whole or the range that was asked for. */
+/* The file, whole or the range that was asked for; of a range no more than `most` bytes. */
 static void
-send_file(struct conn *c, size_t len, const char *etag)
+send_some(struct conn *c, size_t len, const char *etag, size_t most)
 {
 	const char *range = strstr(site.last, "\r\nRange: bytes=");
 	size_t from = 0, to = len - 1;
 
 	if (range == NULL) {
-		say(c, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nETag: %s\r\n\r\n", len, etag);
+		conn_say(c, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nETag: %s\r\n\r\n", len, etag);
 	} else {
 		char *end;
 
 		from = strtoul(range + 15, &end, 10);
 		if (*end == '-' && end[1] >= '0' && end[1] <= '9')
 			to = strtoul(end + 1, NULL, 10);
-		to = PB_MIN(to, len - 1);
-		say(c,
+		to = PB_MIN(PB_MIN(to, len - 1), from + most - 1);
+		conn_say(c,
 		    "HTTP/1.1 206 Partial Content\r\nContent-Length: %zu\r\nETag: %s\r\nContent-Range: bytes "
 		    "%zu-%zu/%zu\r\n\r\n",
 		    to - from + 1, etag, from, to, len);
@@ -162,15 +98,21 @@ send_file(struct conn *c, size_t len, const char *etag)
 }
 
 static void
+send_file(struct conn *c, size_t len, const char *etag)
+{
+	send_some(c, len, etag, SIZE_MAX / 2);
+}
+
+static void
 send_text(struct conn *c, const char *text)
 {
-	say(c, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(text), text);
+	conn_say(c, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(text), text);
 }
 
 static void
 send_cut(struct conn *c)
 {
-	say(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: \"v1\"\r\n\r\n", FILE_LEN);
+	conn_say(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: \"v1\"\r\n\r\n", FILE_LEN);
 	add_pattern(c, 0, CUT_AT);
 	c->close_after = true;
 }
@@ -190,8 +132,8 @@ send_gzip(struct conn *c, const char *text, size_t len, bool broken)
 	ck_assert_int_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
 	n = z.total_out - (broken ? 12 : 0);
 	deflateEnd(&z);
-	say(c, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", n);
-	add(c, out, n);
+	conn_say(c, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", n);
+	conn_add(c, out, n);
 	free(out);
 }
 
@@ -201,9 +143,9 @@ send_long_location(struct conn *c, size_t len)
 	char *url = malloc(len);
 
 	memset(url, 'a', len);
-	say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /");
-	add(c, url, len);
-	say(c, "\r\n\r\n");
+	conn_say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /");
+	conn_add(c, url, len);
+	conn_say(c, "\r\n\r\n");
 	free(url);
 }
 
@@ -227,15 +169,20 @@ answer(struct conn *c)
 	else if (on("/other-tag-cut"))
 		n == 1 ? send_cut(c) : send_file(c, FILE_LEN, "\"v2\"");
 	else if (on("/shifted-cut") && n == 2) {
-		say(c, "HTTP/1.1 206 Partial Content\r\nContent-Length: 100\r\nContent-Range: bytes 7-106/%d\r\n\r\n",
+		conn_say(c,
+		    "HTTP/1.1 206 Partial Content\r\nContent-Length: 100\r\nContent-Range: bytes 7-106/%d\r\n\r\n",
 		    FILE_LEN);
 		add_pattern(c, 7, 100);
 	} else if (on("/shifted-cut"))
 		n == 1 ? send_cut(c) : send_file(c, FILE_LEN, "\"v1\"");
+	else if (on("/parts-cut"))
+		n == 1 ? send_cut(c) : send_some(c, FILE_LEN, "\"v1\"", 70000);
+	else if (on("/parts/"))
+		send_some(c, FILE_LEN, "\"v1\"", (size_t)number_of("/parts/"));
 	else if (on("/no-range"))
 		site.last[0] = '\0', send_file(c, FILE_LEN, "\"v1\"");
 	else if (on("/late-503") && n == 1) {
-		say(c, "HTTP/1.1 503 Sorry\r\nContent-Length: 5\r\n\r\nsorry");
+		conn_say(c, "HTTP/1.1 503 Sorry\r\nContent-Length: 5\r\n\r\nsorry");
 		c->late = 0.1; /* after the second was asked for */
 	} else if (on("/late-503"))
 		send_file(c, FILE_LEN, "\"v1\""), c->late = 0.2;
@@ -247,55 +194,63 @@ answer(struct conn *c)
 			send_text(c, "#EXTM3U\n");
 	} else if (on("/other-late")) {
 		if (n == 1) {
-			say(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: \"v1\"\r\n\r\n", FILE_LEN);
+			conn_say(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: \"v1\"\r\n\r\n", FILE_LEN);
 			add_pattern(c, 0, CUT_AT);
 		} else
 			send_file(c, FILE_LEN, "\"v2\"");
 	} else if (on("/stall-head") && n == 1)
 		return;
 	else if (on("/stall-body") && n == 1) {
-		say(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: \"v1\"\r\n\r\n", FILE_LEN);
+		conn_say(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: \"v1\"\r\n\r\n", FILE_LEN);
 		add_pattern(c, 0, CUT_AT);
 	} else if (on("/stall-"))
 		send_file(c, FILE_LEN, "\"v1\"");
 	else if (on("/never"))
 		return;
 	else if (on("/drip")) {
-		say(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n");
+		conn_say(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n");
 		c->drips = 10;
-		ev_timer_start(loop, &c->drip);
+		conn_drip(c);
 	} else if (on("/twice/") && n <= 2)
-		say(c, "HTTP/1.1 %d Sorry\r\nContent-Length: 5\r\n\r\nsorry", number_of("/twice/"));
+		conn_say(c, "HTTP/1.1 %d Sorry\r\nContent-Length: 5\r\n\r\nsorry", number_of("/twice/"));
 	else if (on("/twice/"))
 		send_file(c, FILE_LEN, "\"v1\"");
+	else if (on("/busy-cut") && n == 1)
+		send_cut(c);
+	else if (on("/busy") && n == 1 + on("/busy-cut"))
+		conn_say(c, "HTTP/1.1 458 Sorry\r\n%sContent-Length: 5\r\n\r\nsorry",
+		    on("/busy-said") ? "Retry-After: 1\r\n" : "");
+	else if (on("/busy"))
+		send_file(c, FILE_LEN, "\"v1\"");
 	else if (on("/status/"))
-		say(c, "HTTP/1.1 %d Sorry\r\nRetry-After: 7\r\nContent-Length: 5\r\n\r\nsorry", number_of("/status/"));
+		conn_say(
+		    c, "HTTP/1.1 %d Sorry\r\nRetry-After: 7\r\nContent-Length: 5\r\n\r\nsorry", number_of("/status/"));
 	else if (on("/page/")) {
-		say(c, "HTTP/1.1 403 Sorry\r\n\r\n");
+		conn_say(c, "HTTP/1.1 403 Sorry\r\n\r\n");
 		c->endless = true;
 	} else if (on("/slow")) {
-		say(c, "HTTP/1.1 %d Slow\r\n\r\n", number_of("/slow/"));
+		conn_say(c, "HTTP/1.1 %d Slow\r\n\r\n", number_of("/slow/"));
 		c->drips = 10000;
-		ev_timer_start(loop, &c->drip);
+		conn_drip(c);
 	} else if (on("/hops/") && number_of("/hops/") > 0)
-		say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: %d?x=1#f\r\n\r\n",
+		conn_say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: %d?x=1#f\r\n\r\n",
 		    number_of("/hops/") - 1);
 	else if (on("/hops/"))
 		send_file(c, FILE_LEN, "\"v1\"");
 	else if (on("/loop"))
-		say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /loop\r\n\r\n");
+		conn_say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /loop\r\n\r\n");
 	else if (on("/far"))
-		say(c, "HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: http://localhost:%d%s\r\n\r\n", site.port,
-		    site.path + 4);
+		conn_say(c, "HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: http://localhost:%d%s\r\n\r\n",
+		    site.port, site.path + 4);
 	else if (on("/ftp"))
-		say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: ftp://a.example/\r\n\r\n");
+		conn_say(c, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: ftp://a.example/\r\n\r\n");
 	else if (on("/long/"))
 		send_long_location(c, (size_t)number_of("/long/"));
 	else if (on("/cookie")) {
 		if (strstr(site.last, "taste=sweet") != NULL)
 			send_text(c, "#EXTM3U\n");
 		else
-			say(c,
+			conn_say(c,
 			    "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nSet-Cookie: taste=sweet\r\nLocation: "
 			    "/cookie\r\n\r\n");
 	} else if (on("/gzip"))
@@ -306,126 +261,38 @@ answer(struct conn *c)
 		send_gzip(c, zeros, 5 << 20, false);
 		free(zeros);
 	} else if (on("/endless")) {
-		say(c, "HTTP/1.1 200 OK\r\n\r\n");
+		conn_say(c, "HTTP/1.1 200 OK\r\n\r\n");
 		c->endless = true;
 	} else if (on("/huge"))
-		say(c, "HTTP/1.1 200 OK\r\nContent-Length: 300000000\r\n\r\n");
+		conn_say(c, "HTTP/1.1 200 OK\r\nContent-Length: 300000000\r\n\r\n");
 	else if (on("/race"))
 		send_text(c, "#EXTM3U\n");
 	else if (on("/key/")) {
-		say(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", number_of("/key/"));
+		conn_say(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", number_of("/key/"));
 		add_pattern(c, 0, (size_t)number_of("/key/"));
 	} else
-		say(c, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+		conn_say(c, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+}
+
+static bool
+refuse(struct conn *c)
+{
+	return on("/race") && c->served > 1;
 }
 
 static void
-on_out(struct ev_loop *l, ev_io *w, int revents)
+drip(struct conn *c)
 {
-	struct conn *c = w->data;
-	ssize_t n;
-
-	(void)l;
-	(void)revents;
-	if (c->send_at == c->send_len && c->endless) {
-		c->send_at = c->send_len = 0;
-		add_pattern(c, c->made, 65536);
-		c->made += 65536;
-	}
-	n = send(c->fd, c->send + c->send_at, c->send_len - c->send_at, MSG_NOSIGNAL);
-	if (n == -1 && errno != EAGAIN) {
-		hang_up(c);
-		return;
-	}
-	if (n > 0) {
-		c->send_at += (size_t)n;
-		if (c->endless)
-			site.sent += (size_t)n;
-	}
-	if (c->send_at < c->send_len || c->endless)
-		return;
-	c->send_at = c->send_len = 0;
-	ev_io_stop(loop, &c->out);
-	if (c->close_after)
-		hang_up(c);
-}
-
-static void
-on_in(struct ev_loop *l, ev_io *w, int revents)
-{
-	struct conn *c = w->data;
-	ssize_t n = recv(c->fd, c->head + c->head_len, sizeof(c->head) - 1 - c->head_len, 0);
-	char *end;
-
-	(void)l;
-	(void)revents;
-	if (n <= 0) {
-		if (n == 0 || errno != EAGAIN)
-			hang_up(c);
-		return;
-	}
-	c->head_len += (size_t)n;
-	c->head[c->head_len] = '\0';
-	end = strstr(c->head, "\r\n\r\n");
-	if (end == NULL)
-		return;
-	site.requests++;
-	c->served++;
-	memcpy(site.last, c->head, c->head_len + 1);
-	ck_assert_int_eq(sscanf(c->head, "GET %255s", site.path), 1);
-	c->head_len = 0;
-	c->late = 0;
-	if (on("/race") && c->served > 1) {
-		hang_up(c);
-		return;
-	}
-	answer(c);
-	if (c->late > 0) {
-		ev_io_stop(loop, &c->out);
-		ev_timer_set(&c->begin, c->late, 0.);
-		ev_timer_start(loop, &c->begin);
-	}
-}
-
-static void
-on_begin(struct ev_loop *l, ev_timer *w, int revents)
-{
-	struct conn *c = w->data;
-
-	(void)revents;
-	ev_io_start(l, &c->out);
-}
-
-static void
-on_drip(struct ev_loop *l, ev_timer *w, int revents)
-{
-	struct conn *c = w->data;
-
-	(void)l;
-	(void)revents;
 	add_pattern(c, (uint64_t)(10 - c->drips) * 10, 10);
 	if (--c->drips == 0)
-		ev_timer_stop(loop, &c->drip);
+		conn_drip_end(c);
 }
 
 static void
-on_accept(struct ev_loop *l, ev_io *w, int revents)
+more(struct conn *c)
 {
-	struct conn *c = calloc(1, sizeof(*c));
-
-	(void)l;
-	(void)revents;
-	ck_assert_ptr_nonnull(c);
-	c->fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	ck_assert_int_ne(c->fd, -1);
-	site.accepted++;
-	ev_io_init(&c->in, on_in, c->fd, EV_READ);
-	ev_io_init(&c->out, on_out, c->fd, EV_WRITE);
-	ev_timer_init(&c->drip, on_drip, 0.05, 0.05);
-	ev_init(&c->begin, on_begin);
-	c->in.data = c->out.data = c->drip.data = c->begin.data = c;
-	ev_io_start(loop, &c->in);
-	LIST_INSERT_HEAD(&site.conns, c, link);
+	add_pattern(c, c->made, 65536);
+	c->made += 65536;
 }
 
 /* One fetch and what became of it. */
@@ -622,19 +489,12 @@ new_pool(const char *headers, size_t headers_len, bool one_host)
 static void
 setup(void)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(sin);
-
 	loop = ev_loop_new(EVFLAG_AUTO);
-	memset(&site, 0, sizeof(site));
-	site.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(bind(site.fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
-	ck_assert_int_eq(listen(site.fd, 64), 0);
-	ck_assert_int_eq(getsockname(site.fd, (struct sockaddr *)&sin, &len), 0);
-	site.port = ntohs(sin.sin_port);
-	LIST_INIT(&site.conns);
-	ev_io_init(&site.io, on_accept, site.fd, EV_READ);
-	ev_io_start(loop, &site.io);
+	site_open(loop);
+	site.answer = answer;
+	site.refuse = refuse;
+	site.drip = drip;
+	site.more = more;
 
 	settings = (struct msg_settings){ .connect_timeout_ms = 500,
 		.try_timeout_ms = 5000,
@@ -660,14 +520,10 @@ setup(void)
 static void
 teardown(void)
 {
-	struct conn *c;
-
 	fetch_pool_free(&pool);
 	ck_assert_ptr_null(pool);
 	resolve_free(&names);
-	while ((c = LIST_FIRST(&site.conns)) != NULL)
-		hang_up(c);
-	close(site.fd);
+	site_close();
 	ev_loop_destroy(loop);
 	ck_assert(turn.longest < 0.1);
 }
@@ -820,6 +676,57 @@ START_TEST(a_byte_range_that_breaks_is_resumed_inside_itself)
 	ck_assert_uint_eq(j->bytes, 100000);
 	ck_assert(!j->wrong);
 	ck_assert_ptr_nonnull(strstr(site.last, "\r\nRange: bytes=100000-149999\r\n"));
+	free(j);
+}
+END_TEST
+
+/* RFC 9110 14.2: a server may send less of a range than it was asked for. */
+START_TEST(a_range_that_comes_in_parts_is_asked_for_to_its_end)
+{
+	struct job *j = run(FETCH_SEGMENT, "/parts-cut");
+
+	whole(j);
+	ck_assert_int_eq(site.requests, 4); /* 100000, 70000, 70000, 60000 */
+	free(j);
+
+	site.requests = 0;
+	j = job(FETCH_SEGMENT, "/parts/70000");
+	j->o.range.offset = 50000;
+	j->o.range.length = 200000;
+	go(j);
+	wait_for(j);
+	ck_assert_msg(j->r.err == 0, "%s", j->reason);
+	ck_assert_uint_eq(j->bytes, 200000);
+	ck_assert(!j->wrong);
+	ck_assert_int_eq(site.requests, 3);
+	free(j);
+
+	/* One that ends behind the file's end is there when the file is. */
+	site.requests = 0;
+	j = job(FETCH_SEGMENT, "/file");
+	j->o.range.offset = FILE_LEN - 1000;
+	j->o.range.length = 2000;
+	go(j);
+	wait_for(j);
+	ck_assert_msg(j->r.err == 0, "%s", j->reason);
+	ck_assert_uint_eq(j->bytes, 1000);
+	ck_assert_int_eq(site.requests, 1);
+	free(j);
+}
+END_TEST
+
+/* Each part is a request: they are not made for a byte each, and never without an end. */
+START_TEST(parts_that_are_too_small_are_given_up)
+{
+	struct job *j = job(FETCH_SEGMENT, "/parts/10");
+
+	j->o.range.offset = 1;
+	j->o.range.length = 200000;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_ENET);
+	ck_assert_uint_eq(j->bytes, 30);
+	ck_assert_int_eq(site.requests, 3); /* settings.tries */
 	free(j);
 }
 END_TEST
@@ -1081,6 +988,49 @@ START_TEST(an_answer_that_another_try_would_not_change_is_given_at_once)
 	ck_assert_int_eq(j->bytes, 0);
 	if (final[_i] >= 400)
 		ck_assert_uint_eq(j->r.retry_after_ms, 7000);
+	free(j);
+}
+END_TEST
+
+/* Too many connections, it says: each waits its time, comes again on a new one, and goes on where it was. */
+static const struct {
+	const char *path;
+	enum fetch_kind kind;
+	uint32_t least_ms, most_ms;
+	int requests;
+} busy[] = {
+	{ "/busy", FETCH_SEGMENT, 1990, 2900, 2 },
+	{ "/busy-said", FETCH_SEGMENT, 990, 1900, 2 },
+	{ "/busy-cut", FETCH_SEGMENT, 1990, 2900, 3 },
+};
+
+START_TEST(a_segment_that_is_one_too_many_is_waited_for)
+{
+	struct job *j = job(busy[_i].kind, busy[_i].path);
+
+	j->o.deadline = ev_now(loop) + 10;
+	go(j);
+	wait_for(j);
+	whole(j);
+	ck_assert_uint_ge(j->r.total_ms, busy[_i].least_ms);
+	ck_assert_uint_le(j->r.total_ms, busy[_i].most_ms);
+	ck_assert_int_eq(site.requests, busy[_i].requests);
+	ck_assert(!j->r.reused); /* what was refused was closed: it is one of those that are counted */
+	free(j);
+}
+END_TEST
+
+START_TEST(a_segment_that_is_one_too_many_is_given_up_when_there_is_no_time)
+{
+	struct job *j = job(FETCH_SEGMENT, "/busy");
+
+	j->o.deadline = ev_now(loop) + 1.9;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_NO);
+	ck_assert_int_eq(j->r.http_status, 458);
+	ck_assert_int_eq(site.requests, 1);
+	ck_assert_uint_lt(j->r.total_ms, 1000);
 	free(j);
 }
 END_TEST
@@ -1745,6 +1695,8 @@ main(void)
 	tcase_add_loop_test(tc, a_file_that_changed_meanwhile_is_not_put_together, 0, (int)NITEMS(changed));
 	tcase_add_loop_test(tc, a_byte_range_is_cut_out_whether_the_server_can_or_not, 0, 2);
 	tcase_add_test(tc, a_byte_range_that_breaks_is_resumed_inside_itself);
+	tcase_add_test(tc, a_range_that_comes_in_parts_is_asked_for_to_its_end);
+	tcase_add_test(tc, parts_that_are_too_small_are_given_up);
 	tcase_add_test(tc, a_transfer_that_moves_is_never_cut);
 	tcase_add_test(tc, who_never_answers_is_given_up_after_all_tries);
 	tcase_add_test(tc, the_deadline_ends_all_waiting);
@@ -1760,6 +1712,8 @@ main(void)
 	tcase_add_test(tc, a_kept_connection_from_a_lost_address_is_not_used);
 	tcase_add_test(tc, an_interface_whose_route_is_dead_loses_to_the_next);
 	tcase_add_loop_test(tc, an_answer_that_another_try_would_not_change_is_given_at_once, 0, (int)NITEMS(final));
+	tcase_add_loop_test(tc, a_segment_that_is_one_too_many_is_waited_for, 0, (int)NITEMS(busy));
+	tcase_add_test(tc, a_segment_that_is_one_too_many_is_given_up_when_there_is_no_time);
 	tcase_add_test(tc, an_endless_error_page_costs_nothing);
 	tcase_add_test(tc, a_segment_that_is_not_there_yet_is_asked_for_again);
 	tcase_add_loop_test(tc, a_redirect_that_leads_nowhere_is_an_error_that_says_so, 0, (int)NITEMS(astray));

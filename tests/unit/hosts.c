@@ -69,7 +69,10 @@ START_TEST(who_was_there_before_goes_to_the_front)
 	queue(&a, "h", 80);
 	queue(&b, "h", 80);
 	ck_assert_int_eq(hosts_queue(&hosts, &c, "h", 80, true), 0);
+	ck_assert_int_eq(hosts_queue(&hosts, &d, "h", 80, true), 0);
 	ck_assert_ptr_eq(hosts_next(&hosts), &c);
+	ck_assert_ptr_eq(hosts_next(&hosts), &d);
+	ck_assert(hosts_leave(&c));
 	ck_assert_ptr_eq(hosts_next(&hosts), &a);
 }
 END_TEST

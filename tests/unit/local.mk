@@ -112,9 +112,15 @@ tests_unit_resolve_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_resolve_LDADD = libworker.a libbase.a $(CARES_LIBS) $(EV_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += tests/unit/fetch
-tests_unit_fetch_SOURCES = tests/unit/fetch.c tests/lib/delay.h tests/lib/delay.c
+tests_unit_fetch_SOURCES = tests/unit/fetch.c tests/lib/delay.h tests/lib/delay.c tests/lib/site.h tests/lib/site.c
 tests_unit_fetch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_fetch_LDADD = libworker.a libbase.a $(BSD_LIBS) $(CURL_LIBS) $(CARES_LIBS) $(EV_LIBS) $(ZLIB_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/prefetch
+tests_unit_prefetch_SOURCES = tests/unit/prefetch.c tests/lib/site.h tests/lib/site.c
+tests_unit_prefetch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_prefetch_LDADD = libworker.a libipc.a libbase.a $(BSD_LIBS) $(CURL_LIBS) $(CARES_LIBS) $(CRYPTO_LIBS) $(EV_LIBS) \
+	$(ZLIB_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += tests/unit/late
 tests_unit_late_SOURCES = tests/unit/late.c

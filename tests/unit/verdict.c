@@ -33,6 +33,14 @@ static const struct {
 	{ { SEGMENT, .wanted = true, .got = 9, .pos = 9 }, VERDICT_DONE, 0, 0, "" },
 	{ { .kind = FETCH_PLAYLIST, .wanted = true }, VERDICT_DONE, 0, 0, "" },
 	{ { .kind = FETCH_STREAM, .wanted = true, .pos = 9 }, VERDICT_DONE, 0, 0, "" },
+	/* A part of it came, in peace: the rest is asked for, at once if it was a good part. */
+	{ { SEGMENT, .wanted = true, .partial = true, .got = VERDICT_MOVED_WELL, .pos = 99999 }, VERDICT_NOW, PB_ENET,
+	    0, "a part that ends after 99999 bytes" },
+	{ { SEGMENT, .wanted = true, .partial = true, .got = 9, .pos = 99999 }, VERDICT_RETRY, PB_ENET, 0,
+	    "a part that ends after 99999 bytes" },
+	{ { SEGMENT, .wanted = true, .partial = true, .code = CURLE_PARTIAL_FILE, .got = 9, .pos = 9 }, VERDICT_RETRY,
+	    PB_ENET, FRESH, NULL },
+	{ { SEGMENT, .wanted = true, .partial = true, .whole = true, .pos = 9 }, VERDICT_DONE, 0, 0, "" },
 	/* We stopped it. */
 	{ { SEGMENT, .wanted = true, .whole = true, .code = CURLE_WRITE_ERROR, .pos = 9 }, VERDICT_DONE, 0, 0, "" },
 	{ { SEGMENT, .replan = true, .stop_err = PB_EFORMAT, .code = CURLE_WRITE_ERROR }, VERDICT_NOW, PB_EFORMAT,
@@ -51,6 +59,14 @@ static const struct {
 	{ { STATUS(403), .fresh = true }, VERDICT_END, PB_NO, FRESH, "HTTP 403" },
 	{ { STATUS(429) }, VERDICT_END, PB_NO, 0, "HTTP 429" },
 	{ { STATUS(509) }, VERDICT_END, PB_NO, 0, "HTTP 509" },
+	{ { SEGMENT, STATUS(458) }, VERDICT_END, PB_NO, 0, "HTTP 458" },
+	{ { SEGMENT, STATUS(458), .left_s = 2 }, VERDICT_END, PB_NO, 0, "HTTP 458" },
+	{ { SEGMENT, STATUS(458), .left_s = 2.1 }, VERDICT_BUSY, PB_NO, 0, "HTTP 458" },
+	{ { SEGMENT, STATUS(429), .left_s = 2.1 }, VERDICT_BUSY, PB_NO, 0, "HTTP 429" },
+	{ { SEGMENT, STATUS(509), .left_s = 2.1, .pos = 9 }, VERDICT_BUSY, PB_NO, 0, "HTTP 509" },
+	{ { .kind = FETCH_KEY, STATUS(458), .left_s = 2.1 }, VERDICT_BUSY, PB_NO, 0, "HTTP 458" },
+	{ { .kind = FETCH_PLAYLIST, STATUS(458), .left_s = 60 }, VERDICT_END, PB_NO, 0, "HTTP 458" },
+	{ { .kind = FETCH_STREAM, STATUS(458), .left_s = 60 }, VERDICT_END, PB_NO, 0, "HTTP 458" },
 	{ { STATUS(408) }, VERDICT_RETRY, PB_NO, ROTATE, "HTTP 408" },
 	{ { STATUS(425) }, VERDICT_RETRY, PB_NO, ROTATE, "HTTP 425" },
 	{ { STATUS(500) }, VERDICT_RETRY, PB_NO, ROTATE, "HTTP 500" },
@@ -222,6 +238,36 @@ START_TEST(a_try_that_stands_still_goes_to_another_address)
 }
 END_TEST
 
+START_TEST(who_was_told_too_many_waits_longer_each_time_or_for_what_was_said)
+{
+	static const struct {
+		unsigned busy;
+		uint32_t retry_after_ms;
+		double left_s, want_s; /* 0: there is no time for it */
+	} waits[] = {
+		{ 0, 0, 60, 2 },
+		{ 1, 0, 60, 5 },
+		{ 2, 0, 60, 10 },
+		{ 3, 0, 60, 30 },
+		{ UINT32_MAX, 0, 60, 30 },
+		{ 3, 1000, 60, 1 },
+		{ 0, 7000, 60, 7 },
+		{ 1, 0, 4.9, 0 },
+		{ 0, 7000, 6.9, 0 },
+		{ 0, 86400000, 60, 0 },
+	};
+
+	for (size_t i = 0; i < NITEMS(waits); i++) {
+		const struct verdict_try t = { SEGMENT, STATUS(458), .busy = waits[i].busy,
+			.retry_after_ms = waits[i].retry_after_ms, .left_s = waits[i].left_s };
+		struct verdict v = verdict_transfer(&t);
+
+		ck_assert_int_eq(v.what, waits[i].want_s > 0 ? VERDICT_BUSY : VERDICT_END);
+		ck_assert_double_eq_tol(v.pause_s, waits[i].want_s, 1e-9);
+	}
+}
+END_TEST
+
 START_TEST(pauses_double_up_to_their_bound_and_respect_what_the_server_asks)
 {
 	static const struct {
@@ -262,6 +308,7 @@ main(void)
 	tcase_add_loop_test(tc, what_is_wrong_with_tls_is_said_in_plain_words, 0, (int)NITEMS(tls));
 	tcase_add_test(tc, a_name_without_an_address_is_asked_for_again);
 	tcase_add_loop_test(tc, a_try_that_stands_still_goes_to_another_address, 0, (int)NITEMS(timeouts));
+	tcase_add_test(tc, who_was_told_too_many_waits_longer_each_time_or_for_what_was_said);
 	tcase_add_test(tc, pauses_double_up_to_their_bound_and_respect_what_the_server_asks);
 	srunner_set_tap(runner, "-");
 	srunner_run_all(runner, CK_SILENT);
