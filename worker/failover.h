@@ -9,7 +9,8 @@
  *
  *   order     a switch happens in a turn of its own, never inside a call
  *   limited   a source whose account counts streams gets the pool's one
- *             connection: what is under way is cancelled first
+ *             connection: what is under way is cancelled first. So does one
+ *             that refuses because of a limit, from then on
  *   logs      source.failed, source.switch, source.return, source.doubt,
  *             source.wait, with the channel and why; URLs redacted
  *   owner     of state->sources while the stream is this worker's

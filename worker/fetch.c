@@ -30,6 +30,8 @@
 #define TRY_SHARE 0.5
 #define TRY_SHARE_HEDGED 0.8
 #define TRY_MIN_S 1. /* a deadline makes a try no shorter */
+#define HELD_MAX_S 10. /* behind its deadline: after a longer hold what was asked for is hardly there any more */
+#define HELD_LEFT_S 3. /* what is left for it then */
 #define PERSIST_SHARE 4 /* of the time left is waited before a try beyond the last */
 
 static void begin(struct fetch *f);
@@ -77,6 +79,20 @@ leave_host(struct fetch *f)
 /* Time. */
 
 /*
+ * What is asked for until it is missed loses no time to a hold that ends soon:
+ * meanwhile nothing else can be had, either.
+ */
+static ev_tstamp
+deadline(const struct fetch *f)
+{
+	ev_tstamp hold = f->pool->hold;
+
+	if (!f->o.persist || f->o.deadline <= 0 || hold <= f->started || hold > f->o.deadline + HELD_MAX_S)
+		return f->o.deadline;
+	return PB_MAX(f->o.deadline, hold + HELD_LEFT_S);
+}
+
+/*
  * Each try is more patient than the one before, as long as there is time: it
  * leaves half of what the deadline leaves to the next one.
  */
@@ -97,16 +113,16 @@ try_timeout(const struct fetch *f)
 	const struct msg_settings *s = &f->pool->settings;
 	double seconds = ((double)s->try_timeout_ms + (double)f->failed * s->try_step_ms) / 1e3 * f->pool->patience;
 
-	if (f->o.deadline <= 0)
+	if (deadline(f) <= 0)
 		return seconds;
-	return PB_MIN(seconds, PB_MAX((f->o.deadline - ev_now(f->pool->loop)) * try_share(f), TRY_MIN_S));
+	return PB_MIN(seconds, PB_MAX((deadline(f) - ev_now(f->pool->loop)) * try_share(f), TRY_MIN_S));
 }
 
 /* A body that moves is not cut by the deadline; but half a playlist is of no use to anybody. */
 static bool
 deadline_rules(const struct fetch *f)
 {
-	return f->o.deadline > 0 && (f->got == 0 || fetch_collected(f)) && f->state != PAUSED;
+	return deadline(f) > 0 && (f->got == 0 || fetch_collected(f)) && f->state != PAUSED;
 }
 
 /* When something has to happen, 0: never by itself. */
@@ -123,8 +139,8 @@ due(const struct fetch *f)
 		at = PB_MIN(at, f->began_at + COLLECT_TIMES * f->try_s);
 	if (hedge_late_at(f) > 0)
 		at = PB_MIN(at, hedge_late_at(f));
-	if (deadline_rules(f) && (at == 0 || f->o.deadline < at))
-		at = f->o.deadline;
+	if (deadline_rules(f) && (at == 0 || deadline(f) < at))
+		at = deadline(f);
 	return at;
 }
 
@@ -158,7 +174,7 @@ again_in(struct fetch *f, double delay)
 	stop_transfer(f);
 	leave_host(f);
 	f->got = 0;
-	if (f->o.deadline > 0 && now >= f->o.deadline) {
+	if (deadline(f) > 0 && now >= deadline(f)) {
 		finish(f, PB_ETIME);
 		return;
 	}
@@ -176,8 +192,8 @@ again_in(struct fetch *f, double delay)
 static void
 again(struct fetch *f, double delay)
 {
-	if (f->o.deadline > 0)
-		delay = PB_MIN(delay, (f->o.deadline - ev_now(f->pool->loop)) / 2);
+	if (deadline(f) > 0)
+		delay = PB_MIN(delay, (deadline(f) - ev_now(f->pool->loop)) / 2);
 	again_in(f, delay);
 }
 
@@ -241,7 +257,7 @@ known(const struct fetch *f, CURLcode code)
 		.missing_s = f->missing_since > 0 ? ev_now(f->pool->loop) - f->missing_since : 0,
 		.busy = f->busy,
 		.retry_after_ms = f->retry_after_ms,
-		.left_s = f->o.deadline > 0 ? f->o.deadline - ev_now(f->pool->loop) : 0,
+		.left_s = deadline(f) > 0 ? deadline(f) - ev_now(f->pool->loop) : 0,
 		.refused = f->refused,
 		.whole = f->whole,
 		.replan = f->replan,
@@ -260,7 +276,7 @@ failed(struct fetch *f, int err)
 {
 	const struct msg_settings *s = &f->pool->settings;
 	bool moved = f->got >= VERDICT_MOVED_WELL;
-	double pause_s, left_s = f->o.deadline - ev_now(f->pool->loop);
+	double pause_s, left_s = deadline(f) - ev_now(f->pool->loop);
 
 	if (moved && !fetch_collected(f))
 		f->failed = 0;
@@ -270,7 +286,7 @@ failed(struct fetch *f, int err)
 	}
 	pause_s = verdict_pause(f->failed, s->backoff_ms, s->backoff_max_ms, f->retry_after_ms, random_unit(f->pool));
 	/* The nearer the deadline, the oftener: the last quarter of the time is what the answer itself needs. */
-	if (f->o.persist && f->o.deadline > 0 && f->retry_after_ms == 0)
+	if (f->o.persist && deadline(f) > 0 && f->retry_after_ms == 0)
 		pause_s = PB_MIN(pause_s, left_s / PERSIST_SHARE);
 	f->failed = PB_MIN(f->failed, PB_MAX(f->tries_max, 1U));
 	again(f, moved ? 0. : pause_s);
@@ -340,7 +356,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		fetch_arm(f);
 		return;
 	}
-	if (deadline_rules(f) && now + 1e-6 >= f->o.deadline) {
+	if (deadline_rules(f) && now + 1e-6 >= deadline(f)) {
 		if (f->why[0] == '\0')
 			fetch_because(f, "nothing came before the deadline");
 		finish(f, PB_ETIME);

@@ -112,7 +112,8 @@ struct fetch_options {
 	ev_tstamp deadline; /* loop time after which nothing is waited for or begun; 0: none */
 	unsigned tries; /* 0: as the settings say */
 	uint32_t hedge_ms; /* after so long without a byte it is late, or earlier by its history; 0: it never is */
-	bool persist; /* after the last try there are more, as long as the deadline is ahead */
+	/* After the last try there are more, as long as the deadline is ahead; and a short hold takes no time from it. */
+	bool persist;
 	uint32_t missing_ms; /* how long a 404 of a segment is asked for again; one EXTINF */
 	uint32_t making_ms; /* so long its server may still be handing it on as it is made; 0: it is whole there */
 	bool channel_url; /* the operator wrote this URL: its host may be private */

@@ -176,7 +176,8 @@ fetch_pool_is_one(const struct fetch_pool *p)
 void
 fetch_pool_hold(struct fetch_pool *p, ev_tstamp until)
 {
-	p->hold = until;
+	/* One that is lifted was one until now. */
+	p->hold = PB_MAX(until, PB_MIN(p->hold, ev_now(p->loop)));
 	ev_timer_stop(p->loop, &p->held);
 	ev_timer_set(&p->held, PB_MAX(until - ev_now(p->loop), 0.) + 1e-3, 0.);
 	ev_timer_start(p->loop, &p->held);

@@ -539,6 +539,7 @@ start_key(struct segment *seg)
 		.url = seg->info.key_url,
 		.source = seg->info.source,
 		.deadline = deadline(seg),
+		.persist = p->tuning <= 0, /* as its segment */
 		.arg = p,
 		.on_done = key_done,
 	};

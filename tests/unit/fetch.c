@@ -1035,6 +1035,39 @@ START_TEST(a_segment_that_is_one_too_many_is_given_up_when_there_is_no_time)
 }
 END_TEST
 
+/* What nobody may ask for is not missed yet; but a hold may be longer than anybody waits. */
+static const struct {
+	bool persist;
+	double hold_s, lifted_s;
+	int err;
+} held[] = {
+	{ true, 0.6, 0.6, 0 },
+	{ true, 5, 0.6, 0 }, /* lifted */
+	{ false, 0.6, 0.6, PB_ETIME },
+	{ true, 60, 60, PB_ETIME },
+};
+
+START_TEST(a_short_hold_takes_no_time_from_what_is_asked_for_until_it_is_missed)
+{
+	struct job *j = job(FETCH_SEGMENT, "/file");
+
+	j->o.persist = held[_i].persist;
+	j->o.deadline = ev_now(loop) + 0.3;
+	go(j);
+	fetch_pool_hold(pool, ev_now(loop) + held[_i].hold_s);
+	if (held[_i].lifted_s < held[_i].hold_s) {
+		turn_for(held[_i].lifted_s);
+		ck_assert_int_eq(site.requests, 0);
+		fetch_pool_hold(pool, 0);
+	}
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, held[_i].err);
+	ck_assert_int_eq(site.requests, held[_i].err == 0);
+	ck_assert_uint_lt(j->r.total_ms, 2000);
+	free(j);
+}
+END_TEST
+
 START_TEST(an_endless_error_page_costs_nothing)
 {
 	struct job *j = run(FETCH_PLAYLIST, "/page/");
@@ -1714,6 +1747,8 @@ main(void)
 	tcase_add_loop_test(tc, an_answer_that_another_try_would_not_change_is_given_at_once, 0, (int)NITEMS(final));
 	tcase_add_loop_test(tc, a_segment_that_is_one_too_many_is_waited_for, 0, (int)NITEMS(busy));
 	tcase_add_test(tc, a_segment_that_is_one_too_many_is_given_up_when_there_is_no_time);
+	tcase_add_loop_test(
+	    tc, a_short_hold_takes_no_time_from_what_is_asked_for_until_it_is_missed, 0, (int)NITEMS(held));
 	tcase_add_test(tc, an_endless_error_page_costs_nothing);
 	tcase_add_test(tc, a_segment_that_is_not_there_yet_is_asked_for_again);
 	tcase_add_loop_test(tc, a_redirect_that_leads_nowhere_is_an_error_that_says_so, 0, (int)NITEMS(astray));
