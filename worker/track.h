@@ -63,6 +63,7 @@ struct track {
 	bool started;
 	bool restarting; /* the next playlist is another variant's or source's */
 	bool other; /* ...source's */
+	bool anew; /* such a one has come, and had nothing new yet: there is a boundary in front of what will be */
 	uint64_t epoch;
 	uint64_t next_serial;
 	uint64_t first_msn; /* of the window */
@@ -118,7 +119,9 @@ bool track_failed(struct track *track);
 /*
  * The next playlist is of another variant or source: a new epoch, which
  * goes on behind what was played by programme time where both have it, else
- * by number where the new window has it, else behind the edge as a tune.
+ * by number where the new window has it, else behind the edge as a tune. A
+ * window that was played to its end is TRACK_UNCHANGED, and the one to go on
+ * from.
  */
 void track_restart(struct track *track);
 

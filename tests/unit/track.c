@@ -230,7 +230,14 @@ static const struct {
 } switches[] = {
 	{ "1: @0a b c", "50: @6B C D", "new |D -restart" },
 	{ "1: a b c", "2: B C D", "new |D -restart" },
-	{ "1: a b c", "1: A B C", "stale" },
+	{ "1: a b c", "1: A B C", "unchanged" },
+	{ "1: @0a b c", "1: @0A B C", "unchanged" },
+	{ "1: @0a b c", "50: @0A B C", "unchanged" },
+	{ "9: a b c", "7: x y a b", "stale" },
+	{ "9: a b c", "7: X Y A B", "stale" },
+	{ "90: a b c d e f g h", "85: v w x y z a", "stale" },
+	{ "90: a b c d e f g h", "85: V W X Y Z A", "new |V W X Y Z A -restart" },
+	{ "1: @6a b c", "0: @0x a b", "stale" },
 	{ "1: a b c", "90: X Y", "new |X Y -restart" },
 	{ "1: a b c", "4: D E", "new |D E -restart" },
 };
@@ -288,6 +295,62 @@ START_TEST(another_variant_goes_on_where_the_first_one_ended)
 	ck_assert_int_eq(track_update(&track, &pl, &news), 0);
 	tell(got, sizeof(got), &news, &pl);
 	ck_assert_str_eq(got, switches[_i].want);
+	playlist_clear(&pl);
+	track_clear(&track);
+}
+END_TEST
+
+/*
+ * The address was asked anew, or another variant was chosen, while nothing
+ * new was there yet: however often the list comes before it moves, nothing
+ * of it is played twice.
+ */
+static const struct {
+	const char *before, *again, *want, *then, *want_then;
+	bool other; /* source */
+} patience[] = {
+	{ "1: a b c", "1: a b c", "unchanged", "2: b c d", "new |d", false },
+	{ "1: @0a b c", "1: @0a b c", "unchanged", "2: @6b c d", "new |d", false },
+	{ "1: a b c", "1: A B C", "unchanged", "2: B C D", "new |D", false },
+	{ "1: @0a b c", "70: @0A B C", "unchanged", "71: @6B C D", "new |D", false },
+	{ "1: a b c", "1: a b c", "unchanged", "2: b c d", "new |d", true },
+	{ "1: a b c", "0: z a b", "stale", "2: b c d", "new |d -restart", false },
+	{ "1: @6a b c", "0: @0z a b", "stale", "2: @12b c d", "new |d -restart", false },
+	{ "1: a b c", "0: Z A B", "stale", "1: A B C", "unchanged", false },
+};
+
+START_TEST(nothing_is_played_twice_when_the_first_lists_have_nothing_new)
+{
+	struct track track;
+	struct track_news news;
+	struct playlist pl;
+	char got[512];
+	uint64_t epoch;
+
+	track_init(&track);
+	load(&pl, patience[_i].before);
+	ck_assert_int_eq(track_start(&track, &pl, 60000, 0, &news), 0);
+	epoch = news.epoch;
+	playlist_clear(&pl);
+	if (patience[_i].other)
+		track_other(&track, 3, 12000);
+	else
+		track_restart(&track);
+	for (int i = 0; i < 8; i++) {
+		load(&pl, patience[_i].again);
+		ck_assert_int_eq(track_update(&track, &pl, &news), 0);
+		news.other_node = false;
+		tell(got, sizeof(got), &news, &pl);
+		ck_assert_msg(strcmp(got, patience[_i].want) == 0, "load %d: %s, not %s", i, got, patience[_i].want);
+		playlist_clear(&pl);
+	}
+	load(&pl, patience[_i].then);
+	ck_assert_int_eq(track_update(&track, &pl, &news), 0);
+	tell(got, sizeof(got), &news, &pl);
+	ck_assert_str_eq(got, patience[_i].want_then);
+	ck_assert_uint_gt(news.epoch, epoch);
+	if (news.what == TRACK_NEW)
+		ck_assert_uint_eq(news.serial, 3);
 	playlist_clear(&pl);
 	track_clear(&track);
 }
@@ -403,6 +466,8 @@ main(void)
 	tcase_add_loop_test(tc, a_reload_is_understood, 0, (int)NITEMS(stories));
 	tcase_add_loop_test(tc, a_tune_starts_burst_and_reserve_behind_the_edge, 0, (int)NITEMS(starts));
 	tcase_add_loop_test(tc, another_variant_goes_on_where_the_first_one_ended, 0, (int)NITEMS(switches));
+	tcase_add_loop_test(
+	    tc, nothing_is_played_twice_when_the_first_lists_have_nothing_new, 0, (int)NITEMS(patience));
 	tcase_add_loop_test(tc, what_a_variant_did_not_bring_comes_from_the_next, 0, (int)NITEMS(rewinds));
 	tcase_add_loop_test(tc, a_successor_goes_on_with_the_segment_in_hand, 0, (int)NITEMS(successors));
 	tcase_add_loop_test(tc, the_next_reload_keeps_the_recommended_pace, 0, (int)NITEMS(reloads));
