@@ -15,11 +15,8 @@
 
 #include "base/log.h"
 #include "base/pb.h"
-#include "base/ts.h"
 #include "worker/outlook.h"
-#include "worker/playlist.h"
-#include "worker/track.h"
-#include "worker/variant.h"
+#include "worker/source_inside.h"
 #include "worker/verdict.h"
 
 #define TUNE_TIMEOUT_MS 15000
@@ -27,8 +24,6 @@
 #define REOPEN_MAX_S 10.
 #define EXCLUDE_S 60. /* how long a variant that failed loses to the others (hls.md 3) */
 #define CONFIRM_S 0.3
-#define BAD_TUNE_TRIES 3 /* bodies that are no playlist, before a tune is given up */
-#define SNIFF_BYTES (5 * TS_PACKET)
 #define RESERVE_TARGETS 3 /* reserve = auto */
 #define REQUEST_MIN_S 3.
 #define STARVED_MS 1500 /* with less in hand the source is asked as if the picture stood already: */
@@ -42,70 +37,6 @@
 #define LED_WAIT_S 1.5
 #define TOKEN_MIN_S 1. /* what is refused sooner was no question of age */
 #define TOKEN_RENEW 0.8 /* of a token's life */
-
-/*
- * An address that holds a token, or a name that is given up after a while.
- * How long it was good is learnt when it ends; the next one is left for a
- * new one before.
- */
-struct token {
-	ev_tstamp since; /* when it was given; 0: there is none */
-	double good_s; /* the age at which one was last good */
-	double life_s; /* 0: not learnt */
-};
-
-enum source_what { OPENING, FOLLOWING, STREAMING, ENDED };
-
-struct source {
-	struct ev_loop *loop;
-	struct fetch_pool *pool;
-	const struct msg_tune *tune;
-	unsigned number; /* among the channel's sources */
-	char url[URL_MAX]; /* as the operator wrote it */
-	struct state_figures *figures;
-	char *reason;
-	const struct source_ops *ops;
-	void *arg;
-	enum source_what what;
-	struct variant_limit limit;
-
-	struct fetch *fetch;
-	ev_timer timer; /* the next load, or the next try to open */
-	ev_tstamp load_start;
-	ev_tstamp tune_deadline;
-	bool has_media;
-	unsigned open_failures; /* in a row; since the first of them, */
-	ev_tstamp failing_since;
-	unsigned bad_bodies; /* in a row, before media */
-
-	struct playlist master; /* kind PLAYLIST_INVALID: there is none */
-	bool *excluded; /* per variant of master */
-	ev_tstamp excluded_at;
-	uint64_t step_bps; /* no variant that needs more, the last step found; 0: no such bound */
-	int variant; /* the one that is followed, -1: the channel's URL is the media playlist */
-	char media_url[URL_MAX]; /* as the master names it, or the channel's URL */
-	char now_url[URL_MAX]; /* what is loaded: media_url, or where it led to */
-	struct token led, opened; /* of now_url, where it isn't media_url; of media_url, where a master named it */
-
-	struct playlist list; /* whose segments are still to be handed out */
-	struct track_news news;
-	size_t next; /* index in list of the next one */
-	struct track track;
-	bool vod;
-	bool discontinuity; /* in front of the next segment, whatever it says */
-	bool announced; /* start() was called */
-	ev_tstamp news_at; /* when something new was last listed, 0: never */
-	bool resuming; /* the first list is searched for resume_msn */
-	uint64_t resume_msn, resume_serial;
-	uint64_t epoch; /* of the last segments that were new; each numbers anew */
-	bool epoch_known;
-
-	bool streaming; /* stream_begin() was called */
-	uint8_t *sniffed; /* the body of a first request that may be either */
-	size_t sniffed_len, sniffed_room;
-	enum { SNIFF_OPEN, SNIFF_TEXT, SNIFF_TS } sniff;
-	char effective[URL_MAX]; /* of the request under way */
-};
 
 static void load(struct source *s);
 static void renew(struct source *s);
@@ -141,14 +72,6 @@ source_new(struct source **out, struct ev_loop *loop, struct fetch_pool *pool, c
 }
 
 static void
-drop_sniffed(struct source *s)
-{
-	free(s->sniffed);
-	s->sniffed = NULL;
-	s->sniffed_len = s->sniffed_room = 0;
-}
-
-static void
 drop_master(struct source *s)
 {
 	playlist_clear(&s->master);
@@ -168,22 +91,22 @@ source_free(struct source **source)
 	ev_timer_stop(s->loop, &s->timer);
 	playlist_clear(&s->list);
 	drop_master(s);
-	drop_sniffed(s);
+	source_stream_forget(s);
 	track_clear(&s->track);
 	free(s);
 	*source = NULL;
 }
 
-static void
-say(struct source *s, int level, const char *event, const char *why)
+void
+source_say(struct source *s, int level, const char *event, const char *why)
 {
 	log_event(level, event, "channel=%s why=\"%s\"", s->tune->guide_number, why);
 	strlcpy(s->reason, why, STATE_REASON_MAX);
 }
 
 /* Before media a failure ends it; afterwards nothing does. */
-static void
-fail(struct source *s, uint32_t code, const char *reason)
+void
+source_fail(struct source *s, uint32_t code, const char *reason)
 {
 	s->what = ENDED;
 	fetch_cancel(&s->fetch);
@@ -231,8 +154,8 @@ patience_s(const struct source *s)
 }
 
 /* One more in a row. */
-static void
-failed_again(struct source *s)
+void
+source_failed_again(struct source *s)
 {
 	if (s->open_failures++ == 0)
 		s->failing_since = ev_now(s->loop);
@@ -245,8 +168,8 @@ fails_for_long(const struct source *s)
 }
 
 /* The stream goes on trying: from the channel's own URL, slower each time, but for one that waits for it. */
-static void
-open_later(struct source *s)
+void
+source_open_later(struct source *s)
 {
 	double delay = REOPEN_FLOOR_S;
 
@@ -270,14 +193,14 @@ is_limit(int status)
 static void
 open_failed(struct source *s, uint32_t code, const char *reason)
 {
-	failed_again(s);
+	source_failed_again(s);
 	if (!s->has_media) {
-		fail(s, code, reason);
+		source_fail(s, code, reason);
 		return;
 	}
 	/* The first, the second, the fourth of them...: an outage is long, and asked about once a second. */
-	say(s, log_again(s->open_failures) ? LOG_WARNING : LOG_DEBUG, "source.open-failed", reason);
-	open_later(s);
+	source_say(s, log_again(s->open_failures) ? LOG_WARNING : LOG_DEBUG, "source.open-failed", reason);
+	source_open_later(s);
 	if (s->ops->trouble != NULL)
 		s->ops->trouble(s->arg, reason);
 }
@@ -287,12 +210,12 @@ source_reopen(struct source *s, const char *why)
 {
 	if (s->what == ENDED || (s->what == OPENING && s->open_failures > 0))
 		return;
-	say(s, LOG_WARNING, "source.reopen", why);
+	source_say(s, LOG_WARNING, "source.reopen", why);
 	if (s->open_failures == 0)
-		failed_again(s);
+		source_failed_again(s);
 	if (s->what == FOLLOWING && s->track.started)
 		track_restart(&s->track);
-	open_later(s);
+	source_open_later(s);
 }
 
 void
@@ -300,7 +223,7 @@ source_go_back(struct source *s, uint64_t msn, uint64_t serial, double delay_s, 
 {
 	if (s->what == ENDED)
 		return;
-	say(s, LOG_WARNING, "source.reopen", why);
+	source_say(s, LOG_WARNING, "source.reopen", why);
 	fetch_cancel(&s->fetch);
 	playlist_clear(&s->list);
 	track_clear(&s->track);
@@ -428,7 +351,7 @@ source_refuse(struct source *s, uint32_t code, const char *why)
 	fetch_cancel(&s->fetch);
 	playlist_clear(&s->list);
 	if (s->variant >= 0) {
-		say(s, LOG_WARNING, "source.variant-refused", why);
+		source_say(s, LOG_WARNING, "source.variant-refused", why);
 		s->excluded[s->variant] = true;
 		s->excluded_at = ev_now(s->loop);
 		s->variant = -1;
@@ -658,10 +581,10 @@ on_bad_body(struct source *s, const struct playlist *pl)
 	snprintf(why, sizeof(why), "not a playlist: %s", pl->reason);
 	if (!s->has_media) {
 		if (++s->bad_bodies >= BAD_TUNE_TRIES) {
-			fail(s, 806, why);
+			source_fail(s, 806, why);
 			return;
 		}
-		say(s, LOG_INFO, "playlist.bad", why);
+		source_say(s, LOG_INFO, "playlist.bad", why);
 		s->what = OPENING;
 		wait_s(s, REOPEN_FLOOR_S);
 		return;
@@ -670,7 +593,7 @@ on_bad_body(struct source *s, const struct playlist *pl)
 		open_failed(s, 806, why); /* source_reopen() would take it that a try is on its way */
 		return;
 	}
-	say(s, LOG_WARNING, "playlist.bad", why);
+	source_say(s, LOG_WARNING, "playlist.bad", why);
 	if (s->what == FOLLOWING && s->track.started && track_update(&s->track, pl, &s->news) == 0 && !s->news.resolve)
 		schedule_reload(s, NULL);
 	else
@@ -678,8 +601,8 @@ on_bad_body(struct source *s, const struct playlist *pl)
 }
 
 /* All of a body that should be a playlist. */
-static void
-on_body(struct source *s, const void *body, size_t len, bool cut)
+void
+source_body(struct source *s, const void *body, size_t len, bool cut)
 {
 	struct playlist pl;
 	struct playlist_context context = {
@@ -700,14 +623,6 @@ on_body(struct source *s, const void *body, size_t len, bool cut)
 	playlist_clear(&pl);
 }
 
-static bool
-looks_like_ts(const uint8_t *buf, size_t len)
-{
-	int stride;
-
-	return ts_find_sync(buf, PB_MIN(len, (size_t)65536), 5, false, &stride) >= 0;
-}
-
 /* A token that is no longer good, or was never for us, is refused with one of these. */
 static bool
 is_gone(int status)
@@ -716,8 +631,8 @@ is_gone(int status)
 }
 
 /* What a failed request means for the URL that was asked. */
-static void
-request_failed(struct source *s, const struct fetch_result *r)
+void
+source_request_failed(struct source *s, const struct fetch_result *r)
 {
 	uint32_t code = is_limit(r->http_status) ? 805 : 806;
 
@@ -729,7 +644,7 @@ request_failed(struct source *s, const struct fetch_result *r)
 		/* Where it once led to is dead, name or token: ask the one that leads there. */
 		if (is_gone(r->http_status))
 			token_over(s, &s->led, "redirect");
-		say(s, LOG_INFO, "playlist.expired", r->reason);
+		source_say(s, LOG_INFO, "playlist.expired", r->reason);
 		strlcpy(s->now_url, s->media_url, sizeof(s->now_url));
 		wait_s(s, REOPEN_FLOOR_S / 2);
 		return;
@@ -739,10 +654,10 @@ request_failed(struct source *s, const struct fetch_result *r)
 		return;
 	}
 	if (!s->has_media) {
-		fail(s, code, r->reason);
+		source_fail(s, code, r->reason);
 		return;
 	}
-	say(s, LOG_WARNING, "playlist.failed", r->reason);
+	source_say(s, LOG_WARNING, "playlist.failed", r->reason);
 	if (s->variant >= 0 && is_gone(r->http_status))
 		token_over(s, &s->opened, "master");
 	if (track_failed(&s->track) || r->err == PB_NO || (s->variant >= 0 && r->http_status == 0))
@@ -751,8 +666,8 @@ request_failed(struct source *s, const struct fetch_result *r)
 		schedule_reload(s, NULL);
 }
 
-static void
-remember(struct source *s, const struct fetch_result *r)
+void
+source_remember(struct source *s, const struct fetch_result *r)
 {
 	if (r->http_status != 0)
 		atomic_store(&s->figures->http_status, (uint32_t)r->http_status);
@@ -766,15 +681,15 @@ playlist_done(void *arg, const struct fetch_result *r)
 	struct source *s = arg;
 
 	s->fetch = NULL;
-	remember(s, r);
+	source_remember(s, r);
 	if (r->err == PB_ELIMIT && s->what == OPENING) {
 		/* No playlist is so long; an endless stream under a playlist's name is met in the wild. */
 		s->sniff = SNIFF_TS;
 		open_channel(s);
 	} else if (r->err != 0) {
-		request_failed(s, r);
+		source_request_failed(s, r);
 	} else {
-		on_body(s, r->body, r->body_len, false);
+		source_body(s, r->body, r->body_len, false);
 	}
 }
 
@@ -859,106 +774,6 @@ load(struct source *s)
 		source_refuse(s, 806, "the playlist's address can't be asked");
 }
 
-static void
-stream_head(void *arg, const struct fetch_head *head)
-{
-	struct source *s = arg;
-
-	strlcpy(s->effective, head->url, sizeof(s->effective));
-	atomic_store(&s->figures->http_status, (uint32_t)head->status);
-}
-
-/* Keep the beginning until it tells what it is. */
-static int
-sniff_more(struct source *s, const void *buf, size_t len)
-{
-	size_t need = s->sniffed_len + len;
-
-	if (need > PLAYLIST_BODY_MAX)
-		return PB_ELIMIT;
-	if (need > s->sniffed_room) {
-		size_t room = PB_MAX(need, s->sniffed_room * 2);
-		uint8_t *grown = realloc(s->sniffed, room);
-
-		if (grown == NULL)
-			return PB_ENOMEM;
-		s->sniffed = grown;
-		s->sniffed_room = room;
-	}
-	memcpy(s->sniffed + s->sniffed_len, buf, len);
-	s->sniffed_len = need;
-	return 0;
-}
-
-static void
-begin_streaming(struct source *s)
-{
-	s->what = STREAMING;
-	s->open_failures = 0;
-	s->streaming = true;
-	if (!s->announced) {
-		s->announced = true;
-		/* Nobody says how much more there is: what comes faster than it plays is the reserve. */
-		s->ops->start(s->arg, UINT32_MAX, s->tune->settings.reserve_ms);
-	}
-	s->ops->stream_begin(s->arg);
-}
-
-static int
-stream_data(void *arg, const void *buf, size_t len)
-{
-	struct source *s = arg;
-	int err;
-
-	if (s->streaming)
-		return s->ops->stream_data(s->arg, buf, len);
-	err = sniff_more(s, buf, len);
-	if (err != 0)
-		return err;
-	if (s->sniff == SNIFF_OPEN && s->sniffed_len >= SNIFF_BYTES)
-		s->sniff = looks_like_ts(s->sniffed, s->sniffed_len) ? SNIFF_TS : SNIFF_OPEN;
-	if (s->sniff != SNIFF_TS)
-		return 0;
-	begin_streaming(s);
-	err = s->ops->stream_data(s->arg, s->sniffed, s->sniffed_len);
-	drop_sniffed(s);
-	/* What was kept can't come again: the first bytes always have room. */
-	return err == PB_AGAIN ? 0 : err;
-}
-
-static void
-stream_done(void *arg, const struct fetch_result *r)
-{
-	struct source *s = arg;
-	bool streamed = s->streaming;
-
-	s->fetch = NULL;
-	remember(s, r);
-	if (streamed) {
-		s->streaming = false;
-		s->what = OPENING;
-		s->ops->stream_end(s->arg);
-		if (s->what == ENDED)
-			return;
-		s->sniff = SNIFF_OPEN;
-		failed_again(s);
-		if (s->has_media || s->open_failures < BAD_TUNE_TRIES) {
-			say(s, LOG_WARNING, "source.stream-ended",
-			    r->err == 0 ? "the source closed the connection" : r->reason);
-			open_later(s);
-		} else {
-			fail(
-			    s, 807, r->err == 0 ? "the source closed the connection before a picture came" : r->reason);
-		}
-		return;
-	}
-	if (r->err != 0 && s->sniffed_len == 0)
-		request_failed(s, r);
-	else
-		on_body(s, s->sniffed != NULL ? s->sniffed : (const uint8_t *)"", s->sniffed_len, r->err != 0);
-	drop_sniffed(s);
-}
-
 /* Does the name say that it is a playlist? Then it may come compressed. */
 static bool
 named_playlist(const char *url)
@@ -981,14 +796,14 @@ open_channel(struct source *s)
 		.channel_url = true,
 		.source = s->number,
 		.arg = s,
-		.on_head = text ? NULL : stream_head,
-		.on_data = text ? NULL : stream_data,
-		.on_done = text ? playlist_done : stream_done,
+		.on_head = text ? NULL : source_stream_head,
+		.on_data = text ? NULL : source_stream_data,
+		.on_done = text ? playlist_done : source_stream_done,
 	};
 	int err;
 
 	fetch_cancel(&s->fetch);
-	drop_sniffed(s);
+	source_stream_forget(s);
 	s->sniff = SNIFF_OPEN;
 	s->what = OPENING;
 	s->load_start = ev_now(s->loop);
