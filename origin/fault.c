@@ -48,6 +48,8 @@ enum what {
 	NO_AUDIO,
 	REPEAT,
 	NARROW,
+	STUCK,
+	ENDLIST,
 };
 
 /* Name, the value when none is given (-1: one must be), the kinds it makes sense for. */
@@ -88,6 +90,8 @@ static const struct {
 	[NO_AUDIO] = { "no-audio", 0, FAULT_SEGMENT },
 	[REPEAT] = { "repeat", 0, FAULT_SEGMENT },
 	[NARROW] = { "narrow", -1, ANSWERS },
+	[STUCK] = { "stuck", 0, FAULT_MEDIA },
+	[ENDLIST] = { "endlist", 0, FAULT_MEDIA },
 };
 
 static const struct {
@@ -423,6 +427,12 @@ apply(const struct rule *rule, struct fault_plan *plan)
 	case NARROW:
 		plan->narrow_bps = (uint64_t)PB_MAX(n, 1);
 		plan->narrow_way = rule->way;
+		break;
+	case STUCK:
+		plan->stuck_at = rule->since;
+		break;
+	case ENDLIST:
+		plan->lie.endlist = true;
 		break;
 	}
 }

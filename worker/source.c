@@ -35,6 +35,10 @@
 #define HEDGE_MAX_MS 5000
 #define LED_TRIES 2 /* of an address that a redirect led to */
 #define LED_WAIT_S 1.5
+#define STILL_FRESH 1.5 /* target durations without news: another connection, another address (hls.md 4.5); */
+#define STILL_RESOLVE 2.5 /* ...where the playlist once came from; */
+#define STILL_AGAIN 1. /* ...so much later the channel's URL, and from then on ever more rarely */
+#define STILL_MAX_S 60.
 #define TOKEN_MIN_S 1. /* what is refused sooner was no question of age */
 #define TOKEN_RENEW 0.8 /* of a token's life */
 
@@ -205,17 +209,23 @@ open_failed(struct source *s, uint32_t code, const char *reason)
 		s->ops->trouble(s->arg, reason);
 }
 
-void
-source_reopen(struct source *s, const char *why)
+static void
+reopen(struct source *s, int level, const char *why)
 {
 	if (s->what == ENDED || (s->what == OPENING && s->open_failures > 0))
 		return;
-	source_say(s, LOG_WARNING, "source.reopen", why);
+	source_say(s, level, "source.reopen", why);
 	if (s->open_failures == 0)
 		source_failed_again(s);
 	if (s->what == FOLLOWING && s->track.started)
 		track_restart(&s->track);
 	source_open_later(s);
+}
+
+void
+source_reopen(struct source *s, const char *why)
+{
+	reopen(s, LOG_WARNING, why);
 }
 
 void
@@ -516,6 +526,64 @@ token_old(const struct source *s, const struct token *t)
 	return t->since > 0 && t->life_s > 0 && ev_now(s->loop) + next_s - t->since > t->life_s * TOKEN_RENEW;
 }
 
+/* For how long there may be nothing new now, before more is done about it than to ask again. */
+static double
+still_s(const struct source *s)
+{
+	double unit_s = PB_MAX(atomic_load(&s->figures->target_ms), s->track.last_ms) / 1e3;
+	double wait_s = STILL_RESOLVE * unit_s;
+
+	if (s->stills == 0)
+		return STILL_FRESH * unit_s;
+	if (s->stills == 1)
+		return (STILL_RESOLVE - STILL_FRESH) * unit_s;
+	if (s->stills == 2)
+		return STILL_AGAIN * unit_s;
+	for (unsigned n = s->stills; n > 3 && wait_s < STILL_MAX_S; n--)
+		wait_s *= 2;
+	return PB_MAX(PB_MIN(wait_s, STILL_MAX_S), STILL_RESOLVE * unit_s);
+}
+
+/*
+ * A list came, and nothing was new. A node that is frozen, or a session that
+ * is over, may answer for ever: by and by it is left for the address that led
+ * to it. A source that stands wherever it is asked is asked so ever more rarely.
+ */
+static void
+on_nothing_new(struct source *s)
+{
+	bool led = strcmp(s->now_url, s->media_url) != 0;
+	double patience;
+	char why[64];
+
+	s->ask_elsewhere |= s->news.other_node;
+	if (s->still_at == 0)
+		s->still_at = ev_now(s->loop);
+	patience = still_s(s);
+	if (!s->has_media || ev_now(s->loop) - s->still_at < patience) {
+		schedule_reload(s, &s->news);
+		return;
+	}
+	s->still_at = s->stills == 0 ? s->still_at + patience : ev_now(s->loop);
+	if (s->stills++ == 0) {
+		s->ask_elsewhere = true;
+		schedule_reload(s, &s->news);
+		return;
+	}
+	snprintf(why, sizeof(why), "nothing new was listed for %.0f s", ev_now(s->loop) - s->news_at);
+	if (s->news_at == 0)
+		strlcpy(why, "nothing new is listed", sizeof(why));
+	if (s->stills == 2 && led) {
+		source_say(s, LOG_INFO, "playlist.still", why);
+		strlcpy(s->now_url, s->media_url, sizeof(s->now_url));
+		s->led.since = 0;
+		wait_s(s, REOPEN_FLOOR_S / 2);
+		return;
+	}
+	s->stills = PB_MAX(s->stills, 3U);
+	reopen(s, log_again(s->stills - 2) ? LOG_WARNING : LOG_DEBUG, why);
+}
+
 /* A media playlist, new or reloaded. Takes what is in *pl. */
 static void
 on_media(struct source *s, struct playlist *pl)
@@ -556,7 +624,8 @@ on_media(struct source *s, struct playlist *pl)
 	if (s->news.resolve) {
 		source_reopen(s, "the playlist is no longer one");
 	} else if (s->news.what == TRACK_NEW) {
-		s->news_at = ev_now(s->loop);
+		s->news_at = s->still_at = ev_now(s->loop);
+		s->stills = 0;
 		if (s->ops->moved != NULL)
 			s->ops->moved(s->arg);
 		playlist_clear(&s->list);
@@ -568,7 +637,7 @@ on_media(struct source *s, struct playlist *pl)
 	} else if (s->news.what == TRACK_CONFIRM) {
 		wait_s(s, CONFIRM_S);
 	} else {
-		schedule_reload(s, &s->news);
+		on_nothing_new(s);
 	}
 }
 
@@ -767,6 +836,9 @@ load(struct source *s)
 		options.deadline = PB_MIN(options.deadline,
 		    ev_now(s->loop) + PB_MAX(LED_WAIT_S, atomic_load(&s->figures->target_ms) * 1.5e-3));
 	}
+	if (s->ask_elsewhere)
+		options.elsewhere = ++s->elsewhere;
+	s->ask_elsewhere = false;
 	s->load_start = ev_now(s->loop);
 	fetch_cancel(&s->fetch);
 	err = fetch_start(s->pool, &options, &s->fetch);
@@ -875,7 +947,9 @@ source_switch(struct source *s, unsigned number, const char *url, uint64_t seria
 	s->discontinuity = true;
 	s->open_failures = s->bad_bodies = 0;
 	s->announced = s->has_media;
-	s->news_at = 0;
+	s->news_at = s->still_at = 0;
+	s->stills = 0;
+	s->ask_elsewhere = false;
 	s->led = s->opened = (struct token){ 0 };
 	track_other(&s->track, serial, behind_ms);
 	open_channel(s);

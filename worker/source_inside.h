@@ -67,6 +67,10 @@ struct source {
 	bool discontinuity; /* in front of the next segment, whatever it says */
 	bool announced; /* start() was called */
 	ev_tstamp news_at; /* when something new was last listed, 0: never */
+	ev_tstamp still_at; /* then, or when something was last done about that there is nothing; 0: neither */
+	unsigned stills; /* how often that was, in a row */
+	unsigned elsewhere; /* how often another address was asked */
+	bool ask_elsewhere; /* the next time it is to be */
 	bool resuming; /* the first list is searched for resume_msn */
 	uint64_t resume_msn, resume_serial;
 	uint64_t epoch; /* of the last segments that were new; each numbers anew */
