@@ -480,15 +480,40 @@ announce(struct source *s)
 	s->ops->start(s->arg, s->vod ? UINT32_MAX : (uint32_t)PB_MIN(s->news.behind_ms, UINT32_MAX), reserve_ms);
 }
 
+/*
+ * Is this the list of a stream that was complete when it began? To begin with
+ * its first segment as the first of all is what such a stream does, and a
+ * window that slides didn't.
+ */
+static bool
+was_complete(const struct source *s, const struct playlist *pl)
+{
+	return pl->type == PLAYLIST_TYPE_VOD || s->resume_serial == s->resume_msn - pl->media_sequence;
+}
+
+/*
+ * A live list may say that it has ended, once, or for good: only a list that
+ * said so when the stream began has an end (hls.md 1.2).
+ */
+static bool
+has_end(struct source *s, const struct playlist *pl)
+{
+	bool begins = !s->track.started && !s->resuming;
+	bool had = begins || (s->adopted ? was_complete(s, pl) : s->vod);
+
+	s->adopted = false;
+	return had && pl->endlist;
+}
+
 static int
 follow(struct source *s, const struct playlist *pl)
 {
 	uint32_t reserve_ms =
 	    outlook_start_ms(&s->tune->settings, s->tune->learned_ms, RESERVE_TARGETS * pl->target_ms);
 
+	s->vod = has_end(s, pl);
 	if (s->track.started)
 		return track_update(&s->track, pl, &s->news);
-	s->vod = pl->endlist;
 	if (s->resuming) {
 		s->resuming = false;
 		return track_resume(&s->track, pl, s->resume_msn, s->resume_serial, reserve_ms, &s->news);
@@ -636,6 +661,9 @@ on_media(struct source *s, struct playlist *pl)
 		source_feed(s);
 	} else if (s->news.what == TRACK_CONFIRM) {
 		wait_s(s, CONFIRM_S);
+	} else if (s->vod && s->news.what == TRACK_UNCHANGED) {
+		s->what = ENDED;
+		s->ops->ended(s->arg);
 	} else {
 		on_nothing_new(s);
 	}
@@ -919,7 +947,7 @@ source_resume_at(struct source *s, const struct state_upstream *upstream, bool i
 	s->has_media = true;
 	s->announced = true;
 	s->step_bps = atomic_load(&s->figures->step_bps); /* of the segment that it was at */
-	s->resuming = !upstream->stream;
+	s->resuming = s->adopted = !upstream->stream;
 	s->resume_msn = upstream->msn + (in_segment ? 0 : 1);
 	s->resume_serial = upstream->serial + (in_segment ? 0 : 1);
 }
@@ -943,7 +971,7 @@ source_switch(struct source *s, unsigned number, const char *url, uint64_t seria
 	strlcpy(s->url, url, sizeof(s->url));
 	s->number = number;
 	s->step_bps = 0; /* another source, another way */
-	s->streaming = s->vod = s->resuming = false;
+	s->streaming = s->vod = s->resuming = s->adopted = false;
 	s->discontinuity = true;
 	s->open_failures = s->bad_bodies = 0;
 	s->announced = s->has_media;

@@ -63,7 +63,8 @@ struct source {
 	struct track_news news;
 	size_t next; /* index in list of the next one */
 	struct track track;
-	bool vod;
+	bool vod; /* the list was complete when the tune began, and has been ever since */
+	bool adopted; /* whether it was, its first list has to tell */
 	bool discontinuity; /* in front of the next segment, whatever it says */
 	bool announced; /* start() was called */
 	ev_tstamp news_at; /* when something new was last listed, 0: never */

@@ -197,6 +197,7 @@ hand_out(struct track *track, const struct playlist *pl, size_t first, struct tr
 	track->anew = false;
 	track->next_serial += news->count;
 	track->top_msn = pl->media_sequence + n - 1;
+	track->endlists = PB_MIN(track->endlists, 1U); /* an end behind which there is something new is none */
 	return 0;
 }
 
@@ -670,7 +671,7 @@ track_next_reload_ms(const struct track *track, const struct track_news *news, i
 	} else if (news->what == TRACK_CONFIRM) {
 		interval_ms = CONFIRM_MS;
 		from_ms = now_ms;
-	} else if (news->endlist) {
+	} else if (news->endlist && track->endlists > IN_A_ROW) {
 		interval_ms = INTERVAL_MAX_MS;
 	} else if (news->what == TRACK_EMPTY) {
 		interval_ms = URGENT_MS;

@@ -79,7 +79,7 @@ struct track {
 	uint32_t wanted_ms; /* how far behind the edge the tune wanted to start */
 	unsigned bad; /* bodies or loads in a row that failed */
 	unsigned stale; /* stale bodies in a row */
-	unsigned endlists; /* bodies in a row that said ENDLIST: one may be a blip */
+	unsigned endlists; /* bodies in a row that said ENDLIST and had nothing new: one may be a blip */
 };
 
 void track_init(struct track *track);

@@ -10,6 +10,9 @@ faults=(
 	"session master redirect=yes,token=600 kind=media,fault=stuck"
 	"node media redirect=yes,token=600 kind=media,fault=stuck"
 	"everywhere master win=40 kind=media,fault=frozen,for=6"
+	"ends master win=40 kind=media,fault=endlist,for=5"
+	"ends-back master win=40 kind=media,fault=endlist,for=5"
+	"ends-dead master win=40 kind=media,fault=endlist,for=5"
 )
 arguments=(--channel "name=quiet,$common" --channel "name=quiet2,$common" --channel "name=quiet3,$common")
 for line in "${faults[@]}"; do
@@ -41,6 +44,7 @@ done
 for number in 1 2 3; do
 	viewer start "quiet${number#1}" "/auto/v10$number"
 done
+it "every channel plays, and goes on playing whatever its list says"
 for line in "${faults[@]}"; do
 	viewer wait "${line%% *}" ms=4000
 done
@@ -49,6 +53,9 @@ for line in "${faults[@]}"; do
 	read -r name _ _ rule <<<"$line"
 	origin fault "channel=$name,$rule"
 done
+# The list that says so is the first one after segments were refused, and the first one of another worker.
+origin fault "channel=ends-back,kind=segment,fault=status,value=404,for=3"
+kill -KILL "$(bridge worker 6)"
 for line in "${faults[@]}"; do
 	viewer wait "${line%% *}" ms=20000
 done
@@ -59,11 +66,14 @@ done
 for line in "${faults[@]}"; do
 	read -r name _ _ rule <<<"$line"
 	case $name in
-	session) what="a master's session that stands is opened anew" ;;
-	node) what="a node that stands is left for the address that led to it" ;;
+	session) what="a master's session that stands is opened anew within the reserve" ;;
+	node) what="a node that stands is left for the address that led to it within the reserve" ;;
+	ends) what="a live list that says that it has ended goes on" ;;
+	ends-back) what="...also one that is asked for because its segments were refused" ;;
+	ends-dead) what="...and one that is the first that a worker sees" ;;
 	everywhere) what="a source that stands everywhere is waited for" ;;
 	esac
-	it "$what within the reserve, and the viewer sees nothing of it"
+	it "$what, and the viewer sees nothing of it"
 	viewer check "$name" status=200 closed=no clean=true continuity_errors=0 pcr_jumps=0 dts_backward=0 'media_ms>=20000'
 	viewer smooth "$name" quiet quiet2 quiet3
 	viewer whole "$name" "$hi"

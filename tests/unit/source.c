@@ -99,8 +99,7 @@ static size_t room; /* for so many segments more */
 static uint32_t reserve_ms;
 static bool stream_full;
 
-static void __attribute__((format(printf, 1, 2)))
-tell(const char *fmt, ...)
+static void __attribute__((format(printf, 1, 2))) tell(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -215,9 +214,8 @@ told_is(const char *want)
 	told[told_len = 0] = '\0';
 }
 
-/* A source of that URL, and its first request. */
 static void
-begin(const char *url)
+create(const char *url)
 {
 	now = 1000;
 	requests = 0;
@@ -229,6 +227,13 @@ begin(const char *url)
 	tune.settings.burst_ms = 4000;
 	tune.settings.reserve_ms = 60000;
 	ck_assert_int_eq(source_new(&s, NULL, NULL, &tune, 0, url, &figures, reason, &ops, NULL), 0);
+}
+
+/* A source of that URL, and its first request. */
+static void
+begin(const char *url)
+{
+	create(url);
 	source_open(s);
 	ck_assert_ptr_nonnull(asked);
 	ck_assert_str_eq(asked->url, url);
@@ -373,6 +378,95 @@ START_TEST(a_node_behind_is_not_asked_for_ever)
 }
 END_TEST
 
+/* How a live stream comes to a first list that says it has ended. */
+enum first_list { RELOADED, WENT_BACK, REOPENED, ADOPTED };
+
+START_TEST(a_live_channel_is_not_ended_by_a_list_that_says_so)
+{
+	static const struct state_upstream upstream = { .msn = 14, .serial = 30 };
+	const char *went_on = "6/16 ";
+
+	if (_i == ADOPTED) {
+		create(CHANNEL);
+		source_resume_at(s, &upstream, false);
+		source_open(s);
+		went_on = "31/15 32/16 ";
+	} else {
+		begin(CHANNEL);
+		answer(NULL, list(10, 6, false));
+		source_has_media(s);
+		told_is("0/10 1/11 2/12 3/13 4/14 5/15 ");
+	}
+	switch ((enum first_list)_i) {
+	case RELOADED:
+	case ADOPTED:
+		break;
+	case WENT_BACK:
+		source_go_back(s, 15, 5, 0., "HTTP 404");
+		went_on = "5/15 6/16 ";
+		break;
+	case REOPENED:
+		source_reopen(s, "two segments were lost");
+		went_on = "|6/16 ";
+		break;
+	}
+	ck_assert(pass(11));
+	answer(NULL, list(11, 6, true));
+	told_is(went_on);
+	/* One is a blip: it is asked again at the usual pace. */
+	ck_assert(pass(2.2));
+	answer(NULL, list(12, 6, false));
+	told_is(_i == ADOPTED ? "33/17 " : "7/17 ");
+	/* And if it goes on saying so, it is asked for ever, slowly. */
+	for (unsigned n = 0; n < 20; n++) {
+		ck_assert(pass(11));
+		answer(NULL, list(12, 6, true));
+	}
+	told_is("");
+	over();
+}
+END_TEST
+
+/* A list that was complete at first ends the stream, whatever is done about it on the way. */
+START_TEST(a_list_that_was_complete_at_first_has_an_end)
+{
+	static const struct state_upstream upstream = { .msn = 104, .serial = 4 };
+
+	if (_i == ADOPTED) {
+		create(CHANNEL);
+		source_resume_at(s, &upstream, true);
+		source_open(s);
+	} else {
+		begin(CHANNEL);
+		room = 4;
+		answer(NULL, list(100, 6, true));
+		source_has_media(s);
+		told_is("0/100 1/101 2/102 3/103 ");
+	}
+	if (_i == WENT_BACK)
+		source_go_back(s, 104, 4, 0., "HTTP 404");
+	room = 1000;
+	if (_i == RELOADED)
+		source_feed(s);
+	if (_i != RELOADED) {
+		ck_assert(pass(1));
+		answer(NULL, list(100, 6, true));
+	}
+	told_is("4/104 5/105 over ");
+	ck_assert(!pass(60));
+	over();
+	if (_i != ADOPTED)
+		return;
+	/* It had handed out the last one. */
+	create(CHANNEL);
+	source_resume_at(s, &upstream, false);
+	source_open(s);
+	answer(NULL, list(100, 5, true));
+	told_is("over ");
+	over();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -384,6 +478,9 @@ main(void)
 	tcase_add_loop_test(
 	    tc, a_playlist_that_stands_is_looked_for_where_it_came_from_and_never_asked_in_a_hurry, 0, 2);
 	tcase_add_test(tc, a_node_behind_is_not_asked_for_ever);
+	tcase_add_loop_test(tc, a_live_channel_is_not_ended_by_a_list_that_says_so, RELOADED, ADOPTED + 1);
+	tcase_add_loop_test(tc, a_list_that_was_complete_at_first_has_an_end, RELOADED, WENT_BACK + 1);
+	tcase_add_loop_test(tc, a_list_that_was_complete_at_first_has_an_end, ADOPTED, ADOPTED + 1);
 	suite_add_tcase(suite, tc);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);

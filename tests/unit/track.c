@@ -359,26 +359,29 @@ END_TEST
 /* The last segment is of 6 s; the load began at 1000, it is now_ms. */
 static const struct {
 	enum track_what what;
-	bool failed, endlist;
+	bool failed;
+	unsigned endlists; /* in a row, with nothing new */
 	int64_t now_ms;
 	uint64_t reserve_ms;
 	double jitter;
 	uint32_t want_ms;
 } reloads[] = {
-	{ TRACK_NEW, false, false, 1000, 20000, 0, 6000 },
-	{ TRACK_NEW, false, false, 1500, 20000, 0, 5500 },
-	{ TRACK_NEW, false, false, 1000, 20000, 1, 6300 },
-	{ TRACK_NEW, false, false, 1000, 20000, -1, 5700 },
-	{ TRACK_NEW, false, false, 1000, 20000, 9, 6300 },
-	{ TRACK_NEW, false, false, 1000, 0, 0, 6000 },
-	{ TRACK_NEW, false, false, 9000, 20000, 0, TRACK_RELOAD_FLOOR_MS },
-	{ TRACK_UNCHANGED, false, false, 1000, 20000, 0, 3000 },
-	{ TRACK_UNCHANGED, false, false, 1000, 11999, 0, 1000 },
-	{ TRACK_STALE, false, false, 1000, 20000, 0, 3000 },
-	{ TRACK_EMPTY, false, false, 1000, 20000, 0, 1000 },
-	{ TRACK_CONFIRM, false, false, 2000, 20000, 0, 300 },
-	{ TRACK_UNCHANGED, false, true, 1000, 20000, 0, 10000 },
-	{ TRACK_BAD, true, false, 5000, 20000, 0, TRACK_RELOAD_FLOOR_MS },
+	{ TRACK_NEW, false, 0, 1000, 20000, 0, 6000 },
+	{ TRACK_NEW, false, 0, 1500, 20000, 0, 5500 },
+	{ TRACK_NEW, false, 0, 1000, 20000, 1, 6300 },
+	{ TRACK_NEW, false, 0, 1000, 20000, -1, 5700 },
+	{ TRACK_NEW, false, 0, 1000, 20000, 9, 6300 },
+	{ TRACK_NEW, false, 0, 1000, 0, 0, 6000 },
+	{ TRACK_NEW, false, 0, 9000, 20000, 0, TRACK_RELOAD_FLOOR_MS },
+	{ TRACK_UNCHANGED, false, 0, 1000, 20000, 0, 3000 },
+	{ TRACK_UNCHANGED, false, 0, 1000, 11999, 0, 1000 },
+	{ TRACK_STALE, false, 0, 1000, 20000, 0, 3000 },
+	{ TRACK_EMPTY, false, 0, 1000, 20000, 0, 1000 },
+	{ TRACK_CONFIRM, false, 0, 2000, 20000, 0, 300 },
+	{ TRACK_NEW, false, 1, 1000, 20000, 0, 6000 },
+	{ TRACK_UNCHANGED, false, 3, 1000, 20000, 0, 3000 },
+	{ TRACK_UNCHANGED, false, 4, 1000, 20000, 0, 10000 },
+	{ TRACK_BAD, true, 0, 5000, 20000, 0, TRACK_RELOAD_FLOOR_MS },
 };
 
 static const struct {
@@ -430,7 +433,8 @@ START_TEST(the_next_reload_keeps_the_recommended_pace)
 	ck_assert_int_eq(track_start(&track, &pl, 0, 0, &news), 0);
 	playlist_clear(&pl);
 	news.what = reloads[_i].what;
-	news.endlist = reloads[_i].endlist;
+	news.endlist = reloads[_i].endlists > 0;
+	track.endlists = reloads[_i].endlists;
 	if (reloads[_i].failed)
 		track_failed(&track);
 	ck_assert_uint_eq(
