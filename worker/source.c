@@ -209,6 +209,26 @@ open_failed(struct source *s, uint32_t code, const char *reason)
 		s->ops->trouble(s->arg, reason);
 }
 
+/*
+ * What was listed and not handed out, and the segments from `serial` on
+ * (UINT64_MAX: none), ms of media, are to come from the next list: it may be
+ * of another variant, or of another node.
+ */
+static void
+take_back(struct source *s, uint64_t serial, uint64_t ms)
+{
+	if (s->list.kind == PLAYLIST_MEDIA)
+		for (size_t i = s->next; i < s->news.first + s->news.count; i++) {
+			serial = PB_MIN(serial, s->news.serial + (i - s->news.first));
+			ms += s->list.segments[i].duration_ms;
+		}
+	playlist_clear(&s->list);
+	if (!s->track.started)
+		return;
+	track_rewind(&s->track, serial, ms);
+	track_restart(&s->track);
+}
+
 static void
 reopen(struct source *s, int level, const char *why)
 {
@@ -217,8 +237,8 @@ reopen(struct source *s, int level, const char *why)
 	source_say(s, level, "source.reopen", why);
 	if (s->open_failures == 0)
 		source_failed_again(s);
-	if (s->what == FOLLOWING && s->track.started)
-		track_restart(&s->track);
+	if (s->what == FOLLOWING)
+		take_back(s, UINT64_MAX, 0);
 	source_open_later(s);
 }
 
@@ -336,16 +356,9 @@ source_step(struct source *s, size_t variant, uint64_t serial, uint64_t dropped_
 	    variant >= s->master.variant_count ||
 	    playlist_resolve(&s->master, s->master.variants[variant].uri, url, sizeof(url)) != 0)
 		return false;
-	if (s->list.kind == PLAYLIST_MEDIA)
-		for (size_t i = s->next; i < s->news.first + s->news.count; i++) {
-			serial = PB_MIN(serial, s->news.serial + (i - s->news.first));
-			dropped_ms += s->list.segments[i].duration_ms;
-		}
 	fetch_cancel(&s->fetch);
 	ev_timer_stop(s->loop, &s->timer);
-	playlist_clear(&s->list);
-	track_rewind(&s->track, serial, dropped_ms);
-	track_restart(&s->track);
+	take_back(s, serial, dropped_ms);
 	strlcpy(s->media_url, url, sizeof(s->media_url));
 	s->step_bps = s->master.variants[variant].bandwidth;
 	atomic_fetch_add(&s->figures->steps, 1);
@@ -359,7 +372,7 @@ source_refuse(struct source *s, uint32_t code, const char *why)
 	if (s->what == ENDED)
 		return;
 	fetch_cancel(&s->fetch);
-	playlist_clear(&s->list);
+	take_back(s, UINT64_MAX, 0);
 	if (s->variant >= 0) {
 		source_say(s, LOG_WARNING, "source.variant-refused", why);
 		s->excluded[s->variant] = true;
@@ -367,8 +380,6 @@ source_refuse(struct source *s, uint32_t code, const char *why)
 		s->variant = -1;
 		for (size_t i = 0; i < s->master.variant_count; i++)
 			if (!s->excluded[i]) {
-				if (s->track.started)
-					track_restart(&s->track);
 				(void)follow_variant(s);
 				return;
 			}

@@ -467,6 +467,44 @@ START_TEST(a_list_that_was_complete_at_first_has_an_end)
 }
 END_TEST
 
+/* What is listed and did not fit yet is not lost by what makes it be listed again. */
+enum again { BY_REOPEN, BY_REFUSAL, BY_NO_CHOICE };
+
+START_TEST(what_was_not_handed_out_comes_from_the_next_list)
+{
+	begin(CHANNEL);
+	if (_i == BY_REFUSAL)
+		answer(NULL, master);
+	room = 4;
+	answer(NULL, list(100, 8, true));
+	source_has_media(s);
+	told_is("0/100 1/101 2/102 3/103 ");
+	if (_i == BY_REOPEN)
+		source_reopen(s, "two segments were lost");
+	else
+		source_refuse(s, 807, "three segments gave no picture");
+	ck_assert(pass(2));
+	if (_i == BY_REFUSAL)
+		ck_assert_str_eq(asked->url, "http://h/b.m3u8");
+	room = 1;
+	answer(NULL, list(100, 8, true));
+	told_is(_i == BY_NO_CHOICE ? "trouble |4/104 " : "|4/104 ");
+	if (_i == BY_REOPEN) {
+		source_reopen(s, "two more");
+		ck_assert(pass(2));
+		answer(NULL, list(100, 8, true));
+		told_is("");
+		room = 1;
+		source_feed(s);
+		told_is("|5/105 ");
+	}
+	room = 1000;
+	source_feed(s);
+	told_is(_i == BY_REOPEN ? "6/106 7/107 over " : "5/105 6/106 7/107 over ");
+	over();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -481,6 +519,7 @@ main(void)
 	tcase_add_loop_test(tc, a_live_channel_is_not_ended_by_a_list_that_says_so, RELOADED, ADOPTED + 1);
 	tcase_add_loop_test(tc, a_list_that_was_complete_at_first_has_an_end, RELOADED, WENT_BACK + 1);
 	tcase_add_loop_test(tc, a_list_that_was_complete_at_first_has_an_end, ADOPTED, ADOPTED + 1);
+	tcase_add_loop_test(tc, what_was_not_handed_out_comes_from_the_next_list, BY_REOPEN, BY_NO_CHOICE + 1);
 	suite_add_tcase(suite, tc);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);
