@@ -262,8 +262,6 @@ segment_gone(void *arg, const struct source_segment *segment, int status, const 
 	static const double delays_s[] = { 0., .5, 1., 2. };
 	struct line *l = arg;
 	ev_tstamp now = ev_now(l->loop);
-	uint64_t msn = segment->msn, serial = segment->serial;
-	char why[FETCH_REASON_MAX];
 
 	(void)status;
 	if (!l->media || segment->source != failover_now(l->failover))
@@ -276,10 +274,12 @@ segment_gone(void *arg, const struct source_segment *segment, int status, const 
 	}
 	if (now >= l->gone_until)
 		return false;
-	strlcpy(why, reason, sizeof(why));
-	prefetch_clear(l->prefetch); /* and segment and reason with it */
-	source_go_back(l->source, msn, serial, delays_s[PB_MIN(l->gone_times, NITEMS(delays_s) - 1)], why);
+	if (!source_go_back(l->source, segment->msn, segment->serial,
+		delays_s[PB_MIN(l->gone_times, NITEMS(delays_s) - 1)], reason))
+		return false;
+	l->finishing = false; /* its last segments are to be listed again */
 	l->gone_times++;
+	prefetch_clear(l->prefetch); /* and segment and reason with it */
 	return true;
 }
 

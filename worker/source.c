@@ -248,11 +248,11 @@ source_reopen(struct source *s, const char *why)
 	reopen(s, LOG_WARNING, why);
 }
 
-void
+bool
 source_go_back(struct source *s, uint64_t msn, uint64_t serial, double delay_s, const char *why)
 {
-	if (s->what == ENDED)
-		return;
+	if (s->what == ENDED && !s->vod)
+		return false;
 	source_say(s, LOG_WARNING, "source.reopen", why);
 	fetch_cancel(&s->fetch);
 	playlist_clear(&s->list);
@@ -263,6 +263,7 @@ source_go_back(struct source *s, uint64_t msn, uint64_t serial, double delay_s, 
 	s->discontinuity = false;
 	s->what = OPENING;
 	wait_s(s, delay_s);
+	return true;
 }
 
 /* Follow that one; its URL is in media_url. */

@@ -138,8 +138,9 @@ void source_reopen(struct source *source, const char *why);
 /*
  * The next segment wanted is msn, as number `serial`, and the address it had
  * is dead: ask the channel's URL anew, in delay_s, and hand out from there.
+ * If that was `ended`, it isn't any more. false: it has failed, nothing comes.
  */
-void source_go_back(struct source *source, uint64_t msn, uint64_t serial, double delay_s, const char *why);
+bool source_go_back(struct source *source, uint64_t msn, uint64_t serial, double delay_s, const char *why);
 
 /*
  * What it names can't be carried: try another variant, else fail (before

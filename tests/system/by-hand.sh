@@ -63,6 +63,14 @@ equal "exit status" $? 0
 judge key
 viewer check key clean=true video_units=270
 
+it "a segment that is refused for a while near the end is waited for, and so is the end"
+origin fault "channel=vod,kind=segment,segment=4,fault=status,value=404,for=4"
+timeout 60 "$worker" --url "$(origin url)/vod/media.m3u8" --output "$T/gone.ts" 2>"$T/gone.err"
+equal "exit status" $? 0
+judge gone
+viewer check gone clean=true video_units=320
+viewer whole gone "$hi"
+
 it "a playlist with a byte order mark, CRLF, blanks and unknown tags is read"
 {
 	printf '\357\273\277#EXTM3U\r\n#EXT-X-VERSION:3\r\n#EXT-X-TARGETDURATION:2\r\n#EXT-X-MEDIA-SEQUENCE:0\r\n\r\n'

@@ -261,6 +261,18 @@ answer(const char *url, const char *body)
 	free(f);
 }
 
+/* ...or refused. */
+static void
+refuse(int status)
+{
+	struct fetch *f = asked;
+	struct fetch_result r = { .err = PB_NO, .http_status = status, .url = f->url, .reason = "refused" };
+
+	asked = NULL;
+	f->o.on_done(f->o.arg, &r);
+	free(f);
+}
+
 /* Until the next request, at most so long. false: there was none. */
 static bool
 pass(double seconds)
@@ -453,6 +465,11 @@ START_TEST(a_list_that_was_complete_at_first_has_an_end)
 		answer(NULL, list(100, 6, true));
 	}
 	told_is("4/104 5/105 over ");
+	/* The last but one is refused when all are handed out. */
+	ck_assert(source_go_back(s, 104, 4, 0., "HTTP 404"));
+	ck_assert(pass(1));
+	answer(NULL, list(100, 6, true));
+	told_is("4/104 5/105 over ");
 	ck_assert(!pass(60));
 	over();
 	if (_i != ADOPTED)
@@ -505,6 +522,17 @@ START_TEST(what_was_not_handed_out_comes_from_the_next_list)
 }
 END_TEST
 
+START_TEST(what_has_failed_does_not_go_back)
+{
+	begin(CHANNEL);
+	refuse(404);
+	told_is("failed 806 ");
+	ck_assert(!source_go_back(s, 1, 1, 0., "HTTP 404"));
+	ck_assert(!pass(60));
+	over();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -520,6 +548,7 @@ main(void)
 	tcase_add_loop_test(tc, a_list_that_was_complete_at_first_has_an_end, RELOADED, WENT_BACK + 1);
 	tcase_add_loop_test(tc, a_list_that_was_complete_at_first_has_an_end, ADOPTED, ADOPTED + 1);
 	tcase_add_loop_test(tc, what_was_not_handed_out_comes_from_the_next_list, BY_REOPEN, BY_NO_CHOICE + 1);
+	tcase_add_test(tc, what_has_failed_does_not_go_back);
 	suite_add_tcase(suite, tc);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);
