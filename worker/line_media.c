@@ -24,6 +24,8 @@ arrived(struct line *l, uint64_t head, uint64_t keys)
 	l->unlike_ns = 0;
 	if (l->feeding != failover_now(l->failover))
 		return;
+	if (l->streaming)
+		source_stream_good(l->source);
 	/* A picture to begin with, and something that follows it in time. */
 	if (l->keys > 0)
 		failover_good(l->failover);

@@ -62,7 +62,7 @@ struct source_ops {
 	 * after source_switch().
 	 */
 	void (*failed)(void *arg, uint32_t code, const char *reason);
-	/* After media: its own URL can't be had; it goes on trying. May be NULL. */
+	/* After media: its own URL can't be had, or brings nothing; it goes on trying. May be NULL. */
 	void (*trouble)(void *arg, const char *reason);
 	/* A playlist came that had something new. May be NULL. */
 	void (*moved)(void *arg);
@@ -128,6 +128,9 @@ void source_feed(struct source *source);
 
 /* stream_data may take bytes again. */
 void source_resume(struct source *source);
+
+/* Media of the plain stream that comes has reached the spool: its connection was worth it. */
+void source_stream_good(struct source *source);
 
 /* The first media is out: from here on it is never `failed`. */
 void source_has_media(struct source *source);

@@ -78,6 +78,7 @@ struct source {
 	bool epoch_known;
 
 	bool streaming; /* stream_begin() was called */
+	bool streamed; /* media of that connection reached the spool */
 	uint8_t *sniffed; /* the body of a first request that may be either */
 	size_t sniffed_len, sniffed_room;
 	enum { SNIFF_OPEN, SNIFF_TEXT, SNIFF_TS } sniff;

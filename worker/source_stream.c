@@ -67,14 +67,23 @@ static void
 begin_streaming(struct source *s)
 {
 	s->what = STREAMING;
-	s->open_failures = 0;
 	s->streaming = true;
+	s->streamed = false;
 	if (!s->announced) {
 		s->announced = true;
 		/* Nobody says how much more there is: what comes faster than it plays is the reserve. */
 		s->ops->start(s->arg, UINT32_MAX, s->tune->settings.reserve_ms);
 	}
 	s->ops->stream_begin(s->arg);
+}
+
+void
+source_stream_good(struct source *s)
+{
+	if (!s->streaming)
+		return;
+	s->streamed = true;
+	s->open_failures = 0;
 }
 
 int
@@ -99,6 +108,25 @@ source_stream_data(void *arg, const void *buf, size_t len)
 	return err == PB_AGAIN ? 0 : err;
 }
 
+/* A connection that brought nothing is a try that failed; what one that did ends with is no more than that. */
+static void
+stream_over(struct source *s, const struct fetch_result *r)
+{
+	const char *why = r->err != 0 ? r->reason
+	    : s->streamed             ? "the source closed the connection"
+				      : "the source closed the connection before a picture came";
+
+	source_failed_again(s);
+	if (!s->has_media && s->open_failures >= BAD_TUNE_TRIES) {
+		source_fail(s, 807, why);
+		return;
+	}
+	source_say(s, log_again(s->open_failures) ? LOG_WARNING : LOG_DEBUG, "source.stream-ended", why);
+	source_open_later(s);
+	if (s->has_media && !s->streamed && s->ops->trouble != NULL)
+		s->ops->trouble(s->arg, why);
+}
+
 void
 source_stream_done(void *arg, const struct fetch_result *r)
 {
@@ -114,15 +142,7 @@ source_stream_done(void *arg, const struct fetch_result *r)
 		if (s->what == ENDED)
 			return;
 		s->sniff = SNIFF_OPEN;
-		source_failed_again(s);
-		if (s->has_media || s->open_failures < BAD_TUNE_TRIES) {
-			source_say(s, LOG_WARNING, "source.stream-ended",
-			    r->err == 0 ? "the source closed the connection" : r->reason);
-			source_open_later(s);
-		} else {
-			source_fail(
-			    s, 807, r->err == 0 ? "the source closed the connection before a picture came" : r->reason);
-		}
+		stream_over(s, r);
 		return;
 	}
 	if (r->err != 0 && s->sniffed_len == 0)

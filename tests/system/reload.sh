@@ -4,7 +4,7 @@
 
 need_media hi
 hi=$(media hi)
-common="file=$hi,seg=1,win=40,clock=wall"
+common="file=$hi,seg=1,win=40,clock=wall,burst=8"
 # NAME, where it is opened, its keys, and what happens to it. The reserve is ten seconds.
 faults=(
 	"session master redirect=yes,token=600 kind=media,fault=stuck"
@@ -27,6 +27,8 @@ origin start "${arguments[@]}"
 		number=$((number + 1))
 		printf '[channel 10%d]\nname = %s\nurl = @ORIGIN@/%s/master.m3u8\n' $number $name $name
 	done
+	printf '[channel 201]\nname = closes\nurl = @ORIGIN@/quiet/live.ts\n'
+	printf '[channel 202]\nname = plain\nurl = @ORIGIN@/quiet2/live.ts\nbackup1 = @ORIGIN@/quiet3/master.m3u8\n'
 	number=0
 	for line in "${faults[@]}"; do
 		read -r name opened _ <<<"$line"
@@ -78,6 +80,23 @@ for line in "${faults[@]}"; do
 	viewer smooth "$name" quiet quiet2 quiet3
 	viewer whole "$name" "$hi"
 done
+
+it "a plain stream that closes before a picture came, each time, is no stream: the tune is answered"
+origin fault "channel=quiet,kind=live,fault=truncate,value=3000"
+viewer start closes /auto/v201
+viewer wait closes closed=yes
+viewer check closes status=503 error_code=807
+at_most "ms until then" "$(viewer get closes total_ms)" 8000
+equal "connections" "$(origin log '[.[] | select(.channel == "quiet" and .kind == "live")] | length')" 3
+
+it "one that does so in the middle says that it can't be had, and its backup comes while there is a reserve"
+origin fault "channel=quiet2,kind=live,fault=truncate,value=500000,count=1"
+origin fault "channel=quiet2,kind=live,fault=truncate,value=3000,skip=1"
+viewer start plain /auto/v202
+viewer wait plain ms=12000
+viewer check plain status=200 closed=no clean=true continuity_errors=0 pcr_jumps=0 dts_backward=0
+bridge wait-log "event=source.switch channel=202 from=0 to=1 .*it can't be had"
+equal "fillers" "$(bridge log 'event=filler.begin channel=202 ' | wc -l)" 0
 
 it "the address that led to the node was asked, and not the channel's playlist more often than that"
 equal "redirects that were asked for" "$(origin log '[.[] | select(.channel == "node" and .status == 302)] | length')" 2

@@ -273,6 +273,29 @@ refuse(int status)
 	free(f);
 }
 
+static void
+bytes(size_t len)
+{
+	static uint8_t packets[20 * 188];
+
+	for (size_t i = 0; i < sizeof(packets); i += 188)
+		packets[i] = 0x47;
+	ck_assert_uint_le(len, sizeof(packets));
+	ck_assert_int_eq(asked->o.on_data(asked->o.arg, packets, len), 0);
+}
+
+/* The connection is closed. */
+static void
+closed(void)
+{
+	struct fetch *f = asked;
+	struct fetch_result r = { .http_status = 200, .url = f->url, .reason = "" };
+
+	asked = NULL;
+	f->o.on_done(f->o.arg, &r);
+	free(f);
+}
+
 /* Until the next request, at most so long. false: there was none. */
 static bool
 pass(double seconds)
@@ -533,6 +556,52 @@ START_TEST(what_has_failed_does_not_go_back)
 }
 END_TEST
 
+START_TEST(a_stream_that_brings_no_picture_is_a_failure_at_the_third_try)
+{
+	begin(PLAIN);
+	for (unsigned n = 0; n < 3; n++) {
+		ck_assert(pass(5));
+		bytes(1880);
+		closed();
+	}
+	told_is("begin 1880 end begin 1880 end begin 1880 end failed 807 ");
+	ck_assert(!pass(60));
+	over();
+}
+END_TEST
+
+START_TEST(a_stream_that_only_closes_is_opened_later_each_time_and_says_so)
+{
+	double at[8], was = 0;
+
+	begin(PLAIN);
+	bytes(1880);
+	source_has_media(s);
+	source_stream_good(s);
+	closed();
+	told_is("begin 1880 end "); /* that is no trouble yet */
+	for (unsigned n = 0; n < NITEMS(at); n++) {
+		was = now;
+		ck_assert(pass(60));
+		at[n] = now - was;
+		bytes(1880);
+		closed();
+		told_is("begin 1880 end trouble ");
+	}
+	ck_assert_double_le(at[0], 0.6);
+	ck_assert_double_ge(at[3], 2);
+	ck_assert_double_ge(at[7], 5);
+	/* One that brought something is opened again at once. */
+	ck_assert(pass(60));
+	bytes(1880);
+	source_stream_good(s);
+	closed();
+	told_is("begin 1880 end ");
+	ck_assert(pass(0.6));
+	over();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -549,6 +618,8 @@ main(void)
 	tcase_add_loop_test(tc, a_list_that_was_complete_at_first_has_an_end, ADOPTED, ADOPTED + 1);
 	tcase_add_loop_test(tc, what_was_not_handed_out_comes_from_the_next_list, BY_REOPEN, BY_NO_CHOICE + 1);
 	tcase_add_test(tc, what_has_failed_does_not_go_back);
+	tcase_add_test(tc, a_stream_that_brings_no_picture_is_a_failure_at_the_third_try);
+	tcase_add_test(tc, a_stream_that_only_closes_is_opened_later_each_time_and_says_so);
 	suite_add_tcase(suite, tc);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);
