@@ -86,14 +86,30 @@ source_stream_good(struct source *s)
 	s->open_failures = 0;
 }
 
+/* What was kept of the beginning goes first, as soon as there is room: it has the tables, and can't come again. */
+static int
+hand_on_kept(struct source *s)
+{
+	int err;
+
+	if (s->sniffed == NULL)
+		return 0;
+	err = s->ops->stream_data(s->arg, s->sniffed, s->sniffed_len);
+	if (err != PB_AGAIN)
+		source_stream_forget(s);
+	return err;
+}
+
 int
 source_stream_data(void *arg, const void *buf, size_t len)
 {
 	struct source *s = arg;
 	int err;
 
-	if (s->streaming)
-		return s->ops->stream_data(s->arg, buf, len);
+	if (s->streaming) {
+		err = hand_on_kept(s);
+		return err != 0 ? err : s->ops->stream_data(s->arg, buf, len);
+	}
 	err = sniff_more(s, buf, len);
 	if (err != 0)
 		return err;
@@ -102,10 +118,8 @@ source_stream_data(void *arg, const void *buf, size_t len)
 	if (s->sniff != SNIFF_TS)
 		return 0;
 	begin_streaming(s);
-	err = s->ops->stream_data(s->arg, s->sniffed, s->sniffed_len);
-	source_stream_forget(s);
-	/* What was kept can't come again: the first bytes always have room. */
-	return err == PB_AGAIN ? 0 : err;
+	err = hand_on_kept(s);
+	return err == PB_AGAIN ? 0 : err; /* these bytes are kept: the next ones wait */
 }
 
 /* A connection that brought nothing is a try that failed; what one that did ends with is no more than that. */
@@ -136,6 +150,8 @@ source_stream_done(void *arg, const struct fetch_result *r)
 	s->fetch = NULL;
 	source_remember(s, r);
 	if (streamed) {
+		(void)hand_on_kept(s);
+		source_stream_forget(s);
 		s->streaming = false;
 		s->what = OPENING;
 		s->ops->stream_end(s->arg);

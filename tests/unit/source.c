@@ -273,15 +273,21 @@ refuse(int status)
 	free(f);
 }
 
-static void
-bytes(size_t len)
+static int
+offer(size_t len)
 {
 	static uint8_t packets[20 * 188];
 
 	for (size_t i = 0; i < sizeof(packets); i += 188)
 		packets[i] = 0x47;
 	ck_assert_uint_le(len, sizeof(packets));
-	ck_assert_int_eq(asked->o.on_data(asked->o.arg, packets, len), 0);
+	return asked->o.on_data(asked->o.arg, packets, len);
+}
+
+static void
+bytes(size_t len)
+{
+	ck_assert_int_eq(offer(len), 0);
 }
 
 /* The connection is closed. */
@@ -570,6 +576,33 @@ START_TEST(a_stream_that_brings_no_picture_is_a_failure_at_the_third_try)
 }
 END_TEST
 
+/* The reserve is full when a stream begins: its first bytes wait, like all others. */
+START_TEST(the_beginning_of_a_stream_waits_for_room)
+{
+	begin(PLAIN);
+	stream_full = true;
+	bytes(188);
+	bytes(1880);
+	told_is("begin ");
+	ck_assert_int_eq(offer(188), PB_AGAIN);
+	ck_assert_int_eq(offer(188), PB_AGAIN);
+	stream_full = false;
+	bytes(188);
+	bytes(376);
+	told_is("2068 188 376 ");
+	closed();
+	told_is("end ");
+	/* ...also when it is all that comes. */
+	ck_assert(pass(5));
+	stream_full = true;
+	bytes(1880);
+	stream_full = false;
+	closed();
+	told_is("begin 1880 end ");
+	over();
+}
+END_TEST
+
 START_TEST(a_stream_that_only_closes_is_opened_later_each_time_and_says_so)
 {
 	double at[8], was = 0;
@@ -619,6 +652,7 @@ main(void)
 	tcase_add_loop_test(tc, what_was_not_handed_out_comes_from_the_next_list, BY_REOPEN, BY_NO_CHOICE + 1);
 	tcase_add_test(tc, what_has_failed_does_not_go_back);
 	tcase_add_test(tc, a_stream_that_brings_no_picture_is_a_failure_at_the_third_try);
+	tcase_add_test(tc, the_beginning_of_a_stream_waits_for_room);
 	tcase_add_test(tc, a_stream_that_only_closes_is_opened_later_each_time_and_says_so);
 	suite_add_tcase(suite, tc);
 	srunner_set_tap(sr, "-");
