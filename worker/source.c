@@ -527,8 +527,10 @@ follow(struct source *s, const struct playlist *pl)
 	if (s->track.started)
 		return track_update(&s->track, pl, &s->news);
 	if (s->resuming) {
-		s->resuming = false;
-		return track_resume(&s->track, pl, s->resume_msn, s->resume_serial, reserve_ms, &s->news);
+		int err = track_resume(&s->track, pl, s->resume_msn, s->resume_serial, reserve_ms, &s->news);
+
+		s->resuming = !s->track.started;
+		return err;
 	}
 	return track_start(&s->track, pl, s->tune->settings.burst_ms, reserve_ms, &s->news);
 }

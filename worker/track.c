@@ -33,6 +33,7 @@
 
 enum name_part { BY_PATH, BY_URI };
 
+static int stale(struct track *track, struct track_mark *marks, struct track_news *news);
 static size_t overlap_by(const struct track *track, const struct track_mark *marks, size_t count, enum name_part part);
 static size_t overlap_by_name(const struct track *track, const struct track_mark *marks, size_t count);
 
@@ -264,15 +265,22 @@ int
 track_resume(struct track *track, const struct playlist *pl, uint64_t msn, uint64_t serial, uint32_t behind_ms,
     struct track_news *news)
 {
+	uint64_t end = pl->media_sequence + pl->segment_count;
 	struct track_mark *marks;
 	int err;
 
 	pb_assert(pl->kind == PLAYLIST_MEDIA);
 	memset(news, 0, sizeof(*news));
 	track_clear(track);
+	news->endlist = pl->endlist;
 	err = list_marks(pl, &marks);
 	if (err != 0)
 		return err;
+	if (pl->segment_count > 0 && msn > end && msn - end <= NODES_APART) {
+		track->target_ms = pl->target_ms;
+		track->last_ms = pl->segments[pl->segment_count - 1].duration_ms;
+		return stale(track, marks, news);
+	}
 	track->wanted_ms = behind_ms;
 	track->next_serial = serial;
 	return begin(track, pl, marks, resume_index(pl, msn, behind_ms, news), news);

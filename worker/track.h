@@ -101,7 +101,9 @@ int track_start(
  * Begin as the successor of a worker that was at segment msn: with that one
  * as number `serial`, if the window still has it; with the first that is
  * listed when it has moved on (lost, discontinuity); as a tune would when
- * numbering began anew (restart). 0 or PB_ENOMEM.
+ * numbering began anew (restart). A list that ends a few segments before is
+ * a node behind (TRACK_STALE): nothing has begun then, and the next list is
+ * for track_resume() again. 0 or PB_ENOMEM.
  */
 int track_resume(struct track *track, const struct playlist *pl, uint64_t msn, uint64_t serial, uint32_t behind_ms,
     struct track_news *news);

@@ -513,6 +513,26 @@ START_TEST(a_list_that_was_complete_at_first_has_an_end)
 }
 END_TEST
 
+/* Another node may answer then, and be behind. */
+START_TEST(going_back_to_a_node_behind_plays_nothing_twice)
+{
+	begin(CHANNEL);
+	answer(NULL, list(10, 6, false));
+	source_has_media(s);
+	told_is("0/10 1/11 2/12 3/13 4/14 5/15 ");
+	ck_assert(source_go_back(s, 15, 5, 0., "HTTP 404"));
+	ck_assert(pass(1));
+	for (unsigned n = 0; n < 4; n++) {
+		answer(NULL, list(8, 6, false));
+		told_is("");
+		ck_assert(pass(1.1));
+	}
+	answer(NULL, list(11, 6, false));
+	told_is("5/15 6/16 ");
+	over();
+}
+END_TEST
+
 /* What is listed and did not fit yet is not lost by what makes it be listed again. */
 enum again { BY_REOPEN, BY_REFUSAL, BY_NO_CHOICE };
 
@@ -649,6 +669,7 @@ main(void)
 	tcase_add_loop_test(tc, a_live_channel_is_not_ended_by_a_list_that_says_so, RELOADED, ADOPTED + 1);
 	tcase_add_loop_test(tc, a_list_that_was_complete_at_first_has_an_end, RELOADED, WENT_BACK + 1);
 	tcase_add_loop_test(tc, a_list_that_was_complete_at_first_has_an_end, ADOPTED, ADOPTED + 1);
+	tcase_add_test(tc, going_back_to_a_node_behind_plays_nothing_twice);
 	tcase_add_loop_test(tc, what_was_not_handed_out_comes_from_the_next_list, BY_REOPEN, BY_NO_CHOICE + 1);
 	tcase_add_test(tc, what_has_failed_does_not_go_back);
 	tcase_add_test(tc, a_stream_that_brings_no_picture_is_a_failure_at_the_third_try);

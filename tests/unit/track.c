@@ -422,6 +422,42 @@ START_TEST(a_successor_goes_on_with_the_segment_in_hand)
 }
 END_TEST
 
+/* ...but not with what was played, on a node that is behind. */
+START_TEST(a_successor_waits_for_a_node_that_is_behind)
+{
+	static const struct {
+		const char *body, *want;
+	} steps[] = {
+		{ "5: a b c d", "stale" },
+		{ "5: a b c d", "stale" },
+		{ "5: a b c d", "stale" },
+		{ "5: a b c d", "stale" },
+		{ "7: c d e f", "unchanged" },
+		{ "8: d e f g", "new g" },
+	};
+	struct track track;
+	struct track_news news;
+	struct playlist pl;
+	char got[256];
+
+	track_init(&track);
+	for (size_t i = 0; i < NITEMS(steps); i++) {
+		load(&pl, steps[i].body);
+		if (!track.started)
+			ck_assert_int_eq(track_resume(&track, &pl, 11, 40, 12000, &news), 0);
+		else
+			ck_assert_int_eq(track_update(&track, &pl, &news), 0);
+		tell(got, sizeof(got), &news, &pl);
+		ck_assert_str_eq(got, steps[i].want);
+		ck_assert_int_eq(track.started, i >= 4);
+		ck_assert_uint_ge(track_next_reload_ms(&track, &news, 1000, 1000, 20000, 0), 3000);
+		playlist_clear(&pl);
+	}
+	ck_assert_uint_eq(news.serial, 40);
+	track_clear(&track);
+}
+END_TEST
+
 START_TEST(the_next_reload_keeps_the_recommended_pace)
 {
 	struct track track;
@@ -474,6 +510,7 @@ main(void)
 	    tc, nothing_is_played_twice_when_the_first_lists_have_nothing_new, 0, (int)NITEMS(patience));
 	tcase_add_loop_test(tc, what_a_variant_did_not_bring_comes_from_the_next, 0, (int)NITEMS(rewinds));
 	tcase_add_loop_test(tc, a_successor_goes_on_with_the_segment_in_hand, 0, (int)NITEMS(successors));
+	tcase_add_test(tc, a_successor_waits_for_a_node_that_is_behind);
 	tcase_add_loop_test(tc, the_next_reload_keeps_the_recommended_pace, 0, (int)NITEMS(reloads));
 	tcase_add_test(tc, failed_loads_are_tried_again_slower_and_for_ever);
 	srunner_set_tap(runner, "-");
