@@ -49,6 +49,8 @@ enum what {
 	REPEAT,
 	NARROW,
 	LIMIT,
+	STUCK,
+	ENDLIST,
 };
 
 /* Name, the value when none is given (-1: one must be), the kinds it makes sense for. */
@@ -90,6 +92,8 @@ static const struct {
 	[REPEAT] = { "repeat", 0, FAULT_SEGMENT },
 	[NARROW] = { "narrow", -1, ANSWERS },
 	[LIMIT] = { "limit", 1, ANSWERS },
+	[STUCK] = { "stuck", 0, FAULT_MEDIA },
+	[ENDLIST] = { "endlist", 0, FAULT_MEDIA },
 };
 
 static const struct {
@@ -428,6 +432,12 @@ apply(const struct rule *rule, struct fault_plan *plan)
 		break;
 	case LIMIT:
 		plan->limit = (unsigned int)PB_MIN(n, 1000000);
+		break;
+	case STUCK:
+		plan->stuck_at = rule->since;
+		break;
+	case ENDLIST:
+		plan->lie.endlist = true;
 		break;
 	}
 }

@@ -65,6 +65,7 @@ struct fault_plan {
 	bool no_video; /* its packets of video are stuffing */
 	bool no_audio; /* ...of audio */
 	double repeat_at; /* the segment that was newest then, instead; 0: no */
+	double stuck_at; /* a playlist that is asked for with a token from before is the one of then; 0: no */
 	uint32_t retry_after_s; /* said with `status`; 0: no */
 	bool range_other; /* 206 of an object of another length */
 	unsigned int limit; /* 458 while more connections than these have asked for something of the channel; 0: no */

@@ -236,7 +236,7 @@ live_playlist(const struct channel *channel, unsigned int variant, double now, c
 		fputs("#EXT-X-KEY:METHOD=AES-128,URI=\"key\"\n", f);
 	for (uint64_t k = first; k < end; k++)
 		put_segment(f, channel, media, k);
-	if (channel->vod)
+	if (channel->vod || lie->endlist)
 		fputs("#EXT-X-ENDLIST\n", f);
 	if (fclose(f) != 0) {
 		free(*out);
@@ -325,6 +325,12 @@ live_token(const struct channel *channel, double now, char *out, size_t size)
 	uint64_t ms = (uint64_t)(now * 1000);
 
 	snprintf(out, size, "%012" PRIx64 "-%08" PRIx32, ms, token_mix(channel, ms));
+}
+
+double
+live_token_made(const char *token)
+{
+	return (double)strtoull(token, NULL, 16) / 1000;
 }
 
 int

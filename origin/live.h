@@ -46,6 +46,7 @@ struct live_lie {
 	bool reset; /* the sequence began anew at this time, with this number */
 	double reset_at;
 	uint64_t reset_base;
+	bool endlist; /* it says that this is the end */
 };
 
 /* The texts, NUL-terminated; the caller frees *out. 0 or PB_ENOMEM. */
@@ -62,8 +63,9 @@ int live_segment(const struct live_target *target, double now, uint8_t **out, si
 /* The segment that is the newest at that time. */
 uint64_t live_newest(const struct channel *channel, double now);
 
-/* A token made now, and whether a token is good now: 0, or PB_NO. */
+/* A token made now; when one was made; and whether one is good now: 0, or PB_NO. */
 void live_token(const struct channel *channel, double now, char *out, size_t size);
+double live_token_made(const char *token);
 int live_token_check(const struct channel *channel, const char *token, double now);
 
 /* The endless stream: one for a client. */

@@ -380,6 +380,8 @@ answer_channel(struct site *site, const struct http_ask *ask, struct live_target
 		err = live_master(channel, &text, &len);
 		return err != 0 ? err : answer_text(channel, text, len, a);
 	case LIVE_MEDIA:
+		if (a->plan.stuck_at != 0 && t->has_token && live_token_made(t->token) < a->plan.stuck_at)
+			a->plan.lie.at = a->plan.stuck_at;
 		err = live_playlist(channel, t->variant, ask->now, &a->plan.lie, &text, &len);
 		return err != 0 ? err : answer_text(channel, text, len, a);
 	case LIVE_SEGMENT:

@@ -701,6 +701,8 @@ fetch_start(struct fetch_pool *p, const struct fetch_options *options, struct fe
 		f->o.range = (struct fetch_range){ 0 };
 	f->tries_max = options->tries > 0 ? options->tries : PB_MAX(p->settings.tries, 1U);
 	f->body.max = options->kind == FETCH_KEY ? FETCH_KEY_MAX : FETCH_PLAYLIST_MAX;
+	f->fresh = options->elsewhere > 0 && !p->hosts.one;
+	f->rotate = options->elsewhere;
 	f->started = ev_now(p->loop);
 	reply_init(&f->reply);
 	reply_init(&f->first);

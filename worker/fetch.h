@@ -116,6 +116,8 @@ struct fetch_options {
 	bool persist;
 	uint32_t missing_ms; /* how long a 404 of a segment is asked for again; one EXTINF */
 	uint32_t making_ms; /* so long its server may still be handing it on as it is made; 0: it is whole there */
+	unsigned
+	    elsewhere; /* on a new connection, where there may be more than one; at the n-th next address. 0: no matter */
 	bool channel_url; /* the operator wrote this URL: its host may be private */
 	unsigned source; /* which of the channel's it is of, below MSG_SOURCES_MAX: what its requests say */
 

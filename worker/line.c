@@ -262,7 +262,7 @@ line_adopt(struct line *l)
 		return err;
 	l->media = true;
 	l->again = in_segment;
-	l->lost = passed;
+	l->hole = passed;
 	l->connections = l->resumed.stream ? l->resumed.serial : 0;
 	l->next_serial = l->resumed.serial + 1;
 	if (l->resumed.source == failover_now(l->failover)) {

@@ -43,7 +43,8 @@ struct line {
 	ev_timer tick, second;
 	ev_timer hold; /* until the source may be asked */
 	unsigned seconds; /* since media */
-	unsigned lost, useless; /* in a row */
+	unsigned lost, useless; /* in a row, of the source in use */
+	bool hole; /* the segment before could not be had, whoever it was of */
 	int data_err; /* of the segment in hand */
 	uint64_t begun_at; /* the stream's head when it began: did anything come of it? */
 	uint64_t gone; /* serial + 1 of a segment that the server refuses, 0: none */

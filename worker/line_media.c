@@ -24,6 +24,8 @@ arrived(struct line *l, uint64_t head, uint64_t keys)
 	l->unlike_ns = 0;
 	if (l->feeding != failover_now(l->failover))
 		return;
+	if (l->streaming)
+		source_stream_good(l->source);
 	/* A picture to begin with, and something that follows it in time. */
 	if (l->keys > 0)
 		failover_good(l->failover);
@@ -151,7 +153,7 @@ segment_begins(void *arg, const struct source_segment *segment)
 		.msn = segment->serial,
 		.source = segment->source,
 		.duration_ms = segment->duration_ms,
-		.discontinuity = segment->discontinuity || l->lost > 0,
+		.discontinuity = segment->discontinuity || l->hole,
 	};
 	struct state_upstream upstream = {
 		.source = segment->source, .epoch = segment->epoch, .msn = segment->msn, .serial = segment->serial
@@ -190,13 +192,22 @@ segment_feeds(void *arg, const void *buf, size_t len)
 	return err == PB_EFORMAT && atomic_load(&l->state->head) != l->begun_at ? PB_ENOSUP : err;
 }
 
+/* What the source before listed is still played where that is good: of the one in use it tells nothing. */
+static bool
+is_of_now(const struct line *l, unsigned source)
+{
+	return source == failover_now(l->failover);
+}
+
 /* Nothing came of it: say so, and decide whether this source is any good. */
 static void
-segment_useless(struct line *l, const char *why)
+segment_useless(struct line *l, const struct source_segment *segment, const char *why)
 {
 	bool refused = l->data_err == PB_ENOSUP;
 
 	log_event(LOG_WARNING, "segment.useless", "channel=%s why=\"%s\"", l->tune.guide_number, why);
+	if (!is_of_now(l, segment->source))
+		return;
 	if (refused || ++l->useless >= LOST_REFUSE) {
 		l->useless = 0;
 		source_refuse(l->source, refused ? 806 : 807, why);
@@ -214,12 +225,15 @@ segment_ends(void *arg, bool truncated)
 		l->data_err = err;
 	if (l->data_err != 0)
 		return l->data_err;
-	l->lost = 0;
+	l->hole = false;
 	l->gone = 0;
 	if (!truncated) {
 		note_need(l);
 		line_examine_end(l, l->segment_ms, false);
 	}
+	if (!is_of_now(l, l->feeding))
+		return 0;
+	l->lost = 0;
 	if (l->media)
 		l->useless = 0;
 	else if (++l->useless >= LOST_REFUSE)
@@ -235,16 +249,20 @@ segment_lost(void *arg, const struct source_segment *segment, int status, const 
 		.source = segment->source, .epoch = segment->epoch, .msn = segment->msn, .serial = segment->serial
 	};
 
-	l->lost++;
+	l->hole = true;
 	l->gone = 0;
 	writer_pass(l->writer, &upstream);
 	if (reason == NULL) {
-		segment_useless(l, conform_reason(writer_conform(l->writer)));
+		l->lost += is_of_now(l, segment->source);
+		segment_useless(l, segment, conform_reason(writer_conform(l->writer)));
 		return;
 	}
 	log_event(LOG_WARNING, "segment.lost", "channel=%s msn=%llu status=%d why=\"%s\"", l->tune.guide_number,
 	    (unsigned long long)segment->msn, status, reason);
 	strlcpy(l->state->reason, reason, sizeof(l->state->reason));
+	if (!is_of_now(l, segment->source))
+		return;
+	l->lost++;
 	if (!l->media && l->lost >= LOST_REFUSE)
 		source_refuse(l->source, status == 200 || status == 206 ? 807 : 806, reason);
 	else if (l->lost >= LOST_REOPEN)
@@ -262,11 +280,9 @@ segment_gone(void *arg, const struct source_segment *segment, int status, const 
 	static const double delays_s[] = { 0., .5, 1., 2. };
 	struct line *l = arg;
 	ev_tstamp now = ev_now(l->loop);
-	uint64_t msn = segment->msn, serial = segment->serial;
-	char why[FETCH_REASON_MAX];
 
 	(void)status;
-	if (!l->media || segment->source != failover_now(l->failover))
+	if (!l->media || !is_of_now(l, segment->source))
 		return false;
 	if (l->gone != segment->serial + 1) {
 		l->gone = segment->serial + 1;
@@ -276,10 +292,12 @@ segment_gone(void *arg, const struct source_segment *segment, int status, const 
 	}
 	if (now >= l->gone_until)
 		return false;
-	strlcpy(why, reason, sizeof(why));
-	prefetch_clear(l->prefetch); /* and segment and reason with it */
-	source_go_back(l->source, msn, serial, delays_s[PB_MIN(l->gone_times, NITEMS(delays_s) - 1)], why);
+	if (!source_go_back(l->source, segment->msn, segment->serial,
+		delays_s[PB_MIN(l->gone_times, NITEMS(delays_s) - 1)], reason))
+		return false;
+	l->finishing = false; /* its last segments are to be listed again */
 	l->gone_times++;
+	prefetch_clear(l->prefetch); /* and segment and reason with it */
 	return true;
 }
 

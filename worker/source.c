@@ -15,11 +15,8 @@
 
 #include "base/log.h"
 #include "base/pb.h"
-#include "base/ts.h"
 #include "worker/outlook.h"
-#include "worker/playlist.h"
-#include "worker/track.h"
-#include "worker/variant.h"
+#include "worker/source_inside.h"
 #include "worker/verdict.h"
 
 #define TUNE_TIMEOUT_MS 15000
@@ -27,8 +24,6 @@
 #define REOPEN_MAX_S 10.
 #define EXCLUDE_S 60. /* how long a variant that failed loses to the others (hls.md 3) */
 #define CONFIRM_S 0.3
-#define BAD_TUNE_TRIES 3 /* bodies that are no playlist, before a tune is given up */
-#define SNIFF_BYTES (5 * TS_PACKET)
 #define RESERVE_TARGETS 3 /* reserve = auto */
 #define REQUEST_MIN_S 3.
 #define STARVED_MS 1500 /* with less in hand the source is asked as if the picture stood already: */
@@ -40,72 +35,12 @@
 #define HEDGE_MAX_MS 5000
 #define LED_TRIES 2 /* of an address that a redirect led to */
 #define LED_WAIT_S 1.5
+#define STILL_FRESH 1.5 /* target durations without news: another connection, another address (hls.md 4.5); */
+#define STILL_RESOLVE 2.5 /* ...where the playlist once came from; */
+#define STILL_AGAIN 1. /* ...so much later the channel's URL, and from then on ever more rarely */
+#define STILL_MAX_S 60.
 #define TOKEN_MIN_S 1. /* what is refused sooner was no question of age */
 #define TOKEN_RENEW 0.8 /* of a token's life */
-
-/*
- * An address that holds a token, or a name that is given up after a while.
- * How long it was good is learnt when it ends; the next one is left for a
- * new one before.
- */
-struct token {
-	ev_tstamp since; /* when it was given; 0: there is none */
-	double good_s; /* the age at which one was last good */
-	double life_s; /* 0: not learnt */
-};
-
-enum source_what { OPENING, FOLLOWING, STREAMING, ENDED };
-
-struct source {
-	struct ev_loop *loop;
-	struct fetch_pool *pool;
-	const struct msg_tune *tune;
-	unsigned number; /* among the channel's sources */
-	char url[URL_MAX]; /* as the operator wrote it */
-	struct state_figures *figures;
-	char *reason;
-	const struct source_ops *ops;
-	void *arg;
-	enum source_what what;
-	struct variant_limit limit;
-
-	struct fetch *fetch;
-	ev_timer timer; /* the next load, or the next try to open */
-	ev_tstamp load_start;
-	ev_tstamp tune_deadline;
-	bool has_media;
-	unsigned open_failures; /* in a row; since the first of them, */
-	ev_tstamp failing_since;
-	unsigned bad_bodies; /* in a row, before media */
-
-	struct playlist master; /* kind PLAYLIST_INVALID: there is none */
-	bool *excluded; /* per variant of master */
-	ev_tstamp excluded_at;
-	uint64_t step_bps; /* no variant that needs more, the last step found; 0: no such bound */
-	int variant; /* the one that is followed, -1: the channel's URL is the media playlist */
-	char media_url[URL_MAX]; /* as the master names it, or the channel's URL */
-	char now_url[URL_MAX]; /* what is loaded: media_url, or where it led to */
-	struct token led, opened; /* of now_url, where it isn't media_url; of media_url, where a master named it */
-
-	struct playlist list; /* whose segments are still to be handed out */
-	struct track_news news;
-	size_t next; /* index in list of the next one */
-	struct track track;
-	bool vod;
-	bool discontinuity; /* in front of the next segment, whatever it says */
-	bool announced; /* start() was called */
-	ev_tstamp news_at; /* when something new was last listed, 0: never */
-	bool resuming; /* the first list is searched for resume_msn */
-	uint64_t resume_msn, resume_serial;
-	uint64_t epoch; /* of the last segments that were new; each numbers anew */
-	bool epoch_known;
-
-	bool streaming; /* stream_begin() was called */
-	uint8_t *sniffed; /* the body of a first request that may be either */
-	size_t sniffed_len, sniffed_room;
-	enum { SNIFF_OPEN, SNIFF_TEXT, SNIFF_TS } sniff;
-	char effective[URL_MAX]; /* of the request under way */
-};
 
 static void load(struct source *s);
 static void renew(struct source *s);
@@ -141,14 +76,6 @@ source_new(struct source **out, struct ev_loop *loop, struct fetch_pool *pool, c
 }
 
 static void
-drop_sniffed(struct source *s)
-{
-	free(s->sniffed);
-	s->sniffed = NULL;
-	s->sniffed_len = s->sniffed_room = 0;
-}
-
-static void
 drop_master(struct source *s)
 {
 	playlist_clear(&s->master);
@@ -168,22 +95,22 @@ source_free(struct source **source)
 	ev_timer_stop(s->loop, &s->timer);
 	playlist_clear(&s->list);
 	drop_master(s);
-	drop_sniffed(s);
+	source_stream_forget(s);
 	track_clear(&s->track);
 	free(s);
 	*source = NULL;
 }
 
-static void
-say(struct source *s, int level, const char *event, const char *why)
+void
+source_say(struct source *s, int level, const char *event, const char *why)
 {
 	log_event(level, event, "channel=%s why=\"%s\"", s->tune->guide_number, why);
 	strlcpy(s->reason, why, STATE_REASON_MAX);
 }
 
 /* Before media a failure ends it; afterwards nothing does. */
-static void
-fail(struct source *s, uint32_t code, const char *reason)
+void
+source_fail(struct source *s, uint32_t code, const char *reason)
 {
 	s->what = ENDED;
 	fetch_cancel(&s->fetch);
@@ -231,8 +158,8 @@ patience_s(const struct source *s)
 }
 
 /* One more in a row. */
-static void
-failed_again(struct source *s)
+void
+source_failed_again(struct source *s)
 {
 	if (s->open_failures++ == 0)
 		s->failing_since = ev_now(s->loop);
@@ -245,8 +172,8 @@ fails_for_long(const struct source *s)
 }
 
 /* The stream goes on trying: from the channel's own URL, slower each time, but for one that waits for it. */
-static void
-open_later(struct source *s)
+void
+source_open_later(struct source *s)
 {
 	double delay = REOPEN_FLOOR_S;
 
@@ -270,37 +197,63 @@ is_limit(int status)
 static void
 open_failed(struct source *s, uint32_t code, const char *reason)
 {
-	failed_again(s);
+	source_failed_again(s);
 	if (!s->has_media) {
-		fail(s, code, reason);
+		source_fail(s, code, reason);
 		return;
 	}
 	/* The first, the second, the fourth of them...: an outage is long, and asked about once a second. */
-	say(s, log_again(s->open_failures) ? LOG_WARNING : LOG_DEBUG, "source.open-failed", reason);
-	open_later(s);
+	source_say(s, log_again(s->open_failures) ? LOG_WARNING : LOG_DEBUG, "source.open-failed", reason);
+	source_open_later(s);
 	if (s->ops->trouble != NULL)
 		s->ops->trouble(s->arg, reason);
+}
+
+/*
+ * What was listed and not handed out, and the segments from `serial` on
+ * (UINT64_MAX: none), ms of media, are to come from the next list: it may be
+ * of another variant, or of another node.
+ */
+static void
+take_back(struct source *s, uint64_t serial, uint64_t ms)
+{
+	if (s->list.kind == PLAYLIST_MEDIA)
+		for (size_t i = s->next; i < s->news.first + s->news.count; i++) {
+			serial = PB_MIN(serial, s->news.serial + (i - s->news.first));
+			ms += s->list.segments[i].duration_ms;
+		}
+	playlist_clear(&s->list);
+	if (!s->track.started)
+		return;
+	track_rewind(&s->track, serial, ms);
+	track_restart(&s->track);
+}
+
+static void
+reopen(struct source *s, int level, const char *why)
+{
+	if (s->what == ENDED || (s->what == OPENING && s->open_failures > 0))
+		return;
+	source_say(s, level, "source.reopen", why);
+	if (s->open_failures == 0)
+		source_failed_again(s);
+	if (s->what == FOLLOWING)
+		take_back(s, UINT64_MAX, 0);
+	source_open_later(s);
 }
 
 void
 source_reopen(struct source *s, const char *why)
 {
-	if (s->what == ENDED || (s->what == OPENING && s->open_failures > 0))
-		return;
-	say(s, LOG_WARNING, "source.reopen", why);
-	if (s->open_failures == 0)
-		failed_again(s);
-	if (s->what == FOLLOWING && s->track.started)
-		track_restart(&s->track);
-	open_later(s);
+	reopen(s, LOG_WARNING, why);
 }
 
-void
+bool
 source_go_back(struct source *s, uint64_t msn, uint64_t serial, double delay_s, const char *why)
 {
-	if (s->what == ENDED)
-		return;
-	say(s, LOG_WARNING, "source.reopen", why);
+	if (s->what == ENDED && !s->vod)
+		return false;
+	source_say(s, LOG_WARNING, "source.reopen", why);
 	fetch_cancel(&s->fetch);
 	playlist_clear(&s->list);
 	track_clear(&s->track);
@@ -310,6 +263,7 @@ source_go_back(struct source *s, uint64_t msn, uint64_t serial, double delay_s, 
 	s->discontinuity = false;
 	s->what = OPENING;
 	wait_s(s, delay_s);
+	return true;
 }
 
 /* Follow that one; its URL is in media_url. */
@@ -403,16 +357,9 @@ source_step(struct source *s, size_t variant, uint64_t serial, uint64_t dropped_
 	    variant >= s->master.variant_count ||
 	    playlist_resolve(&s->master, s->master.variants[variant].uri, url, sizeof(url)) != 0)
 		return false;
-	if (s->list.kind == PLAYLIST_MEDIA)
-		for (size_t i = s->next; i < s->news.first + s->news.count; i++) {
-			serial = PB_MIN(serial, s->news.serial + (i - s->news.first));
-			dropped_ms += s->list.segments[i].duration_ms;
-		}
 	fetch_cancel(&s->fetch);
 	ev_timer_stop(s->loop, &s->timer);
-	playlist_clear(&s->list);
-	track_rewind(&s->track, serial, dropped_ms);
-	track_restart(&s->track);
+	take_back(s, serial, dropped_ms);
 	strlcpy(s->media_url, url, sizeof(s->media_url));
 	s->step_bps = s->master.variants[variant].bandwidth;
 	atomic_fetch_add(&s->figures->steps, 1);
@@ -426,16 +373,14 @@ source_refuse(struct source *s, uint32_t code, const char *why)
 	if (s->what == ENDED)
 		return;
 	fetch_cancel(&s->fetch);
-	playlist_clear(&s->list);
+	take_back(s, UINT64_MAX, 0);
 	if (s->variant >= 0) {
-		say(s, LOG_WARNING, "source.variant-refused", why);
+		source_say(s, LOG_WARNING, "source.variant-refused", why);
 		s->excluded[s->variant] = true;
 		s->excluded_at = ev_now(s->loop);
 		s->variant = -1;
 		for (size_t i = 0; i < s->master.variant_count; i++)
 			if (!s->excluded[i]) {
-				if (s->track.started)
-					track_restart(&s->track);
 				(void)follow_variant(s);
 				return;
 			}
@@ -547,18 +492,45 @@ announce(struct source *s)
 	s->ops->start(s->arg, s->vod ? UINT32_MAX : (uint32_t)PB_MIN(s->news.behind_ms, UINT32_MAX), reserve_ms);
 }
 
+/*
+ * Is this the list of a stream that was complete when it began? To begin with
+ * its first segment as the first of all is what such a stream does, and a
+ * window that slides didn't.
+ */
+static bool
+was_complete(const struct source *s, const struct playlist *pl)
+{
+	return pl->type == PLAYLIST_TYPE_VOD || s->resume_serial == s->resume_msn - pl->media_sequence;
+}
+
+/*
+ * A live list may say that it has ended, once, or for good: only a list that
+ * said so when the stream began has an end (hls.md 1.2).
+ */
+static bool
+has_end(struct source *s, const struct playlist *pl)
+{
+	bool begins = !s->track.started && !s->resuming;
+	bool had = begins || (s->adopted ? was_complete(s, pl) : s->vod);
+
+	s->adopted = false;
+	return had && pl->endlist;
+}
+
 static int
 follow(struct source *s, const struct playlist *pl)
 {
 	uint32_t reserve_ms =
 	    outlook_start_ms(&s->tune->settings, s->tune->learned_ms, RESERVE_TARGETS * pl->target_ms);
 
+	s->vod = has_end(s, pl);
 	if (s->track.started)
 		return track_update(&s->track, pl, &s->news);
-	s->vod = pl->endlist;
 	if (s->resuming) {
-		s->resuming = false;
-		return track_resume(&s->track, pl, s->resume_msn, s->resume_serial, reserve_ms, &s->news);
+		int err = track_resume(&s->track, pl, s->resume_msn, s->resume_serial, reserve_ms, &s->news);
+
+		s->resuming = !s->track.started;
+		return err;
 	}
 	return track_start(&s->track, pl, s->tune->settings.burst_ms, reserve_ms, &s->news);
 }
@@ -591,6 +563,64 @@ token_old(const struct source *s, const struct token *t)
 	double next_s = PB_MIN(atomic_load(&s->figures->target_ms) / 1e3, t->life_s / 4);
 
 	return t->since > 0 && t->life_s > 0 && ev_now(s->loop) + next_s - t->since > t->life_s * TOKEN_RENEW;
+}
+
+/* For how long there may be nothing new now, before more is done about it than to ask again. */
+static double
+still_s(const struct source *s)
+{
+	double unit_s = PB_MAX(atomic_load(&s->figures->target_ms), s->track.last_ms) / 1e3;
+	double wait_s = STILL_RESOLVE * unit_s;
+
+	if (s->stills == 0)
+		return STILL_FRESH * unit_s;
+	if (s->stills == 1)
+		return (STILL_RESOLVE - STILL_FRESH) * unit_s;
+	if (s->stills == 2)
+		return STILL_AGAIN * unit_s;
+	for (unsigned n = s->stills; n > 3 && wait_s < STILL_MAX_S; n--)
+		wait_s *= 2;
+	return PB_MAX(PB_MIN(wait_s, STILL_MAX_S), STILL_RESOLVE * unit_s);
+}
+
+/*
+ * A list came, and nothing was new. A node that is frozen, or a session that
+ * is over, may answer for ever: by and by it is left for the address that led
+ * to it. A source that stands wherever it is asked is asked so ever more rarely.
+ */
+static void
+on_nothing_new(struct source *s)
+{
+	bool led = strcmp(s->now_url, s->media_url) != 0;
+	double patience;
+	char why[64];
+
+	s->ask_elsewhere |= s->news.other_node;
+	if (s->still_at == 0)
+		s->still_at = ev_now(s->loop);
+	patience = still_s(s);
+	if (!s->has_media || ev_now(s->loop) - s->still_at < patience) {
+		schedule_reload(s, &s->news);
+		return;
+	}
+	s->still_at = s->stills == 0 ? s->still_at + patience : ev_now(s->loop);
+	if (s->stills++ == 0) {
+		s->ask_elsewhere = true;
+		schedule_reload(s, &s->news);
+		return;
+	}
+	snprintf(why, sizeof(why), "nothing new was listed for %.0f s", ev_now(s->loop) - s->news_at);
+	if (s->news_at == 0)
+		strlcpy(why, "nothing new is listed", sizeof(why));
+	if (s->stills == 2 && led) {
+		source_say(s, LOG_INFO, "playlist.still", why);
+		strlcpy(s->now_url, s->media_url, sizeof(s->now_url));
+		s->led.since = 0;
+		wait_s(s, REOPEN_FLOOR_S / 2);
+		return;
+	}
+	s->stills = PB_MAX(s->stills, 3U);
+	reopen(s, log_again(s->stills - 2) ? LOG_WARNING : LOG_DEBUG, why);
 }
 
 /* A media playlist, new or reloaded. Takes what is in *pl. */
@@ -633,7 +663,8 @@ on_media(struct source *s, struct playlist *pl)
 	if (s->news.resolve) {
 		source_reopen(s, "the playlist is no longer one");
 	} else if (s->news.what == TRACK_NEW) {
-		s->news_at = ev_now(s->loop);
+		s->news_at = s->still_at = ev_now(s->loop);
+		s->stills = 0;
 		if (s->ops->moved != NULL)
 			s->ops->moved(s->arg);
 		playlist_clear(&s->list);
@@ -644,8 +675,11 @@ on_media(struct source *s, struct playlist *pl)
 		source_feed(s);
 	} else if (s->news.what == TRACK_CONFIRM) {
 		wait_s(s, CONFIRM_S);
+	} else if (s->vod && s->news.what == TRACK_UNCHANGED) {
+		s->what = ENDED;
+		s->ops->ended(s->arg);
 	} else {
-		schedule_reload(s, &s->news);
+		on_nothing_new(s);
 	}
 }
 
@@ -658,10 +692,10 @@ on_bad_body(struct source *s, const struct playlist *pl)
 	snprintf(why, sizeof(why), "not a playlist: %s", pl->reason);
 	if (!s->has_media) {
 		if (++s->bad_bodies >= BAD_TUNE_TRIES) {
-			fail(s, 806, why);
+			source_fail(s, 806, why);
 			return;
 		}
-		say(s, LOG_INFO, "playlist.bad", why);
+		source_say(s, LOG_INFO, "playlist.bad", why);
 		s->what = OPENING;
 		wait_s(s, REOPEN_FLOOR_S);
 		return;
@@ -670,7 +704,7 @@ on_bad_body(struct source *s, const struct playlist *pl)
 		open_failed(s, 806, why); /* source_reopen() would take it that a try is on its way */
 		return;
 	}
-	say(s, LOG_WARNING, "playlist.bad", why);
+	source_say(s, LOG_WARNING, "playlist.bad", why);
 	if (s->what == FOLLOWING && s->track.started && track_update(&s->track, pl, &s->news) == 0 && !s->news.resolve)
 		schedule_reload(s, NULL);
 	else
@@ -678,8 +712,8 @@ on_bad_body(struct source *s, const struct playlist *pl)
 }
 
 /* All of a body that should be a playlist. */
-static void
-on_body(struct source *s, const void *body, size_t len, bool cut)
+void
+source_body(struct source *s, const void *body, size_t len, bool cut)
 {
 	struct playlist pl;
 	struct playlist_context context = {
@@ -700,14 +734,6 @@ on_body(struct source *s, const void *body, size_t len, bool cut)
 	playlist_clear(&pl);
 }
 
-static bool
-looks_like_ts(const uint8_t *buf, size_t len)
-{
-	int stride;
-
-	return ts_find_sync(buf, PB_MIN(len, (size_t)65536), 5, false, &stride) >= 0;
-}
-
 /* A token that is no longer good, or was never for us, is refused with one of these. */
 static bool
 is_gone(int status)
@@ -716,8 +742,8 @@ is_gone(int status)
 }
 
 /* What a failed request means for the URL that was asked. */
-static void
-request_failed(struct source *s, const struct fetch_result *r)
+void
+source_request_failed(struct source *s, const struct fetch_result *r)
 {
 	uint32_t code = is_limit(r->http_status) ? 805 : 806;
 
@@ -729,7 +755,7 @@ request_failed(struct source *s, const struct fetch_result *r)
 		/* Where it once led to is dead, name or token: ask the one that leads there. */
 		if (is_gone(r->http_status))
 			token_over(s, &s->led, "redirect");
-		say(s, LOG_INFO, "playlist.expired", r->reason);
+		source_say(s, LOG_INFO, "playlist.expired", r->reason);
 		strlcpy(s->now_url, s->media_url, sizeof(s->now_url));
 		wait_s(s, REOPEN_FLOOR_S / 2);
 		return;
@@ -739,10 +765,10 @@ request_failed(struct source *s, const struct fetch_result *r)
 		return;
 	}
 	if (!s->has_media) {
-		fail(s, code, r->reason);
+		source_fail(s, code, r->reason);
 		return;
 	}
-	say(s, LOG_WARNING, "playlist.failed", r->reason);
+	source_say(s, LOG_WARNING, "playlist.failed", r->reason);
 	if (s->variant >= 0 && is_gone(r->http_status))
 		token_over(s, &s->opened, "master");
 	if (track_failed(&s->track) || r->err == PB_NO || (s->variant >= 0 && r->http_status == 0))
@@ -751,8 +777,8 @@ request_failed(struct source *s, const struct fetch_result *r)
 		schedule_reload(s, NULL);
 }
 
-static void
-remember(struct source *s, const struct fetch_result *r)
+void
+source_remember(struct source *s, const struct fetch_result *r)
 {
 	if (r->http_status != 0)
 		atomic_store(&s->figures->http_status, (uint32_t)r->http_status);
@@ -766,15 +792,15 @@ playlist_done(void *arg, const struct fetch_result *r)
 	struct source *s = arg;
 
 	s->fetch = NULL;
-	remember(s, r);
+	source_remember(s, r);
 	if (r->err == PB_ELIMIT && s->what == OPENING) {
 		/* No playlist is so long; an endless stream under a playlist's name is met in the wild. */
 		s->sniff = SNIFF_TS;
 		open_channel(s);
 	} else if (r->err != 0) {
-		request_failed(s, r);
+		source_request_failed(s, r);
 	} else {
-		on_body(s, r->body, r->body_len, false);
+		source_body(s, r->body, r->body_len, false);
 	}
 }
 
@@ -852,111 +878,14 @@ load(struct source *s)
 		options.deadline = PB_MIN(options.deadline,
 		    ev_now(s->loop) + PB_MAX(LED_WAIT_S, atomic_load(&s->figures->target_ms) * 1.5e-3));
 	}
+	if (s->ask_elsewhere)
+		options.elsewhere = ++s->elsewhere;
+	s->ask_elsewhere = false;
 	s->load_start = ev_now(s->loop);
 	fetch_cancel(&s->fetch);
 	err = fetch_start(s->pool, &options, &s->fetch);
 	if (err != 0)
 		source_refuse(s, 806, "the playlist's address can't be asked");
-}
-
-static void
-stream_head(void *arg, const struct fetch_head *head)
-{
-	struct source *s = arg;
-
-	strlcpy(s->effective, head->url, sizeof(s->effective));
-	atomic_store(&s->figures->http_status, (uint32_t)head->status);
-}
-
-/* Keep the beginning until it tells what it is. */
-static int
-sniff_more(struct source *s, const void *buf, size_t len)
-{
-	size_t need = s->sniffed_len + len;
-
-	if (need > PLAYLIST_BODY_MAX)
-		return PB_ELIMIT;
-	if (need > s->sniffed_room) {
-		size_t room = PB_MAX(need, s->sniffed_room * 2);
-		uint8_t *grown = realloc(s->sniffed, room);
-
-		if (grown == NULL)
-			return PB_ENOMEM;
-		s->sniffed = grown;
-		s->sniffed_room = room;
-	}
-	memcpy(s->sniffed + s->sniffed_len, buf, len);
-	s->sniffed_len = need;
-	return 0;
-}
-
-static void
-begin_streaming(struct source *s)
-{
-	s->what = STREAMING;
-	s->open_failures = 0;
-	s->streaming = true;
-	if (!s->announced) {
-		s->announced = true;
-		/* Nobody says how much more there is: what comes faster than it plays is the reserve. */
-		s->ops->start(s->arg, UINT32_MAX, s->tune->settings.reserve_ms);
-	}
-	s->ops->stream_begin(s->arg);
-}
-
-static int
-stream_data(void *arg, const void *buf, size_t len)
-{
-	struct source *s = arg;
-	int err;
-
-	if (s->streaming)
-		return s->ops->stream_data(s->arg, buf, len);
-	err = sniff_more(s, buf, len);
-	if (err != 0)
-		return err;
-	if (s->sniff == SNIFF_OPEN && s->sniffed_len >= SNIFF_BYTES)
-		s->sniff = looks_like_ts(s->sniffed, s->sniffed_len) ? SNIFF_TS : SNIFF_OPEN;
-	if (s->sniff != SNIFF_TS)
-		return 0;
-	begin_streaming(s);
-	err = s->ops->stream_data(s->arg, s->sniffed, s->sniffed_len);
-	drop_sniffed(s);
-	/* What was kept can't come again: the first bytes always have room. */
-	return err == PB_AGAIN ? 0 : err;
-}
-
-static void
-stream_done(void *arg, const struct fetch_result *r)
-{
-	struct source *s = arg;
-	bool streamed = s->streaming;
-
-	s->fetch = NULL;
-	remember(s, r);
-	if (streamed) {
-		s->streaming = false;
-		s->what = OPENING;
-		s->ops->stream_end(s->arg);
-		if (s->what == ENDED)
-			return;
-		s->sniff = SNIFF_OPEN;
-		failed_again(s);
-		if (s->has_media || s->open_failures < BAD_TUNE_TRIES) {
-			say(s, LOG_WARNING, "source.stream-ended",
-			    r->err == 0 ? "the source closed the connection" : r->reason);
-			open_later(s);
-		} else {
-			fail(
-			    s, 807, r->err == 0 ? "the source closed the connection before a picture came" : r->reason);
-		}
-		return;
-	}
-	if (r->err != 0 && s->sniffed_len == 0)
-		request_failed(s, r);
-	else
-		on_body(s, s->sniffed != NULL ? s->sniffed : (const uint8_t *)"", s->sniffed_len, r->err != 0);
-	drop_sniffed(s);
 }
 
 /* Does the name say that it is a playlist? Then it may come compressed. */
@@ -981,14 +910,14 @@ open_channel(struct source *s)
 		.channel_url = true,
 		.source = s->number,
 		.arg = s,
-		.on_head = text ? NULL : stream_head,
-		.on_data = text ? NULL : stream_data,
-		.on_done = text ? playlist_done : stream_done,
+		.on_head = text ? NULL : source_stream_head,
+		.on_data = text ? NULL : source_stream_data,
+		.on_done = text ? playlist_done : source_stream_done,
 	};
 	int err;
 
 	fetch_cancel(&s->fetch);
-	drop_sniffed(s);
+	source_stream_forget(s);
 	s->sniff = SNIFF_OPEN;
 	s->what = OPENING;
 	s->load_start = ev_now(s->loop);
@@ -1032,7 +961,7 @@ source_resume_at(struct source *s, const struct state_upstream *upstream, bool i
 	s->has_media = true;
 	s->announced = true;
 	s->step_bps = atomic_load(&s->figures->step_bps); /* of the segment that it was at */
-	s->resuming = !upstream->stream;
+	s->resuming = s->adopted = !upstream->stream;
 	s->resume_msn = upstream->msn + (in_segment ? 0 : 1);
 	s->resume_serial = upstream->serial + (in_segment ? 0 : 1);
 }
@@ -1056,11 +985,13 @@ source_switch(struct source *s, unsigned number, const char *url, uint64_t seria
 	strlcpy(s->url, url, sizeof(s->url));
 	s->number = number;
 	s->step_bps = 0; /* another source, another way */
-	s->streaming = s->vod = s->resuming = false;
+	s->streaming = s->vod = s->resuming = s->adopted = false;
 	s->discontinuity = true;
 	s->open_failures = s->bad_bodies = 0;
 	s->announced = s->has_media;
-	s->news_at = 0;
+	s->news_at = s->still_at = 0;
+	s->stills = 0;
+	s->ask_elsewhere = false;
 	s->led = s->opened = (struct token){ 0 };
 	track_other(&s->track, serial, behind_ms);
 	open_channel(s);

@@ -62,7 +62,7 @@ struct source_ops {
 	 * after source_switch().
 	 */
 	void (*failed)(void *arg, uint32_t code, const char *reason);
-	/* After media: its own URL can't be had; it goes on trying. May be NULL. */
+	/* After media: its own URL can't be had, or brings nothing; it goes on trying. May be NULL. */
 	void (*trouble)(void *arg, const char *reason);
 	/* A playlist came that had something new. May be NULL. */
 	void (*moved)(void *arg);
@@ -129,6 +129,9 @@ void source_feed(struct source *source);
 /* stream_data may take bytes again. */
 void source_resume(struct source *source);
 
+/* Media of the plain stream that comes has reached the spool: its connection was worth it. */
+void source_stream_good(struct source *source);
+
 /* The first media is out: from here on it is never `failed`. */
 void source_has_media(struct source *source);
 
@@ -138,8 +141,9 @@ void source_reopen(struct source *source, const char *why);
 /*
  * The next segment wanted is msn, as number `serial`, and the address it had
  * is dead: ask the channel's URL anew, in delay_s, and hand out from there.
+ * If that was `ended`, it isn't any more. false: it has failed, nothing comes.
  */
-void source_go_back(struct source *source, uint64_t msn, uint64_t serial, double delay_s, const char *why);
+bool source_go_back(struct source *source, uint64_t msn, uint64_t serial, double delay_s, const char *why);
 
 /*
  * What it names can't be carried: try another variant, else fail (before

@@ -236,8 +236,15 @@ sources_refused(struct sources *s, unsigned n, unsigned back_to, int64_t now_ms)
 	s->at[n].health = SOURCE_UNTRIED;
 	s->at[n].not_before_ms = now_ms + SOURCES_ROUND_MAX_MS;
 	s->now = back_to;
-	s->trying = true; /* why it was to be left still holds: by the next tick somebody else is tried */
-	s->until_ms = s->at[back_to].health == SOURCE_FAILED ? now_ms : 0;
+	s->until_ms = 0;
+	if (s->at[back_to].health == SOURCE_FAILED || !s->media) {
+		/* Why it was to be left still holds: by the next tick somebody else is tried. */
+		s->trying = true;
+		s->until_ms = now_ms;
+		return;
+	}
+	s->trying = false; /* it was to be left for a better one, or on a doubt: it plays, and is watched */
+	s->good_ms = now_ms;
 }
 
 struct sources_answer

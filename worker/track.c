@@ -24,6 +24,7 @@
 #define OTHER_CLOCK_MS 600000 /* another source whose dates differ by more has another idea of time */
 #define CONFIRM_MS 300
 #define CONFIRM_BELOW 20 /* a lesser step back may be two nodes of one CDN that disagree */
+#define NODES_APART 5 /* segments */
 #define IN_A_ROW 3 /* bad or stale bodies before something is done about it */
 #define INTERVAL_MIN_MS 500
 #define INTERVAL_MAX_MS 10000
@@ -32,6 +33,7 @@
 
 enum name_part { BY_PATH, BY_URI };
 
+static int stale(struct track *track, struct track_mark *marks, struct track_news *news);
 static size_t overlap_by(const struct track *track, const struct track_mark *marks, size_t count, enum name_part part);
 static size_t overlap_by_name(const struct track *track, const struct track_mark *marks, size_t count);
 
@@ -192,8 +194,11 @@ hand_out(struct track *track, const struct playlist *pl, size_t first, struct tr
 	news->epoch = track->epoch;
 	news->serial = track->next_serial;
 	news->behind_ms = media_ms(pl, first);
+	news->discontinuity |= track->anew;
+	track->anew = false;
 	track->next_serial += news->count;
 	track->top_msn = pl->media_sequence + n - 1;
+	track->endlists = PB_MIN(track->endlists, 1U); /* an end behind which there is something new is none */
 	return 0;
 }
 
@@ -260,15 +265,22 @@ int
 track_resume(struct track *track, const struct playlist *pl, uint64_t msn, uint64_t serial, uint32_t behind_ms,
     struct track_news *news)
 {
+	uint64_t end = pl->media_sequence + pl->segment_count;
 	struct track_mark *marks;
 	int err;
 
 	pb_assert(pl->kind == PLAYLIST_MEDIA);
 	memset(news, 0, sizeof(*news));
 	track_clear(track);
+	news->endlist = pl->endlist;
 	err = list_marks(pl, &marks);
 	if (err != 0)
 		return err;
+	if (pl->segment_count > 0 && msn > end && msn - end <= NODES_APART) {
+		track->target_ms = pl->target_ms;
+		track->last_ms = pl->segments[pl->segment_count - 1].duration_ms;
+		return stale(track, marks, news);
+	}
 	track->wanted_ms = behind_ms;
 	track->next_serial = serial;
 	return begin(track, pl, marks, resume_index(pl, msn, behind_ms, news), news);
@@ -332,68 +344,122 @@ counts_alike(const struct track *track, const struct playlist *pl, const struct 
 	return names;
 }
 
+/* Where a list that begins anew is taken up, and what that is known from. */
+struct restart_place {
+	size_t first; /* segment_count: all of it was played */
+	bool caught_up; /* ...to its end, and no further: what comes next is new */
+	bool behind; /* ...and more than it has: a node behind, by the numbers of what was handed out */
+};
+
+/*
+ * By number, after a change of variant or source. false: numbers don't tell.
+ * A list that ends before what was handed out is a node behind when it names
+ * its segments alike, or is behind by so little as nodes are.
+ */
+static bool
+place_by_number(
+    const struct track *track, const struct playlist *pl, const struct track_mark *marks, struct restart_place *place)
+{
+	uint64_t next = track->top_msn + 1, end = pl->media_sequence + pl->segment_count;
+
+	if (!track->restarting || next < pl->media_sequence || end <= track->first_msn)
+		return false;
+	if ((track->other || next > end + NODES_APART) && !counts_alike(track, pl, marks))
+		return false;
+	place->first = (size_t)(PB_MIN(next, end) - pl->media_sequence);
+	place->caught_up = next == end;
+	place->behind = next > end;
+	return true;
+}
+
+/* By programme time. How far behind a list is that has nothing new, numbers know better; they are in *place. */
+static void
+place_by_time(const struct track *track, const struct playlist *pl, const int64_t *times, struct restart_place *place)
+{
+	size_t n = pl->segment_count, i = 0;
+
+	while (i < n && times[i] + pl->segments[i].duration_ms / 2 < track->played_pdt_ms)
+		i++;
+	place->first = i;
+	if (i == n && times[n - 1] + (int64_t)pl->segments[n - 1].duration_ms * 3 / 2 >= track->played_pdt_ms)
+		place->caught_up = true;
+}
+
 /*
  * Where to begin anew in pl: behind what was already played where programme
  * times tell (4.3 rule 7); after a change of variant by number, since
  * variants of one master mostly count alike (other sources don't, unless
  * their names are the same, too); else as far behind the edge as a tune
- * would. segment_count: all of it was played. 0 or PB_ENOMEM.
+ * would. 0 or PB_ENOMEM.
  */
 static int
-restart_index(const struct track *track, const struct playlist *pl, const struct track_mark *marks, size_t *first)
+restart_place(
+    const struct track *track, const struct playlist *pl, const struct track_mark *marks, struct restart_place *place)
 {
 	size_t n = pl->segment_count;
 	int64_t *times = calloc(n + 1, sizeof(*times));
-	size_t i = 0;
+	bool numbered;
 
 	if (times == NULL)
 		return PB_ENOMEM;
-	if (track->has_played_pdt && programme_times(pl, times) && clocks_agree(track, times, n)) {
-		while (i < n && times[i] + pl->segments[i].duration_ms / 2 < track->played_pdt_ms)
-			i++;
-	} else if (track->restarting && track->top_msn + 1 >= pl->media_sequence &&
-	    track->top_msn + 1 - pl->media_sequence <= n && (!track->other || counts_alike(track, pl, marks))) {
-		i = (size_t)(track->top_msn + 1 - pl->media_sequence);
-	} else {
-		i = start_index(pl, pl->endlist ? UINT64_MAX : track->wanted_ms);
-	}
+	memset(place, 0, sizeof(*place));
+	numbered = place_by_number(track, pl, marks, place);
+	if (track->has_played_pdt && programme_times(pl, times) && clocks_agree(track, times, n))
+		place_by_time(track, pl, times, place);
+	else if (!numbered)
+		place->first = start_index(pl, pl->endlist ? UINT64_MAX : track->wanted_ms);
 	free(times);
-	*first = i;
 	return 0;
 }
 
+/* The window is pl from now on, under an epoch of its own. Takes marks. */
+static void
+renumber(struct track *track, const struct playlist *pl, struct track_mark *marks, struct track_news *news)
+{
+	track->restarting = track->other = false;
+	track->epoch++;
+	news->epoch = track->epoch;
+	keep_window(track, pl, marks);
+}
+
 /*
- * Begin anew in pl. Takes marks. A list that was all played by its own
+ * Begin anew in pl. Takes marks. A list that was played to its end has
+ * nothing new, however often it comes. One that ended before that by its own
  * clock is a node behind; after some of them it is a clock that was set
- * back, and believed.
+ * back, and believed, unless its numbers say that it is a node behind.
  */
 static int
 restart_in(struct track *track, const struct playlist *pl, struct track_mark *marks, struct track_news *news)
 {
-	size_t first;
-	int err = restart_index(track, pl, marks, &first);
+	struct restart_place place;
+	int err = restart_place(track, pl, marks, &place);
 
-	if (err == 0 && first == pl->segment_count) {
-		if (track->stale + 1 < IN_A_ROW)
+	if (err == 0 && place.first == pl->segment_count) {
+		if (!place.caught_up && (place.behind || track->stale + 1 < IN_A_ROW))
 			return stale(track, marks, news);
-		first = start_index(pl, track->wanted_ms);
-		if (first == pl->segment_count) { /* gaps only */
+		if (place.caught_up) {
+			news->what = TRACK_UNCHANGED;
+			track->top_msn = pl->media_sequence + pl->segment_count - 1;
+			track->anew = true;
+			renumber(track, pl, marks, news);
+			return 0;
+		}
+		place.first = start_index(pl, track->wanted_ms);
+		if (place.first == pl->segment_count) { /* gaps only */
 			free(marks);
 			news->what = TRACK_EMPTY;
 			return 0;
 		}
 	}
 	if (err == 0)
-		err = hand_out(track, pl, first, news);
+		err = hand_out(track, pl, place.first, news);
 	if (err != 0) {
 		free(marks);
 		return err;
 	}
-	track->restarting = track->other = false;
-	news->epoch = ++track->epoch;
 	news->restart = true;
 	news->discontinuity = true;
-	keep_window(track, pl, marks);
+	renumber(track, pl, marks, news);
 	return 0;
 }
 
@@ -613,7 +679,7 @@ track_next_reload_ms(const struct track *track, const struct track_news *news, i
 	} else if (news->what == TRACK_CONFIRM) {
 		interval_ms = CONFIRM_MS;
 		from_ms = now_ms;
-	} else if (news->endlist) {
+	} else if (news->endlist && track->endlists > IN_A_ROW) {
 		interval_ms = INTERVAL_MAX_MS;
 	} else if (news->what == TRACK_EMPTY) {
 		interval_ms = URGENT_MS;

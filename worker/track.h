@@ -63,6 +63,7 @@ struct track {
 	bool started;
 	bool restarting; /* the next playlist is another variant's or source's */
 	bool other; /* ...source's */
+	bool anew; /* such a one has come, and had nothing new yet: there is a boundary in front of what will be */
 	uint64_t epoch;
 	uint64_t next_serial;
 	uint64_t first_msn; /* of the window */
@@ -78,7 +79,7 @@ struct track {
 	uint32_t wanted_ms; /* how far behind the edge the tune wanted to start */
 	unsigned bad; /* bodies or loads in a row that failed */
 	unsigned stale; /* stale bodies in a row */
-	unsigned endlists; /* bodies in a row that said ENDLIST: one may be a blip */
+	unsigned endlists; /* bodies in a row that said ENDLIST and had nothing new: one may be a blip */
 };
 
 void track_init(struct track *track);
@@ -100,7 +101,9 @@ int track_start(
  * Begin as the successor of a worker that was at segment msn: with that one
  * as number `serial`, if the window still has it; with the first that is
  * listed when it has moved on (lost, discontinuity); as a tune would when
- * numbering began anew (restart). 0 or PB_ENOMEM.
+ * numbering began anew (restart). A list that ends a few segments before is
+ * a node behind (TRACK_STALE): nothing has begun then, and the next list is
+ * for track_resume() again. 0 or PB_ENOMEM.
  */
 int track_resume(struct track *track, const struct playlist *pl, uint64_t msn, uint64_t serial, uint32_t behind_ms,
     struct track_news *news);
@@ -118,7 +121,9 @@ bool track_failed(struct track *track);
 /*
  * The next playlist is of another variant or source: a new epoch, which
  * goes on behind what was played by programme time where both have it, else
- * by number where the new window has it, else behind the edge as a tune.
+ * by number where the new window has it, else behind the edge as a tune. A
+ * window that was played to its end is TRACK_UNCHANGED, and the one to go on
+ * from.
  */
 void track_restart(struct track *track);
 

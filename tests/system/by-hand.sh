@@ -48,6 +48,29 @@ for name in vod aes; do
 	viewer whole $name "$hi"
 done
 
+it "a segment whose key has no address costs that segment alone"
+{
+	printf '#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n'
+	for k in 0 1 2 3 4 5 6; do
+		[ $k != 3 ] || printf '#EXT-X-KEY:METHOD=AES-128,URI="%09000d"\n' 0
+		[ $k != 4 ] || printf '#EXT-X-KEY:METHOD=NONE\n'
+		printf '#EXTINF:%s,\n%s/vod/seg/%s.ts\n' "$([ $k = 6 ] && echo 0.8 || echo 2.0)" "$(origin url)" $k
+	done
+	printf '#EXT-X-ENDLIST\n'
+} >"$(files dir)/key.m3u8"
+timeout 60 "$worker" --url "$(files url)/key.m3u8" --output "$T/key.ts" 2>"$T/key.err"
+equal "exit status" $? 0
+judge key
+viewer check key clean=true video_units=270
+
+it "a segment that is refused for a while near the end is waited for, and so is the end"
+origin fault "channel=vod,kind=segment,segment=4,fault=status,value=404,for=4"
+timeout 60 "$worker" --url "$(origin url)/vod/media.m3u8" --output "$T/gone.ts" 2>"$T/gone.err"
+equal "exit status" $? 0
+judge gone
+viewer check gone clean=true video_units=320
+viewer whole gone "$hi"
+
 it "a playlist with a byte order mark, CRLF, blanks and unknown tags is read"
 {
 	printf '\357\273\277#EXTM3U\r\n#EXT-X-VERSION:3\r\n#EXT-X-TARGETDURATION:2\r\n#EXT-X-MEDIA-SEQUENCE:0\r\n\r\n'

@@ -90,6 +90,7 @@ SYSTEM_TESTS += tests/system/holders.test
 SYSTEM_TESTS += tests/system/ctl.sh
 SYSTEM_TESTS += tests/system/sources.sh
 SYSTEM_TESTS += tests/system/faults.sh
+SYSTEM_TESTS += tests/system/reload.sh
 SYSTEM_TESTS += tests/system/filler.sh
 SYSTEM_TESTS += tests/system/silence.sh
 SYSTEM_TESTS += tests/system/slate.sh

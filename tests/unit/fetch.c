@@ -580,6 +580,23 @@ START_TEST(one_connection_serves_one_fetch_after_the_other)
 }
 END_TEST
 
+/* ...unless it is to be asked elsewhere, and may be. */
+START_TEST(what_is_asked_elsewhere_has_a_new_connection_where_there_may_be_one)
+{
+	fetch_pool_one(pool, _i == 1);
+	for (unsigned i = 0; i < 3; i++) {
+		struct job *j = job(FETCH_PLAYLIST, "/echo");
+
+		j->o.elsewhere = i;
+		go(j);
+		wait_for(j);
+		ck_assert_int_eq(j->r.err, 0);
+		free(j);
+	}
+	ck_assert_int_eq(site.accepted, _i == 1 ? 1 : 3);
+}
+END_TEST
+
 START_TEST(the_first_of_many_gets_the_open_connection_and_no_host_gets_too_many)
 {
 	struct job *warm = run(FETCH_PLAYLIST, "/echo"), *j[10];
@@ -1722,6 +1739,7 @@ main(void)
 	tcase_add_test(tc, a_segment_arrives_byte_for_byte);
 	tcase_add_test(tc, the_request_is_on_the_wire_in_the_same_turn);
 	tcase_add_test(tc, one_connection_serves_one_fetch_after_the_other);
+	tcase_add_loop_test(tc, what_is_asked_elsewhere_has_a_new_connection_where_there_may_be_one, 0, 2);
 	tcase_add_test(tc, the_first_of_many_gets_the_open_connection_and_no_host_gets_too_many);
 	tcase_add_loop_test(tc, what_can_be_mended_arrives_whole, 0, (int)NITEMS(mended));
 	tcase_add_test(tc, a_body_that_broke_is_taken_up_where_it_broke);

@@ -269,6 +269,16 @@ tests_unit_quality_SOURCES = tests/unit/quality.c
 tests_unit_quality_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_quality_LDADD = libworker.a libbase.a $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/source
+tests_unit_source_SOURCES = tests/unit/source.c
+tests_unit_source_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_source_LDADD = libworker.a libipc.a libbase.a $(CURL_LIBS) $(BSD_LIBS) $(CHECK_LIBS) -lm
+
+UNIT_TESTS += tests/unit/line_media
+tests_unit_line_media_SOURCES = tests/unit/line_media.c
+tests_unit_line_media_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_line_media_LDADD = libworker.a libipc.a libbase.a $(BSD_LIBS) $(CHECK_LIBS) -lm
+
 UNIT_TESTS += tests/unit/sources
 tests_unit_sources_SOURCES = tests/unit/sources.c
 tests_unit_sources_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

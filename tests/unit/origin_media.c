@@ -306,12 +306,15 @@ START_TEST(a_playlist_lies_as_it_is_told)
 	const struct channel *c = channel("clock=start,win=4");
 	struct live_lie frozen = { .at = NOW };
 	struct live_lie back = { .back = 3 };
+	struct live_lie ended = { .endlist = true };
 	struct live_lie reset = { .reset = true, .reset_at = NOW + 10, .reset_base = 7 };
 
 	ck_assert_uint_eq(sequence(playlist(c, NOW + 50.1, &frozen)), 0);
 	ck_assert_uint_eq(sequence(playlist(c, NOW + 20.1, &back)), 7);
 	ck_assert_uint_eq(sequence(playlist(c, NOW + 10.1, &reset)), 7);
 	ck_assert_uint_eq(sequence(playlist(c, NOW + 14.1, &reset)), 9);
+	ck_assert(says(playlist(c, NOW + 14.1, &ended), "#EXT-X-ENDLIST\n"));
+	ck_assert(!says(playlist(c, NOW + 14.1, NULL), "#EXT-X-ENDLIST\n"));
 }
 END_TEST
 

@@ -386,6 +386,45 @@ START_TEST(without_a_slot_for_the_backup_another_is_tried)
 }
 END_TEST
 
+/* It was to be left though it played: for a better one, or on a doubt. */
+START_TEST(without_a_slot_for_another_the_one_that_plays_is_watched_as_before)
+{
+	struct sources_look l;
+	struct sources_answer a = { 0 };
+	bool back = _i == 1;
+
+	begin(2, true);
+	plays(1000);
+	if (back) {
+		m.at[0].of.streams = 1; /* not looked at: tried, when return_after has passed */
+		ck_assert_uint_eq(fails("frozen").to, 1);
+		sources_good(&m, now_ms);
+		for (uint32_t ms = 0; ms < 2 * RETURN_MS && a.act == SOURCES_STAY; ms += 100) {
+			a = tick(100, 6000, ms % 2000);
+			if (a.act == SOURCES_STAY)
+				sources_good(&m, now_ms);
+		}
+		ck_assert(a.back);
+	} else {
+		l = look(6000, 0);
+		a = sources_doubt(&m, &l, "the same again and again");
+	}
+	ck_assert_int_eq(a.act, SOURCES_SWITCH);
+	sources_refused(&m, back ? 0 : 1, back ? 1 : 0, now_ms);
+	ck_assert(!m.trying);
+	ck_assert_int_eq(tick(100, 6000, 100).act, SOURCES_STAY);
+	/* It stands now, and nothing comes that would say that it is good. */
+	ck_assert_int_eq(m.at[m.now].health, back ? SOURCE_GOOD : SOURCE_DOUBTED);
+	tick(100, 6000, 4000);
+	ck_assert_int_eq(m.at[m.now].health, SOURCE_FAILED);
+	/* The other one is tried as soon as it may be asked. */
+	for (a.act = SOURCES_STAY, l.now_ms = now_ms; a.act == SOURCES_STAY && now_ms < l.now_ms + 60000;)
+		a = tick(100, 0, 5000);
+	ck_assert_int_eq(a.act, SOURCES_SWITCH);
+	ck_assert_uint_eq(a.to, back ? 0 : 1);
+}
+END_TEST
+
 START_TEST(a_successor_knows_who_failed)
 {
 	struct sources old;
@@ -431,6 +470,7 @@ main(void)
 	tcase_add_test(tc, a_channel_with_one_source_is_never_hurt_by_a_doubt);
 	tcase_add_loop_test(tc, a_provider_that_says_wait_is_waited_for_or_left, 0, 6);
 	tcase_add_test(tc, without_a_slot_for_the_backup_another_is_tried);
+	tcase_add_loop_test(tc, without_a_slot_for_another_the_one_that_plays_is_watched_as_before, 0, 2);
 	tcase_add_test(tc, a_successor_knows_who_failed);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);

@@ -230,7 +230,14 @@ static const struct {
 } switches[] = {
 	{ "1: @0a b c", "50: @6B C D", "new |D -restart" },
 	{ "1: a b c", "2: B C D", "new |D -restart" },
-	{ "1: a b c", "1: A B C", "stale" },
+	{ "1: a b c", "1: A B C", "unchanged" },
+	{ "1: @0a b c", "1: @0A B C", "unchanged" },
+	{ "1: @0a b c", "50: @0A B C", "unchanged" },
+	{ "9: a b c", "7: x y a b", "stale" },
+	{ "9: a b c", "7: X Y A B", "stale" },
+	{ "90: a b c d e f g h", "85: v w x y z a", "stale" },
+	{ "90: a b c d e f g h", "85: V W X Y Z A", "new |V W X Y Z A -restart" },
+	{ "1: @6a b c", "0: @0x a b", "stale" },
 	{ "1: a b c", "90: X Y", "new |X Y -restart" },
 	{ "1: a b c", "4: D E", "new |D E -restart" },
 };
@@ -293,29 +300,88 @@ START_TEST(another_variant_goes_on_where_the_first_one_ended)
 }
 END_TEST
 
+/*
+ * The address was asked anew, or another variant was chosen, while nothing
+ * new was there yet: however often the list comes before it moves, nothing
+ * of it is played twice.
+ */
+static const struct {
+	const char *before, *again, *want, *then, *want_then;
+	bool other; /* source */
+} patience[] = {
+	{ "1: a b c", "1: a b c", "unchanged", "2: b c d", "new |d", false },
+	{ "1: @0a b c", "1: @0a b c", "unchanged", "2: @6b c d", "new |d", false },
+	{ "1: a b c", "1: A B C", "unchanged", "2: B C D", "new |D", false },
+	{ "1: @0a b c", "70: @0A B C", "unchanged", "71: @6B C D", "new |D", false },
+	{ "1: a b c", "1: a b c", "unchanged", "2: b c d", "new |d", true },
+	{ "1: a b c", "0: z a b", "stale", "2: b c d", "new |d -restart", false },
+	{ "1: @6a b c", "0: @0z a b", "stale", "2: @12b c d", "new |d -restart", false },
+	{ "1: a b c", "0: Z A B", "stale", "1: A B C", "unchanged", false },
+};
+
+START_TEST(nothing_is_played_twice_when_the_first_lists_have_nothing_new)
+{
+	struct track track;
+	struct track_news news;
+	struct playlist pl;
+	char got[512];
+	uint64_t epoch;
+
+	track_init(&track);
+	load(&pl, patience[_i].before);
+	ck_assert_int_eq(track_start(&track, &pl, 60000, 0, &news), 0);
+	epoch = news.epoch;
+	playlist_clear(&pl);
+	if (patience[_i].other)
+		track_other(&track, 3, 12000);
+	else
+		track_restart(&track);
+	for (int i = 0; i < 8; i++) {
+		load(&pl, patience[_i].again);
+		ck_assert_int_eq(track_update(&track, &pl, &news), 0);
+		news.other_node = false;
+		tell(got, sizeof(got), &news, &pl);
+		ck_assert_msg(strcmp(got, patience[_i].want) == 0, "load %d: %s, not %s", i, got, patience[_i].want);
+		playlist_clear(&pl);
+	}
+	load(&pl, patience[_i].then);
+	ck_assert_int_eq(track_update(&track, &pl, &news), 0);
+	tell(got, sizeof(got), &news, &pl);
+	ck_assert_str_eq(got, patience[_i].want_then);
+	ck_assert_uint_gt(news.epoch, epoch);
+	if (news.what == TRACK_NEW)
+		ck_assert_uint_eq(news.serial, 3);
+	playlist_clear(&pl);
+	track_clear(&track);
+}
+END_TEST
+
 /* The last segment is of 6 s; the load began at 1000, it is now_ms. */
 static const struct {
 	enum track_what what;
-	bool failed, endlist;
+	bool failed;
+	unsigned endlists; /* in a row, with nothing new */
 	int64_t now_ms;
 	uint64_t reserve_ms;
 	double jitter;
 	uint32_t want_ms;
 } reloads[] = {
-	{ TRACK_NEW, false, false, 1000, 20000, 0, 6000 },
-	{ TRACK_NEW, false, false, 1500, 20000, 0, 5500 },
-	{ TRACK_NEW, false, false, 1000, 20000, 1, 6300 },
-	{ TRACK_NEW, false, false, 1000, 20000, -1, 5700 },
-	{ TRACK_NEW, false, false, 1000, 20000, 9, 6300 },
-	{ TRACK_NEW, false, false, 1000, 0, 0, 6000 },
-	{ TRACK_NEW, false, false, 9000, 20000, 0, TRACK_RELOAD_FLOOR_MS },
-	{ TRACK_UNCHANGED, false, false, 1000, 20000, 0, 3000 },
-	{ TRACK_UNCHANGED, false, false, 1000, 11999, 0, 1000 },
-	{ TRACK_STALE, false, false, 1000, 20000, 0, 3000 },
-	{ TRACK_EMPTY, false, false, 1000, 20000, 0, 1000 },
-	{ TRACK_CONFIRM, false, false, 2000, 20000, 0, 300 },
-	{ TRACK_UNCHANGED, false, true, 1000, 20000, 0, 10000 },
-	{ TRACK_BAD, true, false, 5000, 20000, 0, TRACK_RELOAD_FLOOR_MS },
+	{ TRACK_NEW, false, 0, 1000, 20000, 0, 6000 },
+	{ TRACK_NEW, false, 0, 1500, 20000, 0, 5500 },
+	{ TRACK_NEW, false, 0, 1000, 20000, 1, 6300 },
+	{ TRACK_NEW, false, 0, 1000, 20000, -1, 5700 },
+	{ TRACK_NEW, false, 0, 1000, 20000, 9, 6300 },
+	{ TRACK_NEW, false, 0, 1000, 0, 0, 6000 },
+	{ TRACK_NEW, false, 0, 9000, 20000, 0, TRACK_RELOAD_FLOOR_MS },
+	{ TRACK_UNCHANGED, false, 0, 1000, 20000, 0, 3000 },
+	{ TRACK_UNCHANGED, false, 0, 1000, 11999, 0, 1000 },
+	{ TRACK_STALE, false, 0, 1000, 20000, 0, 3000 },
+	{ TRACK_EMPTY, false, 0, 1000, 20000, 0, 1000 },
+	{ TRACK_CONFIRM, false, 0, 2000, 20000, 0, 300 },
+	{ TRACK_NEW, false, 1, 1000, 20000, 0, 6000 },
+	{ TRACK_UNCHANGED, false, 3, 1000, 20000, 0, 3000 },
+	{ TRACK_UNCHANGED, false, 4, 1000, 20000, 0, 10000 },
+	{ TRACK_BAD, true, 0, 5000, 20000, 0, TRACK_RELOAD_FLOOR_MS },
 };
 
 static const struct {
@@ -356,6 +422,42 @@ START_TEST(a_successor_goes_on_with_the_segment_in_hand)
 }
 END_TEST
 
+/* ...but not with what was played, on a node that is behind. */
+START_TEST(a_successor_waits_for_a_node_that_is_behind)
+{
+	static const struct {
+		const char *body, *want;
+	} steps[] = {
+		{ "5: a b c d", "stale" },
+		{ "5: a b c d", "stale" },
+		{ "5: a b c d", "stale" },
+		{ "5: a b c d", "stale" },
+		{ "7: c d e f", "unchanged" },
+		{ "8: d e f g", "new g" },
+	};
+	struct track track;
+	struct track_news news;
+	struct playlist pl;
+	char got[256];
+
+	track_init(&track);
+	for (size_t i = 0; i < NITEMS(steps); i++) {
+		load(&pl, steps[i].body);
+		if (!track.started)
+			ck_assert_int_eq(track_resume(&track, &pl, 11, 40, 12000, &news), 0);
+		else
+			ck_assert_int_eq(track_update(&track, &pl, &news), 0);
+		tell(got, sizeof(got), &news, &pl);
+		ck_assert_str_eq(got, steps[i].want);
+		ck_assert_int_eq(track.started, i >= 4);
+		ck_assert_uint_ge(track_next_reload_ms(&track, &news, 1000, 1000, 20000, 0), 3000);
+		playlist_clear(&pl);
+	}
+	ck_assert_uint_eq(news.serial, 40);
+	track_clear(&track);
+}
+END_TEST
+
 START_TEST(the_next_reload_keeps_the_recommended_pace)
 {
 	struct track track;
@@ -367,7 +469,8 @@ START_TEST(the_next_reload_keeps_the_recommended_pace)
 	ck_assert_int_eq(track_start(&track, &pl, 0, 0, &news), 0);
 	playlist_clear(&pl);
 	news.what = reloads[_i].what;
-	news.endlist = reloads[_i].endlist;
+	news.endlist = reloads[_i].endlists > 0;
+	track.endlists = reloads[_i].endlists;
 	if (reloads[_i].failed)
 		track_failed(&track);
 	ck_assert_uint_eq(
@@ -403,8 +506,11 @@ main(void)
 	tcase_add_loop_test(tc, a_reload_is_understood, 0, (int)NITEMS(stories));
 	tcase_add_loop_test(tc, a_tune_starts_burst_and_reserve_behind_the_edge, 0, (int)NITEMS(starts));
 	tcase_add_loop_test(tc, another_variant_goes_on_where_the_first_one_ended, 0, (int)NITEMS(switches));
+	tcase_add_loop_test(
+	    tc, nothing_is_played_twice_when_the_first_lists_have_nothing_new, 0, (int)NITEMS(patience));
 	tcase_add_loop_test(tc, what_a_variant_did_not_bring_comes_from_the_next, 0, (int)NITEMS(rewinds));
 	tcase_add_loop_test(tc, a_successor_goes_on_with_the_segment_in_hand, 0, (int)NITEMS(successors));
+	tcase_add_test(tc, a_successor_waits_for_a_node_that_is_behind);
 	tcase_add_loop_test(tc, the_next_reload_keeps_the_recommended_pace, 0, (int)NITEMS(reloads));
 	tcase_add_test(tc, failed_loads_are_tried_again_slower_and_for_ever);
 	srunner_set_tap(runner, "-");
