@@ -1285,6 +1285,168 @@ START_TEST(output_that_is_taken_while_it_is_made_is_the_same)
 }
 END_TEST
 
+/*
+ * Sound behind its pictures in the bytes, or in front of them: what belongs
+ * together is that far apart, as broadcast muxes have it.
+ */
+#define LAG_S 12
+#define LAG_SEGMENTS (LAG_S / 2)
+#define HOLE_AT (900000 + 5 * 90000)
+
+static struct tsmake lagged[LAG_SEGMENTS];
+static size_t lagged_sounds; /* that stand at the first picture or behind it */
+
+static const struct {
+	int lag_ms, hole_ms; /* so long no sound comes */
+} lag_rows[] = { { 0, 0 }, { 600, 0 }, { 1000, 0 }, { 1450, 0 }, { 1650, 0 }, { 2500, 0 }, { -600, 0 }, { -1000, 0 },
+	{ -1450, 0 }, { -1650, 0 }, { -2500, 0 }, { 0, 400 }, { 1100, 200 }, { 1300, 400 }, { 1650, 400 },
+	{ 2500, 400 }, { -1650, 400 }, { -2500, 400 }, { 0, 3000 }, { 1300, 3000 }, { 1650, 4000 }, { 2500, 3000 },
+	{ -1650, 4000 } };
+
+/* clean: both begin at the same time, and of what is in front of that nothing comes. Else it is the middle of it. */
+static void
+make_lagged(int lag_ms, int hole_ms, bool clean, size_t segments)
+{
+	int64_t lag = (int64_t)lag_ms * 90, sound = 900000;
+	uint32_t serial = 0;
+
+	lagged_sounds = 0;
+	if (!clean) /* that which comes with the first picture */
+		sound -= (lag / 5760 + 1) * 5760;
+	for (size_t i = 0; i < LAG_SEGMENTS; i++)
+		tsmake_init(&lagged[i]);
+	for (int f = 0; f < LAG_S * 25; f++) {
+		struct tsmake *to = &lagged[(size_t)f * segments / (LAG_S * 25)];
+		int64_t dts = 900000 + f * 3600;
+
+		if (to->len == 0)
+			to->serial = serial;
+		if (to->len == 0 || f % 25 == 0)
+			tsmake_psi(to);
+		for (; sound + lag <= dts; sound += 5760) {
+			if (!clean && sound + lag < 900000)
+				continue;
+			if (sound >= HOLE_AT && sound < HOLE_AT + hole_ms * 90)
+				continue;
+			tsmake_sound(to, sound);
+			lagged_sounds += sound >= 900000;
+		}
+		tsmake_picture(to, dts, 0, f % 50 == 0, f % 50 == 0 ? 3000 : 800);
+		serial = to->serial;
+	}
+}
+
+static void
+clear_lagged(void)
+{
+	for (size_t i = 0; i < LAG_SEGMENTS; i++)
+		tsmake_clear(&lagged[i]);
+}
+
+static void
+teach(void *arg)
+{
+	(void)arg;
+	for (size_t at = got_len; at > 0; at -= TS_PACKET) { /* from the newest key picture on, and so on */
+		const uint8_t *p = got + at - TS_PACKET;
+
+		if (ts_pid(p) == 0x100 && (ts_af_flags(p) & TS_AF_RANDOM_ACCESS) != 0 &&
+		    conform_fill_learn(c, p, (size_t)(got + got_len - p)))
+			break;
+	}
+}
+
+static const struct conform_options taught = { .teach = teach };
+
+static void
+pass_lagged(size_t from, size_t segments)
+{
+	for (size_t i = from; i < segments; i++) {
+		begin(false);
+		ck_assert_int_eq(feed(lagged[i].buf, lagged[i].len, 700), 0);
+		ck_assert_int_eq(end(false), 0);
+	}
+}
+
+static size_t
+segments_of(int row)
+{
+	return row % 2 == 0 ? LAG_SEGMENTS : 1; /* one is what is endless */
+}
+
+/* How many silent frames are there? What the sound is that came is counted by t.units. */
+static size_t
+silent_frames(void)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < t.n; i++)
+		n += t.unit[i].audio && t.unit[i].serial == UINT32_MAX;
+	return n;
+}
+
+START_TEST(sound_and_pictures_come_out_however_far_apart_they_came)
+{
+	int lag_ms = lag_rows[_i / 2].lag_ms, hole_ms = lag_rows[_i / 2].hole_ms;
+	size_t silence;
+
+	fresh(&taught);
+	make_lagged(lag_ms, hole_ms, false, segments_of(_i));
+	pass_lagged(0, segments_of(_i));
+	check();
+	ck_assert_int_lt(t.n, TSCHECK_UNITS);
+	silence = silent_frames();
+	ck_assert_uint_eq(t.units[0], LAG_S * 25);
+	ck_assert_uint_ge(t.units[1] - silence, lagged_sounds - 2);
+	ck_assert_int_eq(silence > 0, hole_ms > 1000);
+	ck_assert_uint_eq(conform_dry(c), 0);
+	ck_assert_uint_eq(conform_stats(c)->late, 0);
+	/* And in their order, but at a segment's end, behind which sound may go on. */
+	for (int i = 1; i < t.n && segments_of(_i) == 1 && silence == 0; i++)
+		ck_assert_int_ge(t.unit[i].dts, t.unit[i - 1].dts);
+	clear_lagged();
+}
+END_TEST
+
+START_TEST(a_successor_goes_on_with_the_same_bytes_however_far_apart_they_came)
+{
+	size_t segments = segments_of(_i), len, commits = 0, before;
+	struct conform_snapshot snap;
+	uint8_t *whole;
+
+	fresh(&taught);
+	make_lagged(lag_rows[_i / 2].lag_ms, lag_rows[_i / 2].hole_ms, false, segments);
+	pass_lagged(0, segments);
+	len = got_len;
+	whole = malloc(len);
+	ck_assert_ptr_nonnull(whole);
+	memcpy(whole, got, len);
+	for (size_t seg = 0; seg < segments; seg++) {
+		for (size_t cut = 0; cut <= lagged[seg].len; cut += TS_PACKET * 23 + 60) {
+			fresh(&taught);
+			pass_lagged(0, seg);
+			begin(false);
+			before = got_len;
+			ck_assert_int_eq(feed(lagged[seg].buf, cut, 700), 0);
+			if (cut > 0 && got_len == before)
+				continue;
+			conform_save(c, &snap);
+			conform_free(&c);
+			ck_assert_int_eq(conform_new(&c, &taught), 0);
+			ck_assert_int_eq(conform_load(c, &snap), 0);
+			msn = snap.msn;
+			pass_lagged(seg, segments);
+			ck_assert_uint_eq(got_len, len);
+			ck_assert_mem_eq(got, whole, len);
+			commits++;
+		}
+	}
+	ck_assert_uint_gt(commits, 20);
+	free(whole);
+	clear_lagged();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1336,6 +1498,9 @@ main(void)
 	tcase_add_test(tc, rare_pictures_get_a_clock_between_them);
 	tcase_add_test(tc, an_access_unit_without_end_is_bounded);
 	tcase_add_test(tc, the_configured_language_is_chosen);
+	tcase_add_loop_test(tc, sound_and_pictures_come_out_however_far_apart_they_came, 0, 2 * (int)NITEMS(lag_rows));
+	tcase_add_loop_test(
+	    tc, a_successor_goes_on_with_the_same_bytes_however_far_apart_they_came, 0, 2 * (int)NITEMS(lag_rows));
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_set_tap(sr, "-");
