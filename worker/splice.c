@@ -25,7 +25,14 @@
 #define FILLED_90K (20 * SECOND_90K) /* ...and a clock that stepped back further is another one */
 #define AHEAD_MAX_90K (18 * SECOND_90K) /* the longest hole: what tsmux walks */
 #define DURATION_MAX_MS 15000 /* no longer hole is believed, whatever a playlist says */
-#define DECIDE_90K 45000 /* streams that showed data by then are listed */
+/*
+ * Streams that came by then are listed, for ever: so long is waited for one
+ * that a PMT lists and nothing comes of. Muxes send pictures up to two
+ * seconds before their sound; a stream without its pictures is worse than
+ * one without its sound, and seldom meant.
+ */
+#define DECIDE_SOUND_90K (2 * SECOND_90K)
+#define DECIDE_PICTURES_90K INTERLEAVE_LAG_MAX_90K
 /*
  * A stream of which nothing comes while the other goes on so far, and past
  * it, has dried up. How far it came behind says nothing: broadcast muxes send
@@ -499,14 +506,14 @@ span_len(const struct splice *s)
 static int
 try_start(struct splice *s, bool now)
 {
-	bool all = true;
+	int64_t wait = 0;
 	struct unit *key, *u;
 	struct queue rest = { 0 };
 
 	for (int r = 0; r < ROLES; r++)
-		if (s->from->s.stream[r].pid != DEMUX_NO_PID && !s->from->shown[r])
-			all = false;
-	if (!all && !now && span_len(s) < DECIDE_90K && s->held.bytes < CONFORM_START_MAX && s->held.n < UNITS_MAX)
+		if (s->from->s.stream[r].pid != DEMUX_NO_PID && s->span[r][0] == TS_NOTIME)
+			wait = r == ROLE_VIDEO ? DECIDE_PICTURES_90K : PB_MAX(wait, DECIDE_SOUND_90K);
+	if (!now && span_len(s) < wait && s->held.bytes < CONFORM_START_MAX && s->held.n < UNITS_MAX)
 		return 0;
 	if (s->held.first == NULL || (s->from->shown[ROLE_VIDEO] && s->held_key == NULL))
 		return 0;

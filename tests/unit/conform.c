@@ -449,12 +449,13 @@ START_TEST(junk_between_packets_is_passed_over)
 }
 END_TEST
 
-START_TEST(audio_that_is_late_is_listed_when_it_shows_within_half_a_second)
+START_TEST(audio_that_is_late_is_listed_when_it_shows_within_two_seconds)
 {
 	static const struct {
 		int64_t late;
 		bool listed;
-	} cases[] = { { 0, true }, { 27000, true }, { 270000, false }, { -27000, true } };
+	} cases[] = { { 0, true }, { 27000, true }, { 270000, false }, { -27000, true }, { 54000, true },
+		{ 130500, true }, { 170000, true }, { 190000, false } };
 	struct tsmake_segment s = two_seconds;
 
 	s.frames = 200;
@@ -1408,6 +1409,52 @@ START_TEST(sound_and_pictures_come_out_however_far_apart_they_came)
 }
 END_TEST
 
+/* Both begin at the same time, and one of them long after the other in the bytes: both are listed, and whole. */
+START_TEST(a_stream_that_begins_later_in_the_bytes_is_listed)
+{
+	static const struct {
+		int lag_ms;
+		bool both;
+	} cases[] = { { 0, true }, { 450, true }, { 600, true }, { 1000, true }, { 1450, true }, { 1650, true },
+		{ 1900, true }, { 2500, false }, { -600, true }, { -1000, true }, { -1650, true }, { -2500, true } };
+	bool both = cases[_i / 2].both;
+
+	fresh(&taught);
+	make_lagged(cases[_i / 2].lag_ms, 0, true, segments_of(_i));
+	pass_lagged(0, segments_of(_i));
+	check();
+	ck_assert(t.video);
+	ck_assert_int_eq(t.audio, both);
+	ck_assert_uint_eq(t.units[0], LAG_S * 25);
+	ck_assert_uint_eq(t.units[1], both ? lagged_sounds : 0);
+	ck_assert_uint_eq(silent_frames(), 0);
+	/* In their order, but for a picture's time while it is learned how far apart they are. */
+	for (int i = 1; i < t.n && segments_of(_i) == 1; i++)
+		ck_assert_int_ge(t.unit[i].dts, t.unit[i - 1].dts - (i < 100 ? 3600 : 0));
+	clear_lagged();
+}
+END_TEST
+
+/* A PMT lists what never comes: the stream begins all the same. */
+START_TEST(a_stream_that_never_comes_is_waited_for_in_vain_for_a_while)
+{
+	struct tsmake_segment s = { .dts_90k = 900000, .frames = _i == 0 ? 52 : 80, .gop = 25 };
+
+	s.no_audio = _i == 0;
+	s.no_video = _i == 1;
+	tsmake_segment(&m, &s);
+	begin(false);
+	ck_assert_int_eq(feed(m.buf, m.len - m.len / 8, 700), 0);
+	ck_assert_uint_eq(got_len, 0);
+	ck_assert_int_eq(feed(m.buf + m.len - m.len / 8, m.len / 8, 700), 0);
+	ck_assert_uint_gt(got_len, 0);
+	ck_assert_int_eq(end(false), 0);
+	check();
+	ck_assert_int_eq(t.video, _i == 0);
+	ck_assert_int_eq(t.audio, _i == 1);
+}
+END_TEST
+
 START_TEST(a_successor_goes_on_with_the_same_bytes_however_far_apart_they_came)
 {
 	size_t segments = segments_of(_i), len, commits = 0, before;
@@ -1415,7 +1462,7 @@ START_TEST(a_successor_goes_on_with_the_same_bytes_however_far_apart_they_came)
 	uint8_t *whole;
 
 	fresh(&taught);
-	make_lagged(lag_rows[_i / 2].lag_ms, lag_rows[_i / 2].hole_ms, false, segments);
+	make_lagged(lag_rows[_i / 2].lag_ms, lag_rows[_i / 2].hole_ms, _i % 3 == 0, segments);
 	pass_lagged(0, segments);
 	len = got_len;
 	whole = malloc(len);
@@ -1469,7 +1516,7 @@ main(void)
 	tcase_add_test(tc, a_lost_packet_costs_no_picture_but_its_own);
 	tcase_add_loop_test(tc, packets_with_something_around_them_are_found, 0, 6);
 	tcase_add_test(tc, junk_between_packets_is_passed_over);
-	tcase_add_loop_test(tc, audio_that_is_late_is_listed_when_it_shows_within_half_a_second, 0, 4);
+	tcase_add_loop_test(tc, audio_that_is_late_is_listed_when_it_shows_within_two_seconds, 0, 8);
 	tcase_add_test(tc, audio_that_never_comes_is_not_listed);
 	tcase_add_loop_test(tc, a_stream_goes_on_without_its_audio_or_its_video, 0, 3);
 	tcase_add_test(tc, video_missing_behind_a_discontinuity_leaves_audio);
@@ -1501,6 +1548,8 @@ main(void)
 	tcase_add_loop_test(tc, sound_and_pictures_come_out_however_far_apart_they_came, 0, 2 * (int)NITEMS(lag_rows));
 	tcase_add_loop_test(
 	    tc, a_successor_goes_on_with_the_same_bytes_however_far_apart_they_came, 0, 2 * (int)NITEMS(lag_rows));
+	tcase_add_loop_test(tc, a_stream_that_begins_later_in_the_bytes_is_listed, 0, 24);
+	tcase_add_loop_test(tc, a_stream_that_never_comes_is_waited_for_in_vain_for_a_while, 0, 2);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_set_tap(sr, "-");
