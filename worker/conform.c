@@ -29,7 +29,7 @@
 #include "worker/splice.h"
 #include "worker/unit.h"
 
-#define SNAPSHOT_MAGIC UINT64_C(0x0003464e4f434250) /* "PBCONF", layout 3 */
+#define SNAPSHOT_MAGIC UINT64_C(0x0004464e4f434250) /* "PBCONF", layout 4 */
 #define TEACH_90K 90000 /* of media, before it is asked again after a vain try */
 #define NO_PMT_PACKETS 40000 /* an endless source without a PMT: 7 MB say enough */
 
@@ -113,8 +113,6 @@ on_dry(void *arg, enum role role, int64_t until_90k)
 		c->options.teach(c->options.arg);
 		err = filler_alone(&c->filler, mux, role, t->end, until_90k);
 	}
-	if (err == 0 && role == ROLE_VIDEO) /* what comes leans on pictures that nobody saw */
-		splice_need_key(&c->splice);
 	return err == PB_ENOMEM ? err : 0;
 }
 
@@ -354,6 +352,8 @@ conform_save(const struct conform *c, struct conform_snapshot *to)
 	memset(to, 0, sizeof(*to));
 	memset(&in, 0, sizeof(in));
 	in.arrival = c->base;
+	/* What was learned of it meanwhile; fed again, no unit leaves earlier for that. */
+	memcpy(in.arrival.splice.lag_90k, c->splice.s.lag_90k, sizeof(c->splice.s.lag_90k));
 	in.mux = c->interleave.mux.s;
 	if (!started) /* listed, perhaps, but nobody saw it yet */
 		memset(in.mux.stream, 0, sizeof(in.mux.stream));

@@ -14,8 +14,9 @@
  *              bytes and the calls, not on how the bytes are chunked
  *   trust      bytes are hostile; a snapshot is checked before it is used
  *   blocking   never
- *   memory     bounded: an access unit 8 MiB, start-up 16 MiB, and given
- *              back when it was large; small while a stream runs
+ *   memory     bounded: an access unit 8 MiB, start-up 16 MiB, what waits for
+ *              its other half 16 MiB (worker/interleave.h), and given back
+ *              when it was large; small while a stream runs
  *
  * The order of calls: new, [load], then for each segment begin, feed...,
  * end, with take after any of them. PIDs: PMT 0x1000, video 0x100, audio

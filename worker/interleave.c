@@ -2,18 +2,16 @@
  * interleave.c - how the order is found
  *
  * The state is that of the last unit which left, and nothing else: a
- * successor that is given the same units again goes on behind it.
+ * successor that is given the same units again goes on behind it. So a unit
+ * may leave for what arrived so far, and for what it would have left for
+ * with all before it that are gone now; never for when it was put here.
  */
 #include "base/pb.h"
 #include "worker/interleave.h"
 
-#define HOLD_90K 90000 /* units wait that long for the other stream's turn */
-#define DEAD_90K (3 * 90000) /* a stream that far behind is not waited for */
-/*
- * A stream so far behind has dried up. No good one is: what a decoder has to
- * keep waits for a second at most (ISO/IEC 13818-1, 2.4.2.6).
- */
-#define DRY_90K 135000
+#define HOLD_90K INT64_C(90000) /* units wait that long for the other stream's turn, or as long as that lags */
+#define DEAD_90K INTERLEAVE_LAG_MAX_90K /* for a stream that far behind the clock does not stand still */
+#define HELD_MAX ((size_t)16 << 20) /* bytes of a stream that wait */
 #define RADIO_KEY_90K 45000 /* audio alone: a place to join every half second */
 
 void
@@ -39,19 +37,24 @@ other(enum role role)
 
 /* Is it time for the first unit of role, with nothing of the other one here? */
 static bool
-may_leave(const struct interleave *il, enum role role, int64_t since_90k)
+may_leave(const struct interleave *il, enum role role)
 {
-	const struct tsmux_state *s = &il->mux.s;
 	const struct queue *q = &il->queue[role];
 	enum role o = other(role);
 
-	if (!s->stream[o].listed || !interleave_started(il)) /* nothing comes before the first key frame: no wait */
+	/* Nothing comes before the first key frame: no wait. */
+	if (!interleave_listed(il, o) || !interleave_started(il))
 		return true;
-	if (q->last->dts - q->first->dts >= HOLD_90K)
-		return true;
-	if (s->last_dts[o] == TS_NOTIME)
-		return q->first->dts - since_90k > DEAD_90K;
-	return q->first->dts - s->last_dts[o] > DEAD_90K;
+	return q->last->dts - q->first->dts >= PB_MAX(HOLD_90K, il->lag_90k[o]) || q->bytes >= HELD_MAX;
+}
+
+/* The first unit of role leaves, the other one is dry: when it comes back, then not before this. */
+static int64_t
+dry_until(const struct interleave *il, enum role role)
+{
+	const struct queue *q = &il->queue[role];
+
+	return PB_MIN(q->first->dts, q->last->dts - il->lag_90k[other(role)]);
 }
 
 /* No unit that is still to come has a DTS before this, as far as is known. */
@@ -62,14 +65,14 @@ floor_dts(const struct interleave *il, const struct unit *u)
 	enum role o = other(u->role);
 	int64_t to_come;
 
-	if (!s->stream[o].listed || (il->is_dry[o] && il->dry != NULL))
+	if (!s->stream[o].listed)
 		return u->dts;
+	if (il->is_dry[o] && il->dry != NULL && il->queue[o].first == NULL)
+		return dry_until(il, u->role);
 	if (il->queue[o].first != NULL)
 		to_come = il->queue[o].first->dts;
-	else if (s->last_dts[o] == TS_NOTIME)
-		return u->dts;
 	else
-		to_come = s->last_dts[o] + 1;
+		to_come = s->last_dts[o] != TS_NOTIME ? s->last_dts[o] + 1 : il->since_90k;
 	if (u->dts - to_come > DEAD_90K)
 		return u->dts;
 	return PB_MIN(u->dts, to_come);
@@ -116,25 +119,18 @@ leave_one(struct interleave *il, enum role role)
 
 /* The first unit of role leaves without one of the other behind it: is that one dry, and what then? */
 static int
-leave_alone(struct interleave *il, enum role role, int64_t since_90k)
+leave_alone(struct interleave *il, enum role role)
 {
-	const struct tsmux_state *s = &il->mux.s;
-	const struct queue *q = &il->queue[role];
 	enum role o = other(role);
-	int64_t last = s->last_dts[o] != TS_NOTIME ? s->last_dts[o] : since_90k;
 	int err = 0;
 
-	if (s->stream[o].listed && interleave_started(il)) {
-		if (q->last->dts - last >= DRY_90K && last > 0)
-			il->is_dry[o] = true;
-		if (il->is_dry[o] && il->dry != NULL)
-			err = il->dry(il->arg, o, q->first->dts);
-	}
+	if (interleave_listed(il, o) && interleave_started(il) && il->is_dry[o] && il->dry != NULL)
+		err = il->dry(il->arg, o, dry_until(il, role));
 	return err != 0 ? err : leave_one(il, role);
 }
 
 static int
-leave(struct interleave *il, bool all, int64_t since_90k)
+leave(struct interleave *il, bool all)
 {
 	int err = 0;
 
@@ -144,10 +140,10 @@ leave(struct interleave *il, bool all, int64_t since_90k)
 
 		if (v != NULL && a != NULL)
 			err = leave_one(il, v->dts <= a->dts ? ROLE_VIDEO : ROLE_AUDIO);
-		else if (v != NULL && (all || may_leave(il, ROLE_VIDEO, since_90k)))
-			err = leave_alone(il, ROLE_VIDEO, since_90k);
-		else if (a != NULL && (all || may_leave(il, ROLE_AUDIO, since_90k)))
-			err = leave_alone(il, ROLE_AUDIO, since_90k);
+		else if (v != NULL && (all || may_leave(il, ROLE_VIDEO)))
+			err = leave_alone(il, ROLE_VIDEO);
+		else if (a != NULL && (all || may_leave(il, ROLE_AUDIO)))
+			err = leave_alone(il, ROLE_AUDIO);
 		else
 			break;
 	}
@@ -155,16 +151,15 @@ leave(struct interleave *il, bool all, int64_t since_90k)
 }
 
 int
-interleave_put(struct interleave *il, struct unit *u, int64_t since_90k)
+interleave_put(struct interleave *il, struct unit *u)
 {
 	il->arrived++;
-	il->is_dry[u->role] = false;
 	queue_push(&il->queue[u->role], u);
-	return leave(il, false, since_90k);
+	return leave(il, false);
 }
 
 int
 interleave_flush(struct interleave *il)
 {
-	return leave(il, true, 0);
+	return leave(il, true);
 }

@@ -6,7 +6,11 @@
  * listed but dries up is not waited for, and filled by who knows how.
  *
  *   state      mux.s and left_offset: that of the last unit which left
- *   memory     units of a second or so; the output (worker/tsmux.h)
+ *   memory     units of a second, or as long as one role comes behind the
+ *              other: three seconds or 16 MiB; the output (worker/tsmux.h)
+ *
+ * Not here: what dries up, and how long to wait (worker/splice.h, which sees
+ * all that arrives).
  */
 #ifndef PLEXBRIDGE_WORKER_INTERLEAVE_H
 #define PLEXBRIDGE_WORKER_INTERLEAVE_H
@@ -18,6 +22,8 @@
 #include "worker/tsmux.h"
 #include "worker/unit.h"
 
+#define INTERLEAVE_LAG_MAX_90K (3 * 90000) /* no role is waited for longer than this */
+
 struct interleave {
 	struct pool *pool; /* borrowed */
 	struct queue queue[ROLES];
@@ -26,10 +32,14 @@ struct interleave {
 	bool has_left;
 	int (*written)(void *arg);
 
+	/* What is known of the units to come; the caller's, before it puts one. */
+	int64_t since_90k; /* where this epoch begins: nothing comes from before, while nothing of a role left yet */
+	int64_t lag_90k[ROLES]; /* as far as that a role comes behind the other; up to INTERLEAVE_LAG_MAX_90K */
+	bool is_dry[ROLES];
+
 	/* Nothing comes of a role: fill it up to there, behind what left of it. NULL: it stays dry. PB_ENOMEM ends it. */
 	int (*dry)(void *arg, enum role role, int64_t until_90k);
 	void *arg;
-	bool is_dry[ROLES];
 
 	uint64_t arrived; /* units that were put here */
 	uint64_t units[ROLES]; /* that went out */
@@ -60,12 +70,8 @@ interleave_listed(const struct interleave *il, enum role role)
 	return il->mux.s.stream[role].listed;
 }
 
-/*
- * Take u, later than all of its role before, and let go what may. since_90k
- * is where this epoch begins: a role of which nothing left yet is waited for
- * from there. 0, PB_ENOMEM.
- */
-int interleave_put(struct interleave *il, struct unit *u, int64_t since_90k);
+/* Take u, later than all of its role before, and let go what may. 0, PB_ENOMEM. */
+int interleave_put(struct interleave *il, struct unit *u);
 
 /* Is any here that has not left? */
 static inline bool

@@ -25,7 +25,20 @@
 #define FILLED_90K (20 * SECOND_90K) /* ...and a clock that stepped back further is another one */
 #define AHEAD_MAX_90K (18 * SECOND_90K) /* the longest hole: what tsmux walks */
 #define DURATION_MAX_MS 15000 /* no longer hole is believed, whatever a playlist says */
-#define DECIDE_90K 45000 /* streams that showed data by then are listed */
+/*
+ * Streams that came by then are listed, for ever: so long is waited for one
+ * that a PMT lists and nothing comes of. Muxes send pictures up to two
+ * seconds before their sound; a stream without its pictures is worse than
+ * one without its sound, and seldom meant.
+ */
+#define DECIDE_SOUND_90K (2 * SECOND_90K)
+#define DECIDE_PICTURES_90K INTERLEAVE_LAG_MAX_90K
+/*
+ * A stream of which nothing comes while the other goes on so far, and past
+ * it, has dried up. How far it came behind says nothing: broadcast muxes send
+ * pictures up to two seconds before the sound that belongs to them.
+ */
+#define DRY_90K 135000
 #define STRAY_90K (3 * SECOND_90K) /* audio waits that long for video's jump */
 #define SKEW_90K (5 * SECOND_90K) /* audio and video of one time base are closer */
 #define TAIL_90K 45000 /* audio may outlast its video that much at a cut */
@@ -57,6 +70,7 @@ splice_init(struct splice *s, struct pool *pool, const struct demux *from, struc
 	}
 	keyframe_init(&s->s.key);
 	s->s.filled_raw[ROLE_VIDEO] = s->s.filled_raw[ROLE_AUDIO] = TS_NOTIME;
+	s->s.met[ROLE_VIDEO] = s->s.met[ROLE_AUDIO] = TS_NOTIME;
 	s->s.joint_pts = TS_NOTIME;
 	s->s.need_key = 1;
 }
@@ -68,10 +82,68 @@ splice_clear(struct splice *s)
 	s->held_key = NULL;
 }
 
+static enum role
+other(enum role role)
+{
+	return role == ROLE_VIDEO ? ROLE_AUDIO : ROLE_VIDEO;
+}
+
 static enum es_codec
 codec_of(const struct splice *s, enum role role)
 {
 	return (enum es_codec)s->from->s.stream[role].codec;
+}
+
+/* --- what comes when --- */
+
+/* A unit came: how far behind the other role's last? */
+static void
+see_lag(struct splice *s, const struct unit *u)
+{
+	enum role o = other(u->role);
+	int64_t lag;
+
+	if (s->span[o][0] == TS_NOTIME)
+		return;
+	lag = ts_diff(s->s.track[o].raw, u->raw_dts);
+	if (lag <= SKEW_90K) /* else one of them has another time base now */
+		s->s.lag_90k[u->role] = PB_MAX(s->s.lag_90k[u->role], PB_MIN(lag, (int64_t)INTERLEAVE_LAG_MAX_90K));
+}
+
+/* A unit of role came that fits, whether it goes out or not. */
+static void
+meet(struct splice *s, enum role role)
+{
+	s->s.met[role] = TS_NOTIME;
+	s->to->is_dry[role] = false;
+}
+
+/* Pictures were missing, and others shown in their place: video goes on at a key frame only. */
+static void
+need_key(struct splice *s)
+{
+	if (s->s.need_key)
+		return;
+	s->s.need_key = 1;
+	keyframe_wait(&s->s.key);
+}
+
+/* Role got so far: did the other one dry up? */
+static void
+watch_other(struct splice *s, enum role role)
+{
+	struct splice_state *a = &s->s;
+	enum role o = other(role);
+	int64_t at = a->track[role].out;
+
+	/* A hole in both is nobody's fault: what counts begins behind it. So it does behind units that waited here. */
+	if (a->met[o] == TS_NOTIME || s->again)
+		a->met[o] = at;
+	if (!interleave_listed(s->to, o))
+		return;
+	s->to->is_dry[o] = at - PB_MAX(a->met[o], a->track[o].out) >= DRY_90K; /* TS_NOTIME is less than all */
+	if (s->to->is_dry[ROLE_VIDEO]) /* what comes leans on pictures that nobody saw */
+		need_key(s);
 }
 
 /* --- times --- */
@@ -137,6 +209,7 @@ queue_unit(struct splice *s, struct unit *u, int64_t src, int64_t dts)
 		s->counts.time_repairs++;
 	} else
 		seen_before(t, u);
+	meet(s, u->role);
 	if (delta > 0 && delta <= DUR_MAX_90K / 2)
 		t->dur = delta;
 	dur = duration_of(s, u);
@@ -147,6 +220,7 @@ queue_unit(struct splice *s, struct unit *u, int64_t src, int64_t dts)
 		u->pts = dts + CTS_MAX_90K;
 	t->src = src;
 	t->out = dts;
+	watch_other(s, u->role);
 	t->end = t->end == TS_NOTIME ? u->pts + dur : PB_MAX(t->end, u->pts + dur);
 	s->s.ref = src;
 	s->first[u->role] = false;
@@ -155,7 +229,9 @@ queue_unit(struct splice *s, struct unit *u, int64_t src, int64_t dts)
 		unit_free(s->pool, u);
 		return 0;
 	}
-	return interleave_put(s->to, u, s->s.joint_out);
+	s->to->since_90k = s->s.joint_out;
+	memcpy(s->to->lag_90k, s->s.lag_90k, sizeof(s->s.lag_90k));
+	return interleave_put(s->to, u);
 }
 
 static int64_t
@@ -358,8 +434,10 @@ map_audio(struct splice *s, struct unit *u)
 		return hold_stray(s, u);
 	}
 	/* The first of an epoch: not before its picture, nor over what sounds still. */
-	if (t->src == TS_NOTIME && dts < a->joint_out)
+	if (t->src == TS_NOTIME && dts < a->joint_out) {
+		meet(s, ROLE_AUDIO);
 		return drop_early(s, u);
+	}
 	if (t->end != TS_NOTIME && dts < t->end && (t->src == TS_NOTIME || s->first[ROLE_AUDIO])) {
 		int64_t over = t->end - dts, cut;
 		size_t n = es_audio_skip(codec_of(s, ROLE_AUDIO), unit_body(u), unit_body_len(u), over, &cut);
@@ -385,6 +463,7 @@ static int
 release(struct splice *s, struct unit *first)
 {
 	struct queue held = s->held;
+	bool again = s->again;
 	struct unit *u;
 	int err = 0;
 
@@ -393,8 +472,10 @@ release(struct splice *s, struct unit *first)
 	close_joint(s, first != NULL ? first : held.first);
 	if (first != NULL)
 		err = map(s, first);
+	s->again = true;
 	while (err >= 0 && (u = queue_pop(&held)) != NULL)
 		err = arrive(s, u);
+	s->again = again;
 	queue_clear(s->pool, &held);
 	return err;
 }
@@ -425,14 +506,14 @@ span_len(const struct splice *s)
 static int
 try_start(struct splice *s, bool now)
 {
-	bool all = true;
+	int64_t wait = 0;
 	struct unit *key, *u;
 	struct queue rest = { 0 };
 
 	for (int r = 0; r < ROLES; r++)
-		if (s->from->s.stream[r].pid != DEMUX_NO_PID && !s->from->shown[r])
-			all = false;
-	if (!all && !now && span_len(s) < DECIDE_90K && s->held.bytes < CONFORM_START_MAX && s->held.n < UNITS_MAX)
+		if (s->from->s.stream[r].pid != DEMUX_NO_PID && s->span[r][0] == TS_NOTIME)
+			wait = r == ROLE_VIDEO ? DECIDE_PICTURES_90K : PB_MAX(wait, DECIDE_SOUND_90K);
+	if (!now && span_len(s) < wait && s->held.bytes < CONFORM_START_MAX && s->held.n < UNITS_MAX)
 		return 0;
 	if (s->held.first == NULL || (s->from->shown[ROLE_VIDEO] && s->held_key == NULL))
 		return 0;
@@ -461,7 +542,6 @@ try_start(struct splice *s, bool now)
 static int
 at_start(struct splice *s, struct unit *u)
 {
-	span(s, u);
 	if (u->role == ROLE_VIDEO) {
 		if (s->held_key == NULL && !u->key) {
 			unit_free(s->pool, u);
@@ -538,8 +618,10 @@ splice_begin(struct splice *s, bool anew, uint32_t source, uint32_t duration_ms)
 	if (anew) {
 		open_joint(s);
 		keyframe_forget(&s->s.key);
-		for (int r = 0; r < ROLES; r++)
+		for (int r = 0; r < ROLES; r++) {
 			s->s.track[r].raw = s->s.filled_raw[r] = TS_NOTIME;
+			s->s.lag_90k[r] = 0;
+		}
 	}
 	s->s.source = source;
 }
@@ -594,6 +676,8 @@ splice_put(struct splice *s, struct unit *u)
 		unit_free(s->pool, u);
 		return 0;
 	}
+	span(s, u);
+	see_lag(s, u);
 	if (u->role == ROLE_VIDEO) {
 		err = keyframe_judge(&s->s.key, codec_of(s, ROLE_VIDEO), u, waiting);
 		if (err != 0) {
@@ -636,18 +720,12 @@ void
 splice_filled(struct splice *s, enum role role, int64_t dts_90k, int64_t end_90k)
 {
 	struct splice_track *t = &s->s.track[role];
+	int64_t before = t->out, *met = &s->s.met[other(role)];
 
 	t->out = t->out == TS_NOTIME ? dts_90k : PB_MAX(t->out, dts_90k);
+	if (before != TS_NOTIME && *met != TS_NOTIME)
+		*met += t->out - before; /* nothing could come in that time */
 	t->end = t->end == TS_NOTIME ? end_90k : PB_MAX(t->end, end_90k);
-}
-
-void
-splice_need_key(struct splice *s)
-{
-	if (s->s.need_key)
-		return;
-	s->s.need_key = 1;
-	keyframe_wait(&s->s.key);
 }
 
 void
@@ -676,6 +754,8 @@ splice_catch_up(struct splice *s)
 		t->end = left + t->cts + t->dur;
 		a->ref = t->src;
 	}
+	for (int r = 0; r < ROLES; r++)
+		meet(s, (enum role)r);
 	a->joint_pts = NEVER;
 	a->phase = SPLICE_RUN;
 	a->need_key = 0;
@@ -703,6 +783,8 @@ splice_state_ok(const struct splice_state *s)
 		    (t->out == TS_NOTIME) != (t->end == TS_NOTIME))
 			return false;
 		if (t->raw != TS_NOTIME && (t->raw < 0 || t->raw >= TS_WRAP_90K))
+			return false;
+		if (!time_ok(s->met[r]) || s->lag_90k[r] < 0 || s->lag_90k[r] > INTERLEAVE_LAG_MAX_90K)
 			return false;
 		if (t->dur < 1 || t->dur > DUR_MAX_90K || t->cts < 0 || t->cts > CTS_MAX_90K ||
 		    t->nprints >= 2 * SPLICE_PRINTS)

@@ -64,6 +64,9 @@ struct splice_state {
 	int64_t joint_out; /* where this epoch begins on the output's clock */
 	int64_t filled_raw[ROLES]; /* filled: the last unit before filler, the source's clock, 33 bits; TS_NOTIME */
 	int64_t joint_pts; /* pictures shown before this one have lost what they lean on */
+	int64_t
+	    met[ROLES]; /* the other role's first DTS since a unit of this one came, the output's clock; TS_NOTIME */
+	int64_t lag_90k[ROLES]; /* as far as that a role was seen to come behind the other */
 	uint32_t source;
 	uint8_t phase; /* enum splice_phase */
 	uint8_t have_old;
@@ -89,7 +92,8 @@ struct splice {
 
 	struct queue held; /* units that wait for a decision: start, joint, strays */
 	struct unit *held_key; /* the first key frame among them */
-	int64_t span[ROLES][2]; /* first and newest raw DTS since the start */
+	int64_t span[ROLES][2]; /* first and newest raw DTS of this segment; TS_NOTIME */
+	bool again; /* what was held arrives once more: when that is says nothing */
 	bool resend; /* a repeat of what went out is expected, not a jump */
 
 	/* Of this segment. */
@@ -126,9 +130,6 @@ void splice_fill(struct splice *s);
 
 /* Filler has gone out up to this unit, which ends there. */
 void splice_filled(struct splice *s, enum role role, int64_t dts_90k, int64_t end_90k);
-
-/* Pictures were missing, and others shown in their place: video goes on at a key frame only. */
-void splice_need_key(struct splice *s);
 
 /* Whatever waits still, waits in vain. */
 void splice_drop(struct splice *s);

@@ -26,9 +26,9 @@
 #define FILL_JUMP_27M (500 * INT64_C(27000)) /* filler that leaves at once is no more than this */
 /*
  * Media that came and waits for its other half is no outage, as long as more of it comes: interleave.c lets it go
- * after 1.5 s of it at the latest. A source so slow that this takes longer is one.
+ * after 3 s of it at the latest. A source so slow that this takes longer is one.
  */
-#define HELD_NS INT64_C(2000000000)
+#define HELD_NS INT64_C(3500000000)
 #define FILL_AGAIN_NS INT64_C(1000000000) /* nothing to fill with was found: look again */
 #define FILL_KEYS 8 /* key marks in which picture and sound are looked for */
 #define FILL_READ (FILLER_PICTURE_MAX + (1u << 20))

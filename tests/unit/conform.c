@@ -449,12 +449,13 @@ START_TEST(junk_between_packets_is_passed_over)
 }
 END_TEST
 
-START_TEST(audio_that_is_late_is_listed_when_it_shows_within_half_a_second)
+START_TEST(audio_that_is_late_is_listed_when_it_shows_within_two_seconds)
 {
 	static const struct {
 		int64_t late;
 		bool listed;
-	} cases[] = { { 0, true }, { 27000, true }, { 270000, false }, { -27000, true } };
+	} cases[] = { { 0, true }, { 27000, true }, { 270000, false }, { -27000, true }, { 54000, true },
+		{ 130500, true }, { 170000, true }, { 190000, false } };
 	struct tsmake_segment s = two_seconds;
 
 	s.frames = 200;
@@ -1285,6 +1286,214 @@ START_TEST(output_that_is_taken_while_it_is_made_is_the_same)
 }
 END_TEST
 
+/*
+ * Sound behind its pictures in the bytes, or in front of them: what belongs
+ * together is that far apart, as broadcast muxes have it.
+ */
+#define LAG_S 12
+#define LAG_SEGMENTS (LAG_S / 2)
+#define HOLE_AT (900000 + 5 * 90000)
+
+static struct tsmake lagged[LAG_SEGMENTS];
+static size_t lagged_sounds; /* that stand at the first picture or behind it */
+
+static const struct {
+	int lag_ms, hole_ms; /* so long no sound comes */
+} lag_rows[] = { { 0, 0 }, { 600, 0 }, { 1000, 0 }, { 1450, 0 }, { 1650, 0 }, { 2500, 0 }, { -600, 0 }, { -1000, 0 },
+	{ -1450, 0 }, { -1650, 0 }, { -2500, 0 }, { 0, 400 }, { 1100, 200 }, { 1300, 400 }, { 1650, 400 },
+	{ 2500, 400 }, { -1650, 400 }, { -2500, 400 }, { 0, 3000 }, { 1300, 3000 }, { 1650, 4000 }, { 2500, 3000 },
+	{ -1650, 4000 } };
+
+/* clean: both begin at the same time, and of what is in front of that nothing comes. Else it is the middle of it. */
+static void
+make_lagged(int lag_ms, int hole_ms, bool clean, size_t segments)
+{
+	int64_t lag = (int64_t)lag_ms * 90, sound = 900000;
+	uint32_t serial = 0;
+
+	lagged_sounds = 0;
+	if (!clean) /* that which comes with the first picture */
+		sound -= (lag / 5760 + 1) * 5760;
+	for (size_t i = 0; i < LAG_SEGMENTS; i++)
+		tsmake_init(&lagged[i]);
+	for (int f = 0; f < LAG_S * 25; f++) {
+		struct tsmake *to = &lagged[(size_t)f * segments / (LAG_S * 25)];
+		int64_t dts = 900000 + f * 3600;
+
+		if (to->len == 0)
+			to->serial = serial;
+		if (to->len == 0 || f % 25 == 0)
+			tsmake_psi(to);
+		for (; sound + lag <= dts; sound += 5760) {
+			if (!clean && sound + lag < 900000)
+				continue;
+			if (sound >= HOLE_AT && sound < HOLE_AT + hole_ms * 90)
+				continue;
+			tsmake_sound(to, sound);
+			lagged_sounds += sound >= 900000;
+		}
+		tsmake_picture(to, dts, 0, f % 50 == 0, f % 50 == 0 ? 3000 : 800);
+		serial = to->serial;
+	}
+}
+
+static void
+clear_lagged(void)
+{
+	for (size_t i = 0; i < LAG_SEGMENTS; i++)
+		tsmake_clear(&lagged[i]);
+}
+
+static void
+teach(void *arg)
+{
+	(void)arg;
+	for (size_t at = got_len; at > 0; at -= TS_PACKET) { /* from the newest key picture on, and so on */
+		const uint8_t *p = got + at - TS_PACKET;
+
+		if (ts_pid(p) == 0x100 && (ts_af_flags(p) & TS_AF_RANDOM_ACCESS) != 0 &&
+		    conform_fill_learn(c, p, (size_t)(got + got_len - p)))
+			break;
+	}
+}
+
+static const struct conform_options taught = { .teach = teach };
+
+static void
+pass_lagged(size_t from, size_t segments)
+{
+	for (size_t i = from; i < segments; i++) {
+		begin(false);
+		ck_assert_int_eq(feed(lagged[i].buf, lagged[i].len, 700), 0);
+		ck_assert_int_eq(end(false), 0);
+	}
+}
+
+static size_t
+segments_of(int row)
+{
+	return row % 2 == 0 ? LAG_SEGMENTS : 1; /* one is what is endless */
+}
+
+/* How many silent frames are there? What the sound is that came is counted by t.units. */
+static size_t
+silent_frames(void)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < t.n; i++)
+		n += t.unit[i].audio && t.unit[i].serial == UINT32_MAX;
+	return n;
+}
+
+START_TEST(sound_and_pictures_come_out_however_far_apart_they_came)
+{
+	int lag_ms = lag_rows[_i / 2].lag_ms, hole_ms = lag_rows[_i / 2].hole_ms;
+	size_t silence;
+
+	fresh(&taught);
+	make_lagged(lag_ms, hole_ms, false, segments_of(_i));
+	pass_lagged(0, segments_of(_i));
+	check();
+	ck_assert_int_lt(t.n, TSCHECK_UNITS);
+	silence = silent_frames();
+	ck_assert_uint_eq(t.units[0], LAG_S * 25);
+	ck_assert_uint_ge(t.units[1] - silence, lagged_sounds - 2);
+	ck_assert_int_eq(silence > 0, hole_ms > 1000);
+	ck_assert_uint_eq(conform_dry(c), 0);
+	ck_assert_uint_eq(conform_stats(c)->late, 0);
+	/* And in their order, but at a segment's end, behind which sound may go on. */
+	for (int i = 1; i < t.n && segments_of(_i) == 1 && silence == 0; i++)
+		ck_assert_int_ge(t.unit[i].dts, t.unit[i - 1].dts);
+	clear_lagged();
+}
+END_TEST
+
+/* Both begin at the same time, and one of them long after the other in the bytes: both are listed, and whole. */
+START_TEST(a_stream_that_begins_later_in_the_bytes_is_listed)
+{
+	static const struct {
+		int lag_ms;
+		bool both;
+	} cases[] = { { 0, true }, { 450, true }, { 600, true }, { 1000, true }, { 1450, true }, { 1650, true },
+		{ 1900, true }, { 2500, false }, { -600, true }, { -1000, true }, { -1650, true }, { -2500, true } };
+	bool both = cases[_i / 2].both;
+
+	fresh(&taught);
+	make_lagged(cases[_i / 2].lag_ms, 0, true, segments_of(_i));
+	pass_lagged(0, segments_of(_i));
+	check();
+	ck_assert(t.video);
+	ck_assert_int_eq(t.audio, both);
+	ck_assert_uint_eq(t.units[0], LAG_S * 25);
+	ck_assert_uint_eq(t.units[1], both ? lagged_sounds : 0);
+	ck_assert_uint_eq(silent_frames(), 0);
+	/* In their order, but for a picture's time while it is learned how far apart they are. */
+	for (int i = 1; i < t.n && segments_of(_i) == 1; i++)
+		ck_assert_int_ge(t.unit[i].dts, t.unit[i - 1].dts - (i < 100 ? 3600 : 0));
+	clear_lagged();
+}
+END_TEST
+
+/* A PMT lists what never comes: the stream begins all the same. */
+START_TEST(a_stream_that_never_comes_is_waited_for_in_vain_for_a_while)
+{
+	struct tsmake_segment s = { .dts_90k = 900000, .frames = _i == 0 ? 52 : 80, .gop = 25 };
+
+	s.no_audio = _i == 0;
+	s.no_video = _i == 1;
+	tsmake_segment(&m, &s);
+	begin(false);
+	ck_assert_int_eq(feed(m.buf, m.len - m.len / 8, 700), 0);
+	ck_assert_uint_eq(got_len, 0);
+	ck_assert_int_eq(feed(m.buf + m.len - m.len / 8, m.len / 8, 700), 0);
+	ck_assert_uint_gt(got_len, 0);
+	ck_assert_int_eq(end(false), 0);
+	check();
+	ck_assert_int_eq(t.video, _i == 0);
+	ck_assert_int_eq(t.audio, _i == 1);
+}
+END_TEST
+
+START_TEST(a_successor_goes_on_with_the_same_bytes_however_far_apart_they_came)
+{
+	size_t segments = segments_of(_i), len, commits = 0, before;
+	struct conform_snapshot snap;
+	uint8_t *whole;
+
+	fresh(&taught);
+	make_lagged(lag_rows[_i / 2].lag_ms, lag_rows[_i / 2].hole_ms, _i % 3 == 0, segments);
+	pass_lagged(0, segments);
+	len = got_len;
+	whole = malloc(len);
+	ck_assert_ptr_nonnull(whole);
+	memcpy(whole, got, len);
+	for (size_t seg = 0; seg < segments; seg++) {
+		for (size_t cut = 0; cut <= lagged[seg].len; cut += TS_PACKET * 23 + 60) {
+			fresh(&taught);
+			pass_lagged(0, seg);
+			begin(false);
+			before = got_len;
+			ck_assert_int_eq(feed(lagged[seg].buf, cut, 700), 0);
+			if (cut > 0 && got_len == before)
+				continue;
+			conform_save(c, &snap);
+			conform_free(&c);
+			ck_assert_int_eq(conform_new(&c, &taught), 0);
+			ck_assert_int_eq(conform_load(c, &snap), 0);
+			msn = snap.msn;
+			pass_lagged(seg, segments);
+			ck_assert_uint_eq(got_len, len);
+			ck_assert_mem_eq(got, whole, len);
+			commits++;
+		}
+	}
+	ck_assert_uint_gt(commits, 20);
+	free(whole);
+	clear_lagged();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1307,7 +1516,7 @@ main(void)
 	tcase_add_test(tc, a_lost_packet_costs_no_picture_but_its_own);
 	tcase_add_loop_test(tc, packets_with_something_around_them_are_found, 0, 6);
 	tcase_add_test(tc, junk_between_packets_is_passed_over);
-	tcase_add_loop_test(tc, audio_that_is_late_is_listed_when_it_shows_within_half_a_second, 0, 4);
+	tcase_add_loop_test(tc, audio_that_is_late_is_listed_when_it_shows_within_two_seconds, 0, 8);
 	tcase_add_test(tc, audio_that_never_comes_is_not_listed);
 	tcase_add_loop_test(tc, a_stream_goes_on_without_its_audio_or_its_video, 0, 3);
 	tcase_add_test(tc, video_missing_behind_a_discontinuity_leaves_audio);
@@ -1336,6 +1545,11 @@ main(void)
 	tcase_add_test(tc, rare_pictures_get_a_clock_between_them);
 	tcase_add_test(tc, an_access_unit_without_end_is_bounded);
 	tcase_add_test(tc, the_configured_language_is_chosen);
+	tcase_add_loop_test(tc, sound_and_pictures_come_out_however_far_apart_they_came, 0, 2 * (int)NITEMS(lag_rows));
+	tcase_add_loop_test(
+	    tc, a_successor_goes_on_with_the_same_bytes_however_far_apart_they_came, 0, 2 * (int)NITEMS(lag_rows));
+	tcase_add_loop_test(tc, a_stream_that_begins_later_in_the_bytes_is_listed, 0, 24);
+	tcase_add_loop_test(tc, a_stream_that_never_comes_is_waited_for_in_vain_for_a_while, 0, 2);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_set_tap(sr, "-");
