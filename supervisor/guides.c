@@ -110,8 +110,7 @@ guides_answer(struct guides *g, const struct unit *unit, struct http_conn *conn,
 		return;
 	}
 	/* Packed for the way, where the client says that it unpacks; a .gz is a file that is packed. */
-	packed = !gz && http_field(conn, "Accept-Encoding", field, sizeof(field)) && strstr(field, "gzip") != NULL &&
-	    strstr(field, "gzip;q=0,") == NULL && strstr(field, "gzip;q=0 ") == NULL;
+	packed = !gz && http_field(conn, "Accept-Encoding", field, sizeof(field)) && request_accepts(field, "gzip");
 	snprintf(quoted, sizeof(quoted), "\"%s%s\"", of->etag, gz || packed ? "-gz" : "");
 	snprintf(extra, sizeof(extra), "ETag: %s\r\nVary: Accept-Encoding\r\n%s", quoted,
 	    packed ? "Content-Encoding: gzip\r\n" : "");

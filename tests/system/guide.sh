@@ -93,6 +93,8 @@ equal "gz" "$(status_of /xmltv.xml.gz)" 200
 gzip -dc "$T/body" | cmp -s - "$T/guide.xml" || fail "the .gz is another guide"
 curl -s --compressed -D "$T/head" "$(bridge url)/xmltv.xml" | cmp -s - "$T/guide.xml" || fail "the packed one is another guide"
 expect "it was packed" grep -qi '^content-encoding: gzip' "$T/head"
+curl -s -H 'Accept-Encoding: gzip; q=0' -D "$T/head" "$(bridge url)/xmltv.xml" | cmp -s - "$T/guide.xml" ||
+    fail "who takes no gzip gets another guide"
 etag=$(curl -s -I "$(bridge url)/xmltv.xml" | sed -n 's/^ETag: \(.*\)\r$/\1/p')
 [ -n "$etag" ] || fail "it has no ETag"
 equal "who has it" "$(status_of /xmltv.xml -H "If-None-Match: $etag")" 304
