@@ -237,8 +237,10 @@ read_begin(struct reading *r, struct run *run, const struct pick *pick)
 		if (!ranked[i])
 			r->offer.rank[i] = rank++;
 	err = list_writer_new(&r->offer.list);
-	if (err == 0)
+	if (err == 0) {
 		list_writer_head(r->offer.list)->settings = strtoull(job_get(job, "settings"), NULL, 16);
+		list_writer_head(r->offer.list)->source = strtoull(job_get(job, "source"), NULL, 16);
+	}
 	return err != 0 ? err : unpack_new(&r->unpack, LIST_OUT_MAX, take, r);
 }
 

@@ -380,6 +380,14 @@ shrunk(uint32_t was, uint32_t is)
 	return was > is ? (unsigned)((uint64_t)(was - is) * 100 / was) : 0;
 }
 
+/* Is that list from where this provider's come from? One that doesn't say is, when its settings are the same. */
+static bool
+same_source(const struct list *list, const struct provider *p)
+{
+	return list->head->source != 0 ? list->head->source == importjob_source_id(p)
+				       : list->head->settings == importjob_settings(p);
+}
+
 /* The guard: a provider that has lost half of its channels has rather lost its mind. */
 bool
 imports_too_small(const struct imports *im, size_t which, const struct list *new, char *why, size_t size)
@@ -388,7 +396,7 @@ imports_too_small(const struct imports *im, size_t which, const struct list *new
 	unsigned guard = (unsigned)provider_of(im, which)->shrink_guard;
 	uint32_t was, is;
 
-	if (old == NULL)
+	if (old == NULL || !same_source(old, provider_of(im, which)))
 		return false;
 	was = old->head->seen;
 	is = new->head->seen;
@@ -759,7 +767,7 @@ set_providers(struct imports *im, const struct config *config)
 		if (!provider_imports(p)) {
 			list_drop(&im->at[i].list);
 			im->at[i].asked = false;
-		} else if (im->at[i].list == NULL || im->at[i].list->head->settings != importjob_settings(p))
+		} else if (im->at[i].list == NULL || !importjob_current(im->at[i].list, p))
 			/* Other settings choose otherwise: soon. */
 			im->at[i].next_at = ev_now(im->sup->loop);
 	}

@@ -167,6 +167,40 @@ bridge stop
 bridge start
 expect "after a restart" eval 'lineup | grep -q "^4.2 Number 42"'
 
+# other FILE COUNT: a list of so many.
+other() {
+	awk -v count="$2" 'BEGIN {
+		print "#EXTM3U"
+		for (i = 1; i <= count; i++)
+			printf "#EXTINF:-1,Other %d\nhttp://o.example/%d.ts\n", i, i
+	}' >"$(files dir)/$1"
+}
+
+it "compares a list with that of the same source alone, and one that doesn't say its source by its settings"
+other other.m3u 20
+cp "$T/plexbridge.ini" "$T/ini"
+sed -i 's#/list.m3u?.*#/other.m3u#' "$T/plexbridge.ini"
+bridge ctl reload >"$T/out" || fail "$(cat "$T/out")"
+bridge ctl refresh >"$T/refresh.out" || fail "another source's is refused: $(cat "$T/refresh.out")"
+equal "channels" "$(lineup | grep -c Other)" 20
+other other.m3u 2
+bridge ctl refresh >"$T/refresh.out" && fail "a list that shrank to a tenth was taken"
+expect "why" grep -q 'shrank from 20 to 2 ' "$T/refresh.out"
+bridge stop
+# As a build before it was said has kept it (ipc/list.h).
+dd if=/dev/zero of="$T/state/lists/home.list" bs=8 seek=12 count=1 conv=notrunc status=none
+bridge start
+equal "channels of what doesn't say" "$(lineup | grep -c Other)" 20
+bridge ctl refresh >"$T/refresh.out" && fail "a list that shrank to a tenth was taken"
+expect "why" grep -q 'shrank from 20 to 2 ' "$T/refresh.out"
+bridge stop
+other third.m3u 3
+sed -i 's#/other.m3u#/third.m3u#' "$T/plexbridge.ini"
+bridge start
+bridge ctl refresh >"$T/refresh.out" || fail "another source's is refused: $(cat "$T/refresh.out")"
+equal "channels" "$(lineup | grep -c Other)" 3
+cp "$T/ini" "$T/plexbridge.ini"
+
 # COUNT: a list of so many.
 long_list() {
 	awk -v count="$1" 'BEGIN {
@@ -178,6 +212,7 @@ long_list() {
 
 it "a lineup too long for one turn of the loop comes whole to all who ask at the same time"
 long_list 30000
+bridge ctl reload >"$T/out" || fail "$(cat "$T/out")"
 bridge ctl refresh >"$T/refresh.out" || fail "it is refused: $(cat "$T/refresh.out")"
 asked=() # no more than may wait (supervisor/drafts.h)
 for i in $(seq 15); do
