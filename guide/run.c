@@ -250,6 +250,7 @@ read_clear(struct reading *r)
 	unpack_free(&r->unpack);
 	m3u_free(&r->m3u);
 	free(r->items);
+	offer_clear(&r->offer);
 	list_writer_free(&r->offer.list);
 }
 
@@ -284,6 +285,7 @@ seal(struct run *run, struct reading *r)
 			finish(run, IMPORT_REFUSED, "none of its %u entries is chosen", head->seen);
 		return;
 	}
+	offer_ids(&r->offer);
 	offer_sort(&r->offer,
 	    strcmp(order, "name") == 0        ? OFFER_BY_NAME
 		: strcmp(order, "group") == 0 ? OFFER_BY_GROUP

@@ -46,7 +46,7 @@ struct list_entry {
 	uint8_t header_count;
 	uint8_t quality; /* enum list_quality */
 	uint8_t rank; /* by the provider's `quality` setting, 0 is preferred */
-	uint8_t spare;
+	uint8_t shared; /* 1: its tvg-id tells of programmes, not which channel it is: others of the list have it too */
 };
 
 struct list_head {

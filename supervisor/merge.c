@@ -31,7 +31,7 @@ struct chosen {
 	uint32_t first, last; /* members */
 };
 
-/* What an entry is known by: its tvg-id, when it has one, and its cleaned name. */
+/* What an entry is known by: its tvg-id, when it has one of its own, and its cleaned name. */
 struct entry_keys {
 	struct journal_key key[2];
 	size_t count;
@@ -155,7 +155,7 @@ keys_of(const struct merge *m, const struct list *list, const struct list_entry 
 	struct entry_keys keys;
 
 	keys.count = 0;
-	if (id != NULL)
+	if (id != NULL && !e->shared)
 		keys.key[keys.count++] = journal_key(m->journal, 'i', id);
 	keys.key[keys.count++] = journal_key(m->journal, 'n', list_string(list, e->clean));
 	return keys;

@@ -1,10 +1,11 @@
 /*
  * merge.h - providers' lists, the journal and the file to one lineup
  *
- * Entries that are the same channel (by tvg-id, else by cleaned name) become
- * one, the preferred first and the others as its backups, across providers;
- * the journal says which number each has. What [channel] sections say is
- * said over that, and hand-written channels stand beside.
+ * Entries that are the same channel (by tvg-id, unless others of its list
+ * share that; else by cleaned name) become one, the preferred first and the
+ * others as its backups, across providers; the journal says which number
+ * each has. What [channel] sections say is said over that, and hand-written
+ * channels stand beside.
  *
  * Pure: no I/O, no clock. In steps, because 200,000 entries are too much for
  * one turn of a loop.

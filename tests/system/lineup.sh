@@ -199,6 +199,18 @@ sed -i 's#/other.m3u#/third.m3u#' "$T/plexbridge.ini"
 bridge start
 bridge ctl refresh >"$T/refresh.out" || fail "another source's is refused: $(cat "$T/refresh.out")"
 equal "channels" "$(lineup | grep -c Other)" 3
+
+it "takes channels that share a placeholder for an id as what their names say"
+{
+	echo '#EXTM3U'
+	for name in Friends Seinfeld 'Friends HD' Cheers; do
+		printf '#EXTINF:-1 tvg-id="24.7.Dummy.us",24/7 %s\nhttp://h.example/%s.ts\n' "$name" "${name/ /}"
+	done
+} >"$(files dir)/third.m3u"
+bridge ctl refresh >"$T/refresh.out" || fail "it is refused: $(cat "$T/refresh.out")"
+equal "names" "$(lineup | sed -n 's/^[0-9]* 24/24/p')" '24/7 Friends HD
+24/7 Seinfeld
+24/7 Cheers'
 cp "$T/ini" "$T/plexbridge.ini"
 
 # COUNT: a list of so many.

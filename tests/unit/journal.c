@@ -219,6 +219,7 @@ list_saying(const struct offered *o, const struct saying *says, size_t count)
 			e.header_count++;
 		}
 		e.quality = e.rank = (uint8_t)o[i].quality;
+		e.shared = e.tvg_id != 0 && strstr(o[i].id, "shared") != NULL;
 		ck_assert_int_eq(list_add(w, &e), 0);
 	}
 	ck_assert_int_eq(list_writer_seal(w, &fd), 0);
@@ -342,6 +343,28 @@ START_TEST(what_a_provider_changes_moves_no_number)
 }
 END_TEST
 
+START_TEST(an_id_that_is_shared_makes_no_entries_one)
+{
+	static const struct offered shared[] = {
+		{ "Friends", "friends", "shared.us", NULL, "http://h/1", LIST_PLAIN },
+		{ "Cheers", "cheers", "shared.us", NULL, "http://h/2", LIST_PLAIN },
+		{ "Friends HD", "friends", "shared.us", NULL, "http://h/3", LIST_HD },
+	};
+	static const struct offered own[] = {
+		{ "Cheers", "cheers", "cheers.us", NULL, "http://h/2", LIST_PLAIN },
+		{ "Friends", "friends", NULL, NULL, "http://h/1", LIST_PLAIN },
+	};
+	struct journal *j = reopen(NULL);
+
+	ck_assert_str_eq(merged(j, NULL, 0, list_of(shared, 3), NULL),
+	    "100 Friends HD http://h/3 http://h/1@home\n101 Cheers http://h/2\n");
+	j = reopen(j);
+	ck_assert_uint_eq(find(j, 'i', "shared.us"), JOURNAL_NONE);
+	ck_assert_str_eq(merged(j, NULL, 0, list_of(own, 2), NULL), "100 Friends http://h/1\n101 Cheers http://h/2\n");
+	journal_free(&j);
+}
+END_TEST
+
 START_TEST(what_the_file_says_is_said_over_what_is_imported)
 {
 	struct channel written[] = {
@@ -460,6 +483,7 @@ main(void)
 	tcase_add_test(tc, a_line_that_is_damaged_costs_itself);
 	tcase_add_test(tc, entries_of_a_channel_become_one_across_providers);
 	tcase_add_test(tc, what_a_provider_changes_moves_no_number);
+	tcase_add_test(tc, an_id_that_is_shared_makes_no_entries_one);
 	tcase_add_test(tc, what_the_file_says_is_said_over_what_is_imported);
 	tcase_add_test(tc, each_source_keeps_what_its_entry_says_of_requests);
 	tcase_add_test(tc, what_the_file_says_of_requests_goes_with_all_of_them);
