@@ -212,6 +212,10 @@ publish(struct imports *im)
 	if (im->figures.dropped > 0)
 		log_event(LOG_ERR, "lineup.dropped", "channels=%zu why=\"there are more than %d\"", im->figures.dropped,
 		    LINEUP_MAX);
+	if (im->figures.unknown > 0)
+		log_event(LOG_ERR, "lineup.dropped",
+		    "entries=%zu why=\"they are new, and %d channels are known already\"", im->figures.unknown,
+		    JOURNAL_CHANNELS_MAX);
 	if (im->figures.without > 0 && im->whole)
 		log_event(LOG_WARNING, "lineup.without",
 		    "channels=%zu why=\"a [channel] section has no url, and no provider has its number\"",

@@ -16,6 +16,7 @@
 #include "base/pb.h"
 
 #define NONE UINT32_MAX
+#define LEFT_OUT (UINT32_MAX - 1) /* instead of an index: the journal has no room for it */
 #define AHEAD 16 /* entries that are looked for together */
 
 struct member {
@@ -177,6 +178,17 @@ keys_ahead(struct merge *m, const struct list *list)
 	return &m->ahead[first % AHEAD];
 }
 
+static uint32_t
+add(struct merge *m, const struct journal_key *keys, size_t count)
+{
+	if (journal_full(m->journal)) {
+		m->figures.unknown++;
+		return LEFT_OUT;
+	}
+	m->figures.added++;
+	return journal_add(m->journal, keys, count);
+}
+
 /* By tvg-id, else by name; what else it is known by is noted. NONE: no memory. */
 static uint32_t
 find(struct merge *m, const struct entry_keys *keys)
@@ -185,10 +197,8 @@ find(struct merge *m, const struct entry_keys *keys)
 	uint32_t one = id != NULL ? journal_find(m->journal, id) : JOURNAL_NONE;
 	uint32_t two = journal_find(m->journal, name);
 
-	if (one == JOURNAL_NONE && two == JOURNAL_NONE) {
-		m->figures.added++;
-		return journal_add(m->journal, keys->key, keys->count);
-	}
+	if (one == JOURNAL_NONE && two == JOURNAL_NONE)
+		return add(m, keys->key, keys->count);
 	if (one == JOURNAL_NONE) {
 		if (id != NULL && journal_alias(m->journal, two, id) != 0)
 			return NONE;
@@ -221,10 +231,8 @@ find_alone(struct merge *m, const struct list_entry *e)
 		struct journal_key key = key_alone(m, text, m->provider, e, again);
 		uint32_t index = journal_find(m->journal, &key);
 
-		if (index == JOURNAL_NONE) {
-			m->figures.added++;
-			return journal_add(m->journal, &key, 1);
-		}
+		if (index == JOURNAL_NONE)
+			return add(m, &key, 1);
 		if (index >= m->of_room || m->of[index] == NONE)
 			return index;
 	}
@@ -240,6 +248,8 @@ resolve_one(struct merge *m)
 	struct member *member;
 	uint32_t n;
 
+	if (index == LEFT_OUT)
+		return 0;
 	if (index == NONE || index >= m->of_room)
 		return PB_ENOMEM;
 	m->wishes |= e->number != 0;

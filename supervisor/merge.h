@@ -35,7 +35,8 @@ struct merge_figures {
 	size_t added; /* new in the journal */
 	size_t backups;
 	size_t without; /* hand-written, with no URL of their own, and no provider has them */
-	size_t dropped; /* no number is free, or more than LINEUP_MAX */
+	size_t dropped; /* channels, more than LINEUP_MAX */
+	size_t unknown; /* entries of new channels, for which the journal is full: left out */
 };
 
 struct merge;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/pb.h"
 #include "supervisor/journal.h"
@@ -256,6 +257,8 @@ add_request(char *out, size_t size, const struct channel *c, unsigned n)
 	return len + (size_t)snprintf(out + len, size - len, ")");
 }
 
+static struct merge_figures figures; /* of the last that was merged */
+
 /* "number name url backups" of each, a line. Takes the lists. */
 static const char *
 merged(struct journal *j, struct channel *written, size_t written_count, struct list *a, struct list *b)
@@ -278,6 +281,7 @@ merged(struct journal *j, struct channel *written, size_t written_count, struct 
 		;
 	ck_assert_int_eq(err, 0);
 	merge_take(m, &made);
+	figures = *merge_figures(m);
 	merge_free(&m);
 	list_drop(&a);
 	list_drop(&b);
@@ -467,6 +471,40 @@ START_TEST(a_provider_that_does_not_merge_has_a_channel_for_each_entry)
 }
 END_TEST
 
+/* The last index that there may be is taken: all before it count. */
+static struct journal *
+open_full(void)
+{
+	static const char line[] = "+\t999999\t7\tc7.105902DB.plexbridge\tSport\tnsport";
+	FILE *f = fdopen(openat(dir, "lineup.journal", O_WRONLY | O_CREAT | O_TRUNC, 0600), "w");
+
+	ck_assert_ptr_nonnull(f);
+	fprintf(f, "plexbridge lineup journal 1\n%08lx\t%s\n",
+	    crc32(0, (const unsigned char *)line, (unsigned)strlen(line)), line);
+	ck_assert_int_eq(fclose(f), 0);
+	return reopen(NULL);
+}
+
+START_TEST(a_journal_that_is_full_leaves_out_what_is_new)
+{
+	struct journal *j = open_full();
+
+	ck_assert(journal_full(j));
+	ck_assert_str_eq(merged(j, NULL, 0, list_of(first, 4), NULL), "7 Sport HD http://h/3 http://h/2@home\n");
+	ck_assert_uint_eq(figures.unknown, 2);
+	ck_assert_uint_eq(figures.added, 0);
+	ck_assert_uint_eq(figures.imported, 1);
+	/* What is there is known by more names still. */
+	j = reopen(j);
+	ck_assert_uint_eq(find(j, 'i', "sport.tv"), find(j, 'n', "sport"));
+	providers[0].merge = false;
+	ck_assert_str_eq(merged(j, NULL, 0, list_of(first, 4), NULL), "");
+	ck_assert_uint_eq(figures.unknown, 4);
+	providers[0].merge = true;
+	journal_free(&j);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -488,6 +526,7 @@ main(void)
 	tcase_add_test(tc, each_source_keeps_what_its_entry_says_of_requests);
 	tcase_add_test(tc, what_the_file_says_of_requests_goes_with_all_of_them);
 	tcase_add_test(tc, a_provider_that_does_not_merge_has_a_channel_for_each_entry);
+	tcase_add_test(tc, a_journal_that_is_full_leaves_out_what_is_new);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);
 	failed = srunner_ntests_failed(sr);
