@@ -742,16 +742,10 @@ load_list(struct imports *im, struct import *at, const struct provider *p)
 	(void)close(fd);
 }
 
-/* Each provider of config, with what is known of those that are the same. */
+/* Each provider of config, with what was known of those that are the same; the lists of was stay its own. */
 static void
-set_providers(struct imports *im, const struct config *config)
+set_providers(struct imports *im, const struct config *config, const struct import *was, size_t was_count)
 {
-	struct import *was = calloc(CONFIG_PROVIDERS_MAX, sizeof(*was));
-	size_t was_count = im->count;
-
-	if (was == NULL)
-		return;
-	memcpy(was, im->at, sizeof(im->at));
 	memset(im->at, 0, sizeof(im->at));
 	im->count = config->provider_count;
 	for (size_t i = 0; i < im->count; i++) {
@@ -762,7 +756,8 @@ set_providers(struct imports *im, const struct config *config)
 			k++;
 		if (k < was_count) {
 			im->at[i] = was[k];
-			memset(&was[k], 0, sizeof(was[k]));
+			if (was[k].list != NULL)
+				(void)list_ref(was[k].list);
 		} else {
 			snprintf(im->at[i].name, sizeof(im->at[i].name), "%s", p->name);
 			if (provider_imports(p))
@@ -775,13 +770,17 @@ set_providers(struct imports *im, const struct config *config)
 			/* Other settings choose otherwise: soon. */
 			im->at[i].next_at = ev_now(im->sup->loop);
 	}
-	for (size_t k = 0; k < was_count; k++)
-		list_drop(&was[k].list);
-	free(was);
 }
 
-/* The lineup of config, at once. */
 static void
+drop_lists(struct import *at, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		list_drop(&at[i].list);
+}
+
+/* The lineup of config, at once. 0, or what went wrong, which is logged: it has none then. */
+static int
 make_lineup(struct imports *im, struct config *config)
 {
 	struct list *lists[CONFIG_PROVIDERS_MAX] = { NULL };
@@ -798,7 +797,7 @@ make_lineup(struct imports *im, struct config *config)
 		log_event(LOG_ERR, "lineup.failed", "why=\"%s\"", pb_strerror(err));
 		merge_free(&m);
 		forget_new(im);
-		return;
+		return err;
 	}
 	merge_take(m, &new);
 	/* Not to have a lineup would be worse than one whose new channels are not written down. */
@@ -809,6 +808,7 @@ make_lineup(struct imports *im, struct config *config)
 	merge_free(&m);
 	keep_watched(im, config, &new);
 	install(im, config, &new);
+	return 0;
 }
 
 void
@@ -835,15 +835,21 @@ imports_begin(struct imports *im, struct supervisor *sup)
 		    err == PB_ESYS ? strerror(errno) : pb_strerror(err));
 		forget_new(im);
 	}
-	set_providers(im, sup->config);
-	make_lineup(im, sup->config);
+	set_providers(im, sup->config, NULL, 0);
+	im->stale = make_lineup(im, sup->config) != 0; /* then once more, in steps */
 	(void)units_update(&sup->units, sup->config, &sup->config->lineup, im->whole); /* it was done a moment before */
 	next(im);
 }
 
-void
+int
 imports_reload(struct imports *im, struct config *config)
 {
+	struct import *was = calloc(CONFIG_PROVIDERS_MAX, sizeof(*was));
+	size_t was_count = im->count;
+	int err;
+
+	if (was == NULL)
+		return PB_ENOMEM;
 	/* What is being fetched is fetched again: by other settings, perhaps another provider's. */
 	if (im->state == IMPORTS_FETCHING || im->state == IMPORTS_CHECKING) {
 		im->at[im->which].next_at = ev_now(im->sup->loop);
@@ -853,13 +859,23 @@ imports_reload(struct imports *im, struct config *config)
 	if (im->state == IMPORTS_MERGING || im->state == IMPORTS_SYNCING)
 		drop_merge(im);
 	im->state = IMPORTS_IDLE;
-	set_providers(im, config);
-	make_lineup(im, config);
-	im->stale = false;
+	memcpy(was, im->at, sizeof(im->at));
+	set_providers(im, config, was, was_count);
+	err = make_lineup(im, config);
+	if (err != 0) {
+		drop_lists(im->at, im->count);
+		memcpy(im->at, was, sizeof(im->at));
+		im->count = was_count;
+	} else
+		drop_lists(was, was_count);
+	free(was);
+	/* What was being merged for the old one was given up: again. */
+	im->stale = err != 0;
 	/* The configuration is not in force yet: on the next turn. */
 	ev_timer_stop(im->sup->loop, &im->due);
 	ev_timer_set(&im->due, 0., 0.);
 	ev_timer_start(im->sup->loop, &im->due);
+	return err;
 }
 
 void

@@ -250,6 +250,26 @@ equal "channels as M3U" "$(grep -c '^#EXTINF' "$T/long1.m3u")" "$want"
 equal "enabled" "$(jq '[.[] | select(.Enabled == 1)] | length' "$T/long1.json?show=found")" "$want"
 equal "what HEAD says" "$(tr -d '\r' <"$T/head" | sed -n 's/^Content-Length: //p')" "$(wc -c <"$T/long1.xml")"
 
+it "a reload that has no memory for its lineup changes nothing"
+if sanitized; then
+	skip "no limit under a sanitizer"
+elif ! command -v prlimit >/dev/null; then
+	skip "there is no prlimit"
+else
+	sed -i '1i [channel 8]\nname = New\nurl = http://h.example/8.ts' "$T/plexbridge.ini"
+	# A bit more than it has: enough for the file, not for thousands of channels, which are mapped in one piece.
+	size=$(awk '/^VmSize/ { print $2 }' "/proc/$(bridge pid)/status")
+	as=()
+	[ "$(id -u)" != 0 ] || as=(setpriv --reuid="$(id -u "$run_user")" --regid="$(id -g "$run_user")" --clear-groups)
+	"${as[@]}" prlimit --pid "$(bridge pid)" --as=$(((size + 1024) * 1024)): || fail "it has no limit"
+	bridge ctl reload >"$T/out" 2>&1 && fail "it came in force"
+	equal "why" "$(bridge log event=lineup.failed | grep -c 'why="out of memory"')" 1
+	"${as[@]}" prlimit --pid "$(bridge pid)" --as=unlimited:
+	equal "channels" "$(curl -s "$(bridge url)/lineup.json" | jq length)" "$want"
+	bridge ctl reload >"$T/out" || fail "$(cat "$T/out")"
+	equal "channels" "$(curl -s "$(bridge url)/lineup.json" | jq length)" $((want + 1))
+fi
+
 it "who waits for it while another comes in force gets one of the two, whole"
 asked=() # no more than may wait (supervisor/drafts.h)
 for i in $(seq 8); do
