@@ -457,6 +457,67 @@ START_TEST(what_the_file_says_of_requests_goes_with_all_of_them)
 }
 END_TEST
 
+/* Steps of one thing each until a lineup of so many is there, in order; their numbers are (k * times) % modulus. */
+static unsigned
+steps_of(unsigned count, unsigned times, unsigned modulus)
+{
+	struct list *lists[] = { NULL, NULL };
+	struct config config = { .providers = providers, .provider_count = 2 };
+	struct journal *j;
+	struct list_writer *w;
+	struct imported made;
+	struct merge *m;
+	const char *why;
+	unsigned steps = 1;
+	int fd, err;
+
+	ck_assert_int_eq(journal_open(&j, -1, "105902DB"), 0);
+	ck_assert_int_eq(list_writer_new(&w), 0);
+	for (unsigned k = 1; k <= count; k++) {
+		struct list_entry e = { 0 };
+		char text[32];
+		int len = snprintf(text, sizeof(text), "%u", k * times % modulus);
+
+		e.number = list_text(w, text, (size_t)len, 16);
+		e.name = e.clean = list_text(w, text, (size_t)len, LIST_NAME_MAX);
+		e.url = list_text(w, "http://h/1", 10, 1000);
+		ck_assert_int_eq(list_add(w, &e), 0);
+	}
+	ck_assert_int_eq(list_writer_seal(w, &fd), 0);
+	list_writer_free(&w);
+	ck_assert_int_eq(list_open(&lists[0], fd, true, &why), 0);
+	ck_assert_int_eq(list_check(lists[0], LIST_ENTRIES_MAX, &why), 0);
+	close(fd);
+	ck_assert_int_eq(merge_new(&m, &config, lists, j, "105902DB"), 0);
+	while ((err = merge_step(m, 1)) == PB_AGAIN)
+		steps++;
+	ck_assert_int_eq(err, 0);
+	merge_take(m, &made);
+	merge_free(&m);
+	list_drop(&lists[0]);
+	ck_assert_uint_eq(made.lineup.count, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct channel *c = &made.lineup.channels[i];
+
+		ck_assert_str_eq(c->guide_number, c->name);
+		ck_assert(i == 0 || guide_number_compare(c[-1].guide_number, c->guide_number) < 0);
+	}
+	imported_clear(&made);
+	journal_free(&j);
+	return steps;
+}
+
+START_TEST(numbers_in_any_order_make_a_lineup_in_order_step_by_step)
+{
+	unsigned count = (unsigned)_i + (_i > 70 ? 1000 : 0);
+	unsigned ordered = steps_of(count, 1, 10007), back = steps_of(count, 10006, 10007);
+
+	(void)steps_of(count, 5003, 10007);
+	/* No step is the whole of it. */
+	ck_assert_uint_ge(back, ordered + (count > 1 ? count : 0));
+}
+END_TEST
+
 START_TEST(a_provider_that_does_not_merge_has_a_channel_for_each_entry)
 {
 	struct journal *j = reopen(NULL);
@@ -525,6 +586,7 @@ main(void)
 	tcase_add_test(tc, what_the_file_says_is_said_over_what_is_imported);
 	tcase_add_test(tc, each_source_keeps_what_its_entry_says_of_requests);
 	tcase_add_test(tc, what_the_file_says_of_requests_goes_with_all_of_them);
+	tcase_add_loop_test(tc, numbers_in_any_order_make_a_lineup_in_order_step_by_step, 0, 75);
 	tcase_add_test(tc, a_provider_that_does_not_merge_has_a_channel_for_each_entry);
 	tcase_add_test(tc, a_journal_that_is_full_leaves_out_what_is_new);
 	srunner_set_tap(sr, "-");
