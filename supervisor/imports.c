@@ -2,10 +2,11 @@
  * imports.c - how the promise in imports.h is kept
  *
  * One thing after the other: fetch, check, merge, wait for the disk, put in
- * force. Checking and merging are done in steps, between which the loop has
- * its turn. What another process can do meanwhile it does: write a list's
- * copy while that is checked and merged, and wait for the journal while the
- * lineup is built. There is one errand at a time, and it says which it was.
+ * force. Checking, merging and dividing among tuners are done in steps,
+ * between which the loop has its turn. What another process can do meanwhile
+ * it does: write a list's copy while that is checked and merged, and wait for
+ * the journal while the lineup is built. There is one errand at a time, and it
+ * says which it was.
  */
 #include "supervisor/imports.h"
 
@@ -45,7 +46,7 @@ static void
 set_state(struct imports *im, enum imports_state state)
 {
 	im->state = state;
-	if (state == IMPORTS_CHECKING || state == IMPORTS_MERGING) {
+	if (state == IMPORTS_CHECKING || state == IMPORTS_MERGING || state == IMPORTS_PARTING) {
 		ev_timer_stop(im->sup->loop, &im->work);
 		ev_timer_set(&im->work, 0., 0.);
 		ev_timer_start(im->sup->loop, &im->work);
@@ -266,6 +267,7 @@ static void
 drop_merge(struct imports *im)
 {
 	merge_free(&im->merge);
+	units_forget(&im->sup->units);
 	imported_clear(&im->next);
 	if (im->sync == IMPORTS_SYNC_DUE)
 		im->sync = IMPORTS_SYNC_NONE;
@@ -315,13 +317,26 @@ keep_numbers(struct imports *im)
 	return true;
 }
 
-/* The lineup is there, and shown when its numbers are on the disk. */
+/* The lineup is there. */
 static void
 end_merge(struct imports *im)
 {
 	merge_take(im->merge, &im->next);
 	note_present(im, im->merge);
 	merge_free(&im->merge);
+	units_expect(&im->sup->units, im->sup->config, &im->next.lineup);
+	set_state(im, IMPORTS_PARTING);
+}
+
+/* Its parts are, too: it is shown when its numbers are on the disk. */
+static void
+part_more(struct imports *im)
+{
+	if (units_step(&im->sup->units, MERGE_STEP) == PB_AGAIN) {
+		set_state(im, IMPORTS_PARTING);
+		return;
+	}
+	imports_rest(im);
 	if (im->sync != IMPORTS_SYNC_NONE)
 		set_state(im, IMPORTS_SYNCING);
 	else
@@ -350,7 +365,7 @@ static void
 synced(struct imports *im, const struct import_done *how)
 {
 	im->sync = IMPORTS_SYNC_NONE;
-	if (how->verdict != IMPORT_GOOD && (im->state == IMPORTS_MERGING || im->state == IMPORTS_SYNCING))
+	if (how->verdict != IMPORT_GOOD && im->state >= IMPORTS_MERGING)
 		log_event(LOG_ERR, "journal.sync", "why=\"%s\"", how->why);
 	if (im->state == IMPORTS_SYNCING)
 		publish(im);
@@ -539,6 +554,8 @@ on_work(struct ev_loop *loop, ev_timer *timer, int events)
 		check_more(im);
 	else if (im->state == IMPORTS_MERGING)
 		merge_more(im);
+	else if (im->state == IMPORTS_PARTING)
+		part_more(im);
 }
 
 static void
@@ -856,7 +873,7 @@ imports_reload(struct imports *im, struct config *config)
 		errand_kill(&im->errand);
 		list_drop(&im->candidate);
 	}
-	if (im->state == IMPORTS_MERGING || im->state == IMPORTS_SYNCING)
+	if (im->state >= IMPORTS_MERGING)
 		drop_merge(im);
 	im->state = IMPORTS_IDLE;
 	memcpy(was, im->at, sizeof(im->at));
@@ -894,7 +911,7 @@ imports_freeze(struct imports *im)
 	im->frozen = true;
 	errand_kill(&im->errand);
 	list_drop(&im->candidate);
-	if (im->state == IMPORTS_MERGING || im->state == IMPORTS_SYNCING) {
+	if (im->state >= IMPORTS_MERGING) {
 		drop_merge(im);
 		im->stale = true;
 	}
@@ -923,6 +940,7 @@ imports_end(struct imports *im)
 	ev_timer_stop(im->sup->loop, &im->due);
 	list_drop(&im->candidate);
 	merge_free(&im->merge);
+	units_forget(&im->sup->units);
 	imported_clear(&im->next);
 	for (size_t i = 0; i < im->count; i++)
 		list_drop(&im->at[i].list);
@@ -1092,7 +1110,7 @@ imports_renumber(struct imports *im, const char *from, const char *to, const cha
 		*why = "the new number is another channel's";
 		return 409;
 	}
-	if (im->frozen || im->state == IMPORTS_MERGING || im->state == IMPORTS_SYNCING) {
+	if (im->frozen || im->state >= IMPORTS_MERGING) {
 		*why = "an import is being put in force: try again";
 		return 409;
 	}

@@ -67,7 +67,8 @@ enum imports_state {
 	IMPORTS_IDLE,
 	IMPORTS_FETCHING,
 	IMPORTS_CHECKING,
-	IMPORTS_MERGING,
+	IMPORTS_MERGING, /* and on: the lineup that is to come in force */
+	IMPORTS_PARTING, /* of it each tuner's part is made (units.h) */
 	IMPORTS_SYNCING,
 	IMPORTS_STATES
 };
