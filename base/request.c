@@ -136,6 +136,53 @@ request_field(const char *head, size_t head_len, const char *name, char *out, si
 	return false;
 }
 
+/* Is this weight, "q=" and a number of 0 to 1 with up to three digits behind the dot, above 0? */
+static bool
+weighs(const char *s, size_t len)
+{
+	bool some = len > 2 && s[2] == '1';
+
+	if (len < 3 || len > 7 || (s[0] | 0x20) != 'q' || s[1] != '=' || (s[2] != '0' && s[2] != '1') ||
+	    (len > 3 && s[3] != '.'))
+		return false;
+	for (size_t i = 4; i < len; i++) {
+		if (s[i] < '0' || s[i] > (s[2] == '1' ? '0' : '9'))
+			return false;
+		some |= s[i] != '0';
+	}
+	return some;
+}
+
+bool
+request_accepts(const char *field, const char *coding)
+{
+	static const char blanks[] = " \t";
+	bool named = false, taken = false;
+
+	for (const char *at = field; *at != '\0';) {
+		size_t len, end = strcspn(at, ",");
+		const char *next = at + end + (at[end] == ',');
+		bool any;
+
+		at += PB_MIN(strspn(at, blanks), end);
+		len = strcspn(at, ",; \t");
+		any = len == 1 && at[0] == '*';
+		if (any ? !named : len == strlen(coding) && strncasecmp(at, coding, len) == 0) {
+			const char *weight = at + len + strspn(at + len, blanks);
+			bool ok = *weight == ',' || *weight == '\0';
+
+			if (*weight == ';') {
+				weight += 1 + strspn(weight + 1, blanks);
+				ok = weighs(weight, strcspn(weight, ", \t"));
+			}
+			named |= !any;
+			taken = ok;
+		}
+		at = next;
+	}
+	return taken;
+}
+
 bool
 request_param(const struct request *req, const char *name, char *out, size_t size)
 {

@@ -52,6 +52,14 @@ int request_parse(struct request *out, const char *buf, size_t len, int *status)
 bool request_field(const char *head, size_t head_len, const char *name, char *out, size_t size);
 
 /*
+ * Does the value of an Accept-Encoding field take this content coding (RFC
+ * 9110 12.5.3)? By its name in any case, else by "*"; with a weight of 0 it
+ * does not. A weight that is none counts as 0: what is sent as it is can be
+ * read by everybody.
+ */
+bool request_accepts(const char *field, const char *coding);
+
+/*
  * The value of a query parameter, percent-decoded ('+' stays '+'; the
  * HDHomeRun favourite syntax needs it) into out[size]. false when it is not
  * there, does not fit or is not decodable.

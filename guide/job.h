@@ -11,13 +11,14 @@
  *   playlist, xtream, username, password, url
  *   local           yes: the playlist comes as a descriptor (IMPORT_FILE 0)
  *   etag, modified  of what is there already
+ *   settings        numbers that the list gets (ipc/list.h), in hexadecimal; with source
  *   user_agent, connect_ms, stall_ms, private_targets
  *   named_by        of a guide that a playlist named: where that is, URL or path
  *   include_group, include_name, include_id, exclude_..., rename,
  *   limit, quality, order, vod, radio
  *   channel         of a guide: number, id, name, logo, guide_id, tvg_id, shift,
  *                   parts in hexadecimal; tabs between them
- *   source, now     its sources: number, shift, fold; and the time
+ *   source, now     of a guide: its sources: number, shift, fold; and the time
  */
 #ifndef PLEXBRIDGE_GUIDE_JOB_H
 #define PLEXBRIDGE_GUIDE_JOB_H

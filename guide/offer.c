@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/pages.h"
 #include "base/pb.h"
 #include "base/url.h"
 #include "base/utf8.h"
@@ -75,6 +76,48 @@ no_id(const char *id)
 		if (strcasecmp(id, none[i]) == 0)
 			return true;
 	return false;
+}
+
+/* "24.7.Dummy.us", "PPV.EVENTS.Dummy.us": guides have programmes for such, any number of channels has them. */
+static bool
+is_placeholder(const char *id)
+{
+	static const char word[] = "dummy";
+
+	for (size_t len; *id != '\0'; id += len + (id[len] == '.')) {
+		len = strcspn(id, ".");
+		if (len == strlen(word) && strncasecmp(id, word, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static uint64_t
+hash_of(const char *s)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (; *s != '\0'; s++)
+		h = (h ^ (unsigned char)*s) * 0x100000001b3u;
+	return h;
+}
+
+/* The entry that was added has this id. */
+static int
+note_id(struct offer *o, const char *id, const char *clean)
+{
+	if (o->id_count == o->id_room) {
+		size_t room = o->id_room == 0 ? 1024 : o->id_room * 2;
+		struct offer_id *more = pages_more(o->ids, o->id_count, o->id_room, room, sizeof(*more));
+
+		if (more == NULL)
+			return PB_ENOMEM;
+		o->ids = more;
+		o->id_room = room;
+	}
+	o->ids[o->id_count++] =
+	    (struct offer_id){ hash_of(id), hash_of(clean), (uint32_t)list_writer_count(o->list) - 1 };
+	return 0;
 }
 
 /* Nothing of a path and query would be written otherwise by url_resolve(). */
@@ -184,6 +227,7 @@ add(struct offer *o, const struct entry *e, const char *name)
 	to.clean = strcmp(name, clean) == 0 ? to.name : list_text(o->list, clean, strlen(clean), LIST_NAME_MAX);
 	to.url = list_text(o->list, url, strlen(url), URL_MAX);
 	to.tvg_id = no_id(e->tvg_id) ? 0 : text(o, e->tvg_id, LIST_WORD_MAX);
+	to.shared = is_placeholder(e->tvg_id);
 	to.group = word(o, e->group[0] != '\0' ? e->group : e->extgrp);
 	to.logo = logo(o, e->logo);
 	to.number = is_number(e->chno) ? list_text(o->list, e->chno, strlen(e->chno), 16) : 0;
@@ -210,7 +254,7 @@ add(struct offer *o, const struct entry *e, const char *name)
 	err = list_add(o->list, &to);
 	if (err == PB_ELIMIT)
 		o->full = true;
-	return err;
+	return err == 0 && to.tvg_id != 0 ? note_id(o, e->tvg_id, clean) : err;
 }
 
 int
@@ -260,6 +304,32 @@ offer_guide(void *user, const char *url)
 		list_writer_head(o->list)->guide_url = list_text(o->list, out, strlen(out), URL_MAX);
 }
 
+static int
+by_id(const void *a, const void *b)
+{
+	const struct offer_id *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+void
+offer_ids(struct offer *o)
+{
+	struct list_entry *entries = list_writer_entries(o->list);
+	size_t end;
+
+	if (o->id_count > 1)
+		qsort(o->ids, o->id_count, sizeof(*o->ids), by_id);
+	for (size_t i = 0; i < o->id_count; i = end) {
+		bool shared = false;
+
+		for (end = i; end < o->id_count && o->ids[end].id == o->ids[i].id; end++)
+			shared |= o->ids[end].name != o->ids[i].name;
+		for (; shared && i < end; i++)
+			entries[o->ids[i].entry].shared = 1;
+	}
+}
+
 static struct list_writer *sorting; /* qsort_r() is not the same everywhere; this process sorts one list */
 
 static int
@@ -294,4 +364,12 @@ offer_sort(struct offer *o, enum offer_order order)
 	if (order != OFFER_AS_IS && list_writer_count(o->list) > 1)
 		qsort(list_writer_entries(o->list), list_writer_count(o->list), sizeof(struct list_entry),
 		    order == OFFER_BY_NAME ? by_name : by_group);
+}
+
+void
+offer_clear(struct offer *o)
+{
+	pages_free(o->ids, o->id_room, sizeof(*o->ids));
+	o->ids = NULL;
+	o->id_count = o->id_room = 0;
 }

@@ -4,11 +4,16 @@
  * Pure but for the list's own memory. Chooses, renames, cleans names, ranks
  * pictures, drops radio and films, puts in order; what is left out is told
  * or counted.
+ *
+ *   ids       a tvg-id that entries of several names have (a placeholder, a
+ *             guide that is one for all regions) tells no channels apart
  */
 #ifndef PLEXBRIDGE_GUIDE_OFFER_H
 #define PLEXBRIDGE_GUIDE_OFFER_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "guide/entry.h"
 #include "guide/pick.h"
@@ -22,6 +27,12 @@ struct offer_origin {
 	size_t len; /* 0: none */
 };
 
+/* A tvg-id that was taken, and by which name: as hashes, for they are only compared. */
+struct offer_id {
+	uint64_t id, name;
+	uint32_t entry;
+};
+
 struct offer {
 	struct list_writer *list;
 	const struct pick *pick;
@@ -32,6 +43,8 @@ struct offer {
 	bool vod, radio; /* taken, too */
 	struct offer_origin streams, logos;
 	bool full; /* the limit was reached */
+	struct offer_id *ids; /* those that were taken */
+	size_t id_count, id_room;
 	void *user;
 	void (*wrong)(void *user, unsigned line, const char *why);
 };
@@ -45,7 +58,13 @@ void offer_guide(void *offer, const char *url);
 /* What was not understood. */
 void offer_wrong(void *offer, unsigned line, const char *why);
 
+/* All is taken: see which tvg-ids are shared. Before it is put in order. */
+void offer_ids(struct offer *offer);
+
 /* Put what was taken in order; stable. */
 void offer_sort(struct offer *offer, enum offer_order order);
+
+/* End what it has beside the list. */
+void offer_clear(struct offer *offer);
 
 #endif

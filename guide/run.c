@@ -237,8 +237,10 @@ read_begin(struct reading *r, struct run *run, const struct pick *pick)
 		if (!ranked[i])
 			r->offer.rank[i] = rank++;
 	err = list_writer_new(&r->offer.list);
-	if (err == 0)
+	if (err == 0) {
 		list_writer_head(r->offer.list)->settings = strtoull(job_get(job, "settings"), NULL, 16);
+		list_writer_head(r->offer.list)->source = strtoull(job_get(job, "source"), NULL, 16);
+	}
 	return err != 0 ? err : unpack_new(&r->unpack, LIST_OUT_MAX, take, r);
 }
 
@@ -248,6 +250,7 @@ read_clear(struct reading *r)
 	unpack_free(&r->unpack);
 	m3u_free(&r->m3u);
 	free(r->items);
+	offer_clear(&r->offer);
 	list_writer_free(&r->offer.list);
 }
 
@@ -282,6 +285,7 @@ seal(struct run *run, struct reading *r)
 			finish(run, IMPORT_REFUSED, "none of its %u entries is chosen", head->seen);
 		return;
 	}
+	offer_ids(&r->offer);
 	offer_sort(&r->offer,
 	    strcmp(order, "name") == 0        ? OFFER_BY_NAME
 		: strcmp(order, "group") == 0 ? OFFER_BY_GROUP

@@ -424,8 +424,8 @@ list_check(struct list *list, size_t count, const char **why)
 			return refuse(why, "an entry's words are none");
 		if (!good_headers(list, e))
 			return refuse(why, "an entry's headers are none");
-		if (e->quality >= LIST_QUALITIES || e->rank >= LIST_QUALITIES || e->shift_min < -1440 ||
-		    e->shift_min > 1440)
+		if (e->quality >= LIST_QUALITIES || e->rank >= LIST_QUALITIES || e->shared > 1 ||
+		    e->shift_min < -1440 || e->shift_min > 1440)
 			return refuse(why, "an entry's numbers are out of range");
 		if (list->checked % LIST_REST == LIST_REST - 1)
 			list_rest(list);

@@ -46,7 +46,7 @@ struct list_entry {
 	uint8_t header_count;
 	uint8_t quality; /* enum list_quality */
 	uint8_t rank; /* by the provider's `quality` setting, 0 is preferred */
-	uint8_t spare;
+	uint8_t shared; /* 1: its tvg-id tells of programmes, not which channel it is: others of the list have it too */
 };
 
 struct list_head {
@@ -66,7 +66,8 @@ struct list_head {
 	uint64_t expires_s; /* wall time; 0: never, or not known */
 	uint64_t settings; /* what the job said of them: another number is another choice */
 	uint32_t account; /* the status of an Xtream account, in its server's word; 0: not said */
-	uint32_t spare[3];
+	uint32_t spare;
+	uint64_t source; /* what the job said of where it is from: another number is another source; 0: not said */
 };
 
 /*
@@ -89,7 +90,7 @@ int list_add(struct list_writer *w, const struct list_entry *entry);
 
 size_t list_writer_count(const struct list_writer *w);
 
-/* The head's own fields (guide_url to expires_s) may be set until it is finished. */
+/* The head's own fields (guide_url and on) may be set until it is finished. */
 struct list_head *list_writer_head(struct list_writer *w);
 
 /* Entries so far, which may be put in another order; and their texts, borrowed until the next one is put in. */

@@ -110,8 +110,7 @@ guides_answer(struct guides *g, const struct unit *unit, struct http_conn *conn,
 		return;
 	}
 	/* Packed for the way, where the client says that it unpacks; a .gz is a file that is packed. */
-	packed = !gz && http_field(conn, "Accept-Encoding", field, sizeof(field)) && strstr(field, "gzip") != NULL &&
-	    strstr(field, "gzip;q=0,") == NULL && strstr(field, "gzip;q=0 ") == NULL;
+	packed = !gz && http_field(conn, "Accept-Encoding", field, sizeof(field)) && request_accepts(field, "gzip");
 	snprintf(quoted, sizeof(quoted), "\"%s%s\"", of->etag, gz || packed ? "-gz" : "");
 	snprintf(extra, sizeof(extra), "ETag: %s\r\nVary: Accept-Encoding\r\n%s", quoted,
 	    packed ? "Content-Encoding: gzip\r\n" : "");
@@ -330,13 +329,29 @@ end_run(struct guides *g)
 	run->job = run->out[0] = run->out[1] = run->out[2] = -1;
 }
 
+/* It could not be made: what there was is served, and it is stale until the next try. Gives seconds until that. */
+static double
+make_again(struct guides *g)
+{
+	double wait = GUIDES_AGAIN_S;
+
+	for (unsigned i = 0; i < g->failures && wait < GUIDES_FRESH_S; i++)
+		wait *= 2;
+	wait = PB_MIN(wait, GUIDES_FRESH_S);
+	g->failures++;
+	g->stale = true;
+	g->stale_at = ev_now(g->sup->loop) + wait - GUIDES_SETTLE_S;
+	return wait;
+}
+
 static void
 fail_run(struct guides *g, int err)
 {
-	log_event(LOG_ERR, "guide.failed", "why=\"%s\"",
-	    err == PB_NO           ? "plexbridge-guide: no such program"
-		: err == PB_ENOMEM ? pb_strerror(err)
-				   : strerror(errno));
+	const char *why = err == PB_NO ? "plexbridge-guide: no such program"
+	    : err == PB_ENOMEM         ? pb_strerror(err)
+				       : strerror(errno);
+
+	log_event(LOG_ERR, "guide.failed", "retry_s=%.0f why=\"%s\"", make_again(g), why);
 	end_run(g);
 	g->state = GUIDES_IDLE;
 }
@@ -456,7 +471,7 @@ made(struct guides *g, const struct import_done *how, int fd)
 {
 	const struct units *units = &g->sup->units;
 	const char *why = how->why;
-	bool ok = true;
+	bool ok = true, all = true;
 
 	if (how->verdict == IMPORT_GOOD && !take_matches(g, fd))
 		why = "what plexbridge-guide says of it is not as it should be";
@@ -464,14 +479,20 @@ made(struct guides *g, const struct import_done *how, int fd)
 		for (size_t i = 0; i < units->count && ok; i++)
 			if ((g->parts >> i & 1) != 0)
 				ok = put_in_place(g, &g->part[i], &units->at[i], how->hash ^ g->part_hash[i]);
+			else
+				all &= units->at[i].own == NULL;
 		if (ok && put_in_place(g, &g->whole, NULL, how->hash)) {
 			log_event(LOG_INFO, "guide", "channels=%u programmes=%u bytes=%lld peak_kib=%u", how->channels,
 			    how->programmes, (long long)g->whole.xml_len, how->peak_kib);
+			if (all)
+				g->failures = 0;
+			else /* open_parts() said whose */
+				(void)make_again(g);
 			return;
 		}
 		why = strerror(errno);
 	}
-	log_event(LOG_ERR, "guide.failed", "why=\"%s; the guide stays as it was\"", why);
+	log_event(LOG_ERR, "guide.failed", "retry_s=%.0f why=\"%s; the guide stays as it was\"", make_again(g), why);
 }
 
 /*
@@ -542,11 +563,17 @@ fetched(struct guides *g, const struct import_done *how)
 {
 	struct guide_source *s = &g->at[g->which];
 	double wait = s->refresh_s;
+	const char *why = how->why;
 	char from[256], to[256];
+	bool ok = how->verdict == IMPORT_SAME && s->there;
 
 	source_name(from, sizeof(from), s, ".new");
 	source_name(to, sizeof(to), s, "");
-	if (how->verdict == IMPORT_GOOD && renameat(g->dir, from, g->dir, to) == 0) {
+	if (how->verdict == IMPORT_GOOD) {
+		ok = renameat(g->dir, from, g->dir, to) == 0;
+		why = strerror(errno);
+	}
+	if (how->verdict == IMPORT_GOOD && ok) {
 		memcpy(s->etag, how->etag, sizeof(s->etag));
 		memcpy(s->modified, how->modified, sizeof(s->modified));
 		s->there = true;
@@ -555,7 +582,7 @@ fetched(struct guides *g, const struct import_done *how)
 		log_event(LOG_INFO, "guide.fetched", "provider=\"%s\" programmes=%u", s->provider, how->programmes);
 	} else
 		(void)unlinkat(g->dir, from, 0);
-	if (how->verdict == IMPORT_GOOD || (how->verdict == IMPORT_SAME && s->there)) {
+	if (ok) {
 		s->failures = 0;
 		s->why[0] = '\0';
 	} else {
@@ -565,9 +592,9 @@ fetched(struct guides *g, const struct import_done *how)
 			backoff *= 2;
 		s->failures++;
 		wait = PB_MAX(PB_MIN(backoff, wait), (double)how->retry_after_s);
-		snprintf(s->why, sizeof(s->why), "%s", how->why);
-		log_event(LOG_WARNING, "guide.refused", "provider=\"%s\" retry_s=%.0f why=\"%s\"", s->provider, wait,
-		    how->why);
+		snprintf(s->why, sizeof(s->why), "%s", why);
+		log_event(
+		    LOG_WARNING, "guide.refused", "provider=\"%s\" retry_s=%.0f why=\"%s\"", s->provider, wait, why);
 	}
 	s->next_at = ev_now(g->sup->loop) + wait * (0.9 + 0.2 * ((double)arc4random() / 4294967296.0));
 }
@@ -602,23 +629,21 @@ static void
 next(struct guides *g)
 {
 	struct ev_loop *loop = g->sup->loop;
-	ev_tstamp now = ev_now(loop), first = g->made_at + GUIDES_FRESH_S;
+	ev_tstamp now = ev_now(loop), first;
 
 	if (g->frozen || g->state != GUIDES_IDLE || errand_runs(&g->errand) || g->dir == -1 || !g->sup->imports.whole)
 		return;
 	ev_timer_stop(loop, &g->due);
-	if (first <= now && !g->stale) {
+	if (g->made_at + GUIDES_FRESH_S <= now && !g->stale) {
 		g->stale = true;
 		g->stale_at = now - GUIDES_SETTLE_S;
 	}
-	if (g->stale) {
-		if (g->stale_at + GUIDES_SETTLE_S <= now) {
-			make(g);
-			if (g->state != GUIDES_IDLE)
-				return;
-		} else
-			first = g->stale_at + GUIDES_SETTLE_S;
+	if (g->stale && g->stale_at + GUIDES_SETTLE_S <= now) {
+		make(g);
+		if (g->state != GUIDES_IDLE)
+			return;
 	}
+	first = g->stale ? g->stale_at + GUIDES_SETTLE_S : g->made_at + GUIDES_FRESH_S;
 	for (size_t i = 0; i < g->count; i++) {
 		if (is_file(&g->at[i]))
 			continue;

@@ -5,7 +5,8 @@
  * ours, as they come; out of those, and the lineup in force, another run
  * makes xmltv.xml and xmltv.xml.gz, which are put in place when they are
  * whole. So a lineup that changes has its guide in seconds, without asking
- * a provider again; and what fails leaves the guide as it was.
+ * a provider again; and what fails leaves the guide as it was, and is tried
+ * again with backoff.
  *
  *   files      state_dir/guides: one a source; xmltv.xml, xmltv.xml.gz; the
  *              same with the NAME of each [tuner NAME] that shows a part
@@ -34,6 +35,7 @@
 #define GUIDES_SETTLE_S 0.5 /* after a change, so that several make one guide */
 #define GUIDES_BACKOFF_S 30.0
 #define GUIDES_FRESH_S 3600.0 /* made anew so often, for what passed */
+#define GUIDES_AGAIN_S 5.0 /* after it could not be made; doubles up to GUIDES_FRESH_S */
 
 struct supervisor;
 
@@ -86,6 +88,7 @@ struct guides {
 	ev_timer due;
 	bool stale, frozen;
 	ev_tstamp stale_at, made_at;
+	unsigned failures; /* to make it, in a row */
 	struct guide_served whole, part[UNITS_MAX]; /* by unit: of those that show a part of the lineup */
 	uint32_t parts; /* of the run: a bit for each such unit */
 	uint64_t part_hash[UNITS_MAX]; /* of which channels it has then */

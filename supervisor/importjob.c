@@ -51,38 +51,65 @@ choice(struct text *t, const struct provider *p)
 	    p->radio ? "yes" : "no");
 }
 
-uint64_t
-importjob_settings(const struct provider *p)
+/* A number for a text, which ends. */
+static uint64_t
+number_of(struct text *t)
 {
-	struct text t = { 0 };
 	uint64_t h = 0xcbf29ce484222325u;
-	struct blob *blob;
+	struct blob *blob = text_blob(t);
 
-	choice(&t, p);
-	if (p->playlist != NULL && p->playlist[0] == '/')
-		line(&t, "file", p->playlist);
-	blob = text_blob(&t);
 	for (size_t i = 0; blob != NULL && i < blob->len; i++)
 		h = (h ^ (unsigned char)blob->data[i]) * 0x100000001b3u;
 	blob_drop(&blob);
 	return h;
 }
 
+uint64_t
+importjob_settings(const struct provider *p)
+{
+	struct text t = { 0 };
+
+	choice(&t, p);
+	if (p->playlist != NULL && p->playlist[0] == '/')
+		line(&t, "file", p->playlist);
+	return number_of(&t);
+}
+
+uint64_t
+importjob_source_id(const struct provider *p)
+{
+	struct text t = { 0 };
+	uint64_t id;
+
+	line(&t, "playlist", p->playlist);
+	line(&t, "xtream", p->xtream);
+	line(&t, "username", p->xtream != NULL ? p->username : NULL);
+	id = number_of(&t);
+	return id != 0 ? id : 1;
+}
+
+bool
+importjob_current(const struct list *list, const struct provider *p)
+{
+	return list->head->source == importjob_source_id(p) && list->head->settings == importjob_settings(p);
+}
+
 struct blob *
 importjob_list(const struct config *config, const struct provider *p, const struct list *list)
 {
 	struct text t = { 0 };
-	uint64_t settings = importjob_settings(p);
 
 	line(&t, "kind", "list");
 	line(&t, "name", p->name);
 	choice(&t, p);
 	line(&t, "user_agent", config->fetch.user_agent);
-	text_addf(&t, "connect_ms=%" PRIu32 "\nstall_ms=%" PRIu32 "\nprivate_targets=%s\nsettings=%016" PRIx64 "\n",
+	text_addf(&t,
+	    "connect_ms=%" PRIu32 "\nstall_ms=%" PRIu32 "\nprivate_targets=%s\nsettings=%016" PRIx64
+	    "\nsource=%016" PRIx64 "\n",
 	    config->fetch.connect_timeout_ms, 2 * config->fetch.try_timeout_ms,
-	    config->fetch.private_targets ? "yes" : "no", settings);
+	    config->fetch.private_targets ? "yes" : "no", importjob_settings(p), importjob_source_id(p));
 	/* What was chosen by other settings is to be read anew, modified or not. */
-	if (list != NULL && list->head->settings == settings) {
+	if (list != NULL && importjob_current(list, p)) {
 		line(&t, "etag", list_string(list, list->head->etag));
 		line(&t, "modified", list_string(list, list->head->modified));
 	}

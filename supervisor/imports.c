@@ -2,10 +2,11 @@
  * imports.c - how the promise in imports.h is kept
  *
  * One thing after the other: fetch, check, merge, wait for the disk, put in
- * force. Checking and merging are done in steps, between which the loop has
- * its turn. What another process can do meanwhile it does: write a list's
- * copy while that is checked and merged, and wait for the journal while the
- * lineup is built. There is one errand at a time, and it says which it was.
+ * force. Checking, merging and dividing among tuners are done in steps,
+ * between which the loop has its turn. What another process can do meanwhile
+ * it does: write a list's copy while that is checked and merged, and wait for
+ * the journal while the lineup is built. There is one errand at a time, and it
+ * says which it was.
  */
 #include "supervisor/imports.h"
 
@@ -45,7 +46,7 @@ static void
 set_state(struct imports *im, enum imports_state state)
 {
 	im->state = state;
-	if (state == IMPORTS_CHECKING || state == IMPORTS_MERGING) {
+	if (state == IMPORTS_CHECKING || state == IMPORTS_MERGING || state == IMPORTS_PARTING) {
 		ev_timer_stop(im->sup->loop, &im->work);
 		ev_timer_set(&im->work, 0., 0.);
 		ev_timer_start(im->sup->loop, &im->work);
@@ -212,6 +213,10 @@ publish(struct imports *im)
 	if (im->figures.dropped > 0)
 		log_event(LOG_ERR, "lineup.dropped", "channels=%zu why=\"there are more than %d\"", im->figures.dropped,
 		    LINEUP_MAX);
+	if (im->figures.unknown > 0)
+		log_event(LOG_ERR, "lineup.dropped",
+		    "entries=%zu why=\"they are new, and %d channels are known already\"", im->figures.unknown,
+		    JOURNAL_CHANNELS_MAX);
 	if (im->figures.without > 0 && im->whole)
 		log_event(LOG_WARNING, "lineup.without",
 		    "channels=%zu why=\"a [channel] section has no url, and no provider has its number\"",
@@ -262,6 +267,7 @@ static void
 drop_merge(struct imports *im)
 {
 	merge_free(&im->merge);
+	units_forget(&im->sup->units);
 	imported_clear(&im->next);
 	if (im->sync == IMPORTS_SYNC_DUE)
 		im->sync = IMPORTS_SYNC_NONE;
@@ -311,13 +317,26 @@ keep_numbers(struct imports *im)
 	return true;
 }
 
-/* The lineup is there, and shown when its numbers are on the disk. */
+/* The lineup is there. */
 static void
 end_merge(struct imports *im)
 {
 	merge_take(im->merge, &im->next);
 	note_present(im, im->merge);
 	merge_free(&im->merge);
+	units_expect(&im->sup->units, im->sup->config, &im->next.lineup);
+	set_state(im, IMPORTS_PARTING);
+}
+
+/* Its parts are, too: it is shown when its numbers are on the disk. */
+static void
+part_more(struct imports *im)
+{
+	if (units_step(&im->sup->units, MERGE_STEP) == PB_AGAIN) {
+		set_state(im, IMPORTS_PARTING);
+		return;
+	}
+	imports_rest(im);
 	if (im->sync != IMPORTS_SYNC_NONE)
 		set_state(im, IMPORTS_SYNCING);
 	else
@@ -346,7 +365,7 @@ static void
 synced(struct imports *im, const struct import_done *how)
 {
 	im->sync = IMPORTS_SYNC_NONE;
-	if (how->verdict != IMPORT_GOOD && (im->state == IMPORTS_MERGING || im->state == IMPORTS_SYNCING))
+	if (how->verdict != IMPORT_GOOD && im->state >= IMPORTS_MERGING)
 		log_event(LOG_ERR, "journal.sync", "why=\"%s\"", how->why);
 	if (im->state == IMPORTS_SYNCING)
 		publish(im);
@@ -380,6 +399,14 @@ shrunk(uint32_t was, uint32_t is)
 	return was > is ? (unsigned)((uint64_t)(was - is) * 100 / was) : 0;
 }
 
+/* Is that list from where this provider's come from? One that doesn't say is, when its settings are the same. */
+static bool
+same_source(const struct list *list, const struct provider *p)
+{
+	return list->head->source != 0 ? list->head->source == importjob_source_id(p)
+				       : list->head->settings == importjob_settings(p);
+}
+
 /* The guard: a provider that has lost half of its channels has rather lost its mind. */
 bool
 imports_too_small(const struct imports *im, size_t which, const struct list *new, char *why, size_t size)
@@ -388,7 +415,7 @@ imports_too_small(const struct imports *im, size_t which, const struct list *new
 	unsigned guard = (unsigned)provider_of(im, which)->shrink_guard;
 	uint32_t was, is;
 
-	if (old == NULL)
+	if (old == NULL || !same_source(old, provider_of(im, which)))
 		return false;
 	was = old->head->seen;
 	is = new->head->seen;
@@ -527,6 +554,8 @@ on_work(struct ev_loop *loop, ev_timer *timer, int events)
 		check_more(im);
 	else if (im->state == IMPORTS_MERGING)
 		merge_more(im);
+	else if (im->state == IMPORTS_PARTING)
+		part_more(im);
 }
 
 static void
@@ -730,16 +759,10 @@ load_list(struct imports *im, struct import *at, const struct provider *p)
 	(void)close(fd);
 }
 
-/* Each provider of config, with what is known of those that are the same. */
+/* Each provider of config, with what was known of those that are the same; the lists of was stay its own. */
 static void
-set_providers(struct imports *im, const struct config *config)
+set_providers(struct imports *im, const struct config *config, const struct import *was, size_t was_count)
 {
-	struct import *was = calloc(CONFIG_PROVIDERS_MAX, sizeof(*was));
-	size_t was_count = im->count;
-
-	if (was == NULL)
-		return;
-	memcpy(was, im->at, sizeof(im->at));
 	memset(im->at, 0, sizeof(im->at));
 	im->count = config->provider_count;
 	for (size_t i = 0; i < im->count; i++) {
@@ -750,7 +773,8 @@ set_providers(struct imports *im, const struct config *config)
 			k++;
 		if (k < was_count) {
 			im->at[i] = was[k];
-			memset(&was[k], 0, sizeof(was[k]));
+			if (was[k].list != NULL)
+				(void)list_ref(was[k].list);
 		} else {
 			snprintf(im->at[i].name, sizeof(im->at[i].name), "%s", p->name);
 			if (provider_imports(p))
@@ -759,17 +783,21 @@ set_providers(struct imports *im, const struct config *config)
 		if (!provider_imports(p)) {
 			list_drop(&im->at[i].list);
 			im->at[i].asked = false;
-		} else if (im->at[i].list == NULL || im->at[i].list->head->settings != importjob_settings(p))
+		} else if (im->at[i].list == NULL || !importjob_current(im->at[i].list, p))
 			/* Other settings choose otherwise: soon. */
 			im->at[i].next_at = ev_now(im->sup->loop);
 	}
-	for (size_t k = 0; k < was_count; k++)
-		list_drop(&was[k].list);
-	free(was);
 }
 
-/* The lineup of config, at once. */
 static void
+drop_lists(struct import *at, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		list_drop(&at[i].list);
+}
+
+/* The lineup of config, at once. 0, or what went wrong, which is logged: it has none then. */
+static int
 make_lineup(struct imports *im, struct config *config)
 {
 	struct list *lists[CONFIG_PROVIDERS_MAX] = { NULL };
@@ -786,7 +814,7 @@ make_lineup(struct imports *im, struct config *config)
 		log_event(LOG_ERR, "lineup.failed", "why=\"%s\"", pb_strerror(err));
 		merge_free(&m);
 		forget_new(im);
-		return;
+		return err;
 	}
 	merge_take(m, &new);
 	/* Not to have a lineup would be worse than one whose new channels are not written down. */
@@ -797,6 +825,7 @@ make_lineup(struct imports *im, struct config *config)
 	merge_free(&m);
 	keep_watched(im, config, &new);
 	install(im, config, &new);
+	return 0;
 }
 
 void
@@ -823,31 +852,47 @@ imports_begin(struct imports *im, struct supervisor *sup)
 		    err == PB_ESYS ? strerror(errno) : pb_strerror(err));
 		forget_new(im);
 	}
-	set_providers(im, sup->config);
-	make_lineup(im, sup->config);
+	set_providers(im, sup->config, NULL, 0);
+	im->stale = make_lineup(im, sup->config) != 0; /* then once more, in steps */
 	(void)units_update(&sup->units, sup->config, &sup->config->lineup, im->whole); /* it was done a moment before */
 	next(im);
 }
 
-void
+int
 imports_reload(struct imports *im, struct config *config)
 {
+	struct import *was = calloc(CONFIG_PROVIDERS_MAX, sizeof(*was));
+	size_t was_count = im->count;
+	int err;
+
+	if (was == NULL)
+		return PB_ENOMEM;
 	/* What is being fetched is fetched again: by other settings, perhaps another provider's. */
 	if (im->state == IMPORTS_FETCHING || im->state == IMPORTS_CHECKING) {
 		im->at[im->which].next_at = ev_now(im->sup->loop);
 		errand_kill(&im->errand);
 		list_drop(&im->candidate);
 	}
-	if (im->state == IMPORTS_MERGING || im->state == IMPORTS_SYNCING)
+	if (im->state >= IMPORTS_MERGING)
 		drop_merge(im);
 	im->state = IMPORTS_IDLE;
-	set_providers(im, config);
-	make_lineup(im, config);
-	im->stale = false;
+	memcpy(was, im->at, sizeof(im->at));
+	set_providers(im, config, was, was_count);
+	err = make_lineup(im, config);
+	if (err != 0) {
+		drop_lists(im->at, im->count);
+		memcpy(im->at, was, sizeof(im->at));
+		im->count = was_count;
+	} else
+		drop_lists(was, was_count);
+	free(was);
+	/* What was being merged for the old one was given up: again. */
+	im->stale = err != 0;
 	/* The configuration is not in force yet: on the next turn. */
 	ev_timer_stop(im->sup->loop, &im->due);
 	ev_timer_set(&im->due, 0., 0.);
 	ev_timer_start(im->sup->loop, &im->due);
+	return err;
 }
 
 void
@@ -866,7 +911,7 @@ imports_freeze(struct imports *im)
 	im->frozen = true;
 	errand_kill(&im->errand);
 	list_drop(&im->candidate);
-	if (im->state == IMPORTS_MERGING || im->state == IMPORTS_SYNCING) {
+	if (im->state >= IMPORTS_MERGING) {
 		drop_merge(im);
 		im->stale = true;
 	}
@@ -895,6 +940,7 @@ imports_end(struct imports *im)
 	ev_timer_stop(im->sup->loop, &im->due);
 	list_drop(&im->candidate);
 	merge_free(&im->merge);
+	units_forget(&im->sup->units);
 	imported_clear(&im->next);
 	for (size_t i = 0; i < im->count; i++)
 		list_drop(&im->at[i].list);
@@ -1064,7 +1110,7 @@ imports_renumber(struct imports *im, const char *from, const char *to, const cha
 		*why = "the new number is another channel's";
 		return 409;
 	}
-	if (im->frozen || im->state == IMPORTS_MERGING || im->state == IMPORTS_SYNCING) {
+	if (im->frozen || im->state >= IMPORTS_MERGING) {
 		*why = "an import is being put in force: try again";
 		return 409;
 	}

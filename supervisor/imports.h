@@ -67,7 +67,8 @@ enum imports_state {
 	IMPORTS_IDLE,
 	IMPORTS_FETCHING,
 	IMPORTS_CHECKING,
-	IMPORTS_MERGING,
+	IMPORTS_MERGING, /* and on: the lineup that is to come in force */
+	IMPORTS_PARTING, /* of it each tuner's part is made (units.h) */
 	IMPORTS_SYNCING,
 	IMPORTS_STATES
 };
@@ -108,9 +109,10 @@ void imports_begin(struct imports *imports, struct supervisor *sup);
 
 /*
  * Another configuration is to come in force: make its lineup. Called before
- * it is, so that streams find the channels that they play.
+ * it is, so that streams find the channels that they play. 0; else, logged, PB_ENOMEM
+ * or PB_ELIMIT: it is not to come in force, and all is as before.
  */
-void imports_reload(struct imports *imports, struct config *config);
+int imports_reload(struct imports *imports, struct config *config);
 
 /* Fetch now: that provider's (NULL: all). Takes conn, and answers it when all is over; or answers at once. */
 void imports_refresh(struct imports *imports, const char *provider, struct http_conn *conn);

@@ -682,6 +682,12 @@ journal_count(const struct journal *j)
 	return j->count;
 }
 
+bool
+journal_full(const struct journal *j)
+{
+	return j->count == JOURNAL_CHANNELS_MAX;
+}
+
 int
 journal_expect(struct journal *j, uint32_t more)
 {
@@ -759,7 +765,7 @@ journal_add(struct journal *j, const struct journal_key *keys, size_t count)
 {
 	uint32_t index;
 
-	if (j->count == JOURNAL_CHANNELS_MAX)
+	if (journal_full(j))
 		return JOURNAL_NONE;
 	index = new_known(j);
 	for (size_t i = 0; i < count && index != JOURNAL_NONE; i++)

@@ -52,6 +52,9 @@ void journal_detach(struct journal *j);
 /* How many channels there are; their indices are 0 to that. */
 uint32_t journal_count(const struct journal *j);
 
+/* Are there as many as there may be? */
+bool journal_full(const struct journal *j);
+
 /* So many new channels may come: have room for them, which spares copies. 0 or PB_ENOMEM. */
 int journal_expect(struct journal *j, uint32_t more);
 
@@ -85,7 +88,7 @@ const char *journal_name(const struct journal *j, uint32_t index);
 /* Its guide id, when that does not follow from its number (lineup_epg_id()); else NULL. Borrowed likewise. */
 const char *journal_own_id(const struct journal *j, uint32_t index);
 
-/* A new channel, known by these keys, for now without a number. JOURNAL_NONE: no memory, or too many. */
+/* A new channel, known by these keys, for now without a number. JOURNAL_NONE: no memory, or journal_full(). */
 uint32_t journal_add(struct journal *j, const struct journal_key *keys, size_t count);
 
 /* Is also known as. 0 or PB_ENOMEM. */

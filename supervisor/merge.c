@@ -4,7 +4,8 @@
  * Three passes. The first finds each entry's channel in the journal, or
  * makes one without a number. The second gives numbers: first to those that
  * ask for one, so that a channel's own number isn't taken by one that had
- * no wish; then to the others. The third builds the lineup.
+ * no wish; then to the others. The third builds the lineup, which is put
+ * in order when its numbers did not come in it.
  */
 #include "supervisor/merge.h"
 
@@ -16,7 +17,9 @@
 #include "base/pb.h"
 
 #define NONE UINT32_MAX
+#define LEFT_OUT (UINT32_MAX - 1) /* instead of an index: the journal has no room for it */
 #define AHEAD 16 /* entries that are looked for together */
+#define BLOCK 8 /* channels that are put in order in place; a power of 2 */
 
 struct member {
 	uint32_t next; /* another of the same channel */
@@ -31,7 +34,7 @@ struct chosen {
 	uint32_t first, last; /* members */
 };
 
-/* What an entry is known by: its tvg-id, when it has one, and its cleaned name. */
+/* What an entry is known by: its tvg-id, when it has one of its own, and its cleaned name. */
 struct entry_keys {
 	struct journal_key key[2];
 	size_t count;
@@ -43,7 +46,18 @@ struct owned {
 	char device[16];
 };
 
-enum phase { RESOLVE, WISHES, NUMBERS, BUILD, WRITTEN, DONE };
+/*
+ * The lineup is put in order: blocks of it first, then two such runs become
+ * one, and so on, from one array to another, a channel a step.
+ */
+struct sorting {
+	struct channel *to;
+	size_t width; /* of a run; 0: blocks */
+	size_t at; /* channels of this pass that are done */
+	size_t left, right; /* which is next of either run */
+};
+
+enum phase { RESOLVE, WISHES, NUMBERS, BUILD, WRITTEN, ORDER, DONE };
 
 struct merge {
 	const struct config *config;
@@ -63,6 +77,7 @@ struct merge {
 	uint32_t of_room;
 	bool wishes; /* some entry has one */
 	bool sorted; /* what is built so far */
+	struct sorting sorting;
 	uint32_t next_number[CONFIG_PROVIDERS_MAX];
 	struct imported made;
 	struct merge_figures figures;
@@ -127,6 +142,13 @@ merge_new(struct merge **out, const struct config *config, struct list *const *l
 	return 0;
 }
 
+static void
+end_order(struct merge *m)
+{
+	pages_free(m->sorting.to, m->made.room, sizeof(*m->sorting.to));
+	m->sorting.to = NULL;
+}
+
 void
 merge_free(struct merge **merge)
 {
@@ -137,6 +159,7 @@ merge_free(struct merge **merge)
 		return;
 	for (size_t i = 0; i < CONFIG_PROVIDERS_MAX; i++)
 		list_drop(&m->lists[i]);
+	end_order(m);
 	imported_clear(&m->made);
 	pages_free(m->members, m->room, sizeof(*m->members));
 	pages_free(m->chosen, m->room, sizeof(*m->chosen));
@@ -155,7 +178,7 @@ keys_of(const struct merge *m, const struct list *list, const struct list_entry 
 	struct entry_keys keys;
 
 	keys.count = 0;
-	if (id != NULL)
+	if (id != NULL && !e->shared)
 		keys.key[keys.count++] = journal_key(m->journal, 'i', id);
 	keys.key[keys.count++] = journal_key(m->journal, 'n', list_string(list, e->clean));
 	return keys;
@@ -177,6 +200,17 @@ keys_ahead(struct merge *m, const struct list *list)
 	return &m->ahead[first % AHEAD];
 }
 
+static uint32_t
+add(struct merge *m, const struct journal_key *keys, size_t count)
+{
+	if (journal_full(m->journal)) {
+		m->figures.unknown++;
+		return LEFT_OUT;
+	}
+	m->figures.added++;
+	return journal_add(m->journal, keys, count);
+}
+
 /* By tvg-id, else by name; what else it is known by is noted. NONE: no memory. */
 static uint32_t
 find(struct merge *m, const struct entry_keys *keys)
@@ -185,10 +219,8 @@ find(struct merge *m, const struct entry_keys *keys)
 	uint32_t one = id != NULL ? journal_find(m->journal, id) : JOURNAL_NONE;
 	uint32_t two = journal_find(m->journal, name);
 
-	if (one == JOURNAL_NONE && two == JOURNAL_NONE) {
-		m->figures.added++;
-		return journal_add(m->journal, keys->key, keys->count);
-	}
+	if (one == JOURNAL_NONE && two == JOURNAL_NONE)
+		return add(m, keys->key, keys->count);
 	if (one == JOURNAL_NONE) {
 		if (id != NULL && journal_alias(m->journal, two, id) != 0)
 			return NONE;
@@ -221,10 +253,8 @@ find_alone(struct merge *m, const struct list_entry *e)
 		struct journal_key key = key_alone(m, text, m->provider, e, again);
 		uint32_t index = journal_find(m->journal, &key);
 
-		if (index == JOURNAL_NONE) {
-			m->figures.added++;
-			return journal_add(m->journal, &key, 1);
-		}
+		if (index == JOURNAL_NONE)
+			return add(m, &key, 1);
 		if (index >= m->of_room || m->of[index] == NONE)
 			return index;
 	}
@@ -240,6 +270,8 @@ resolve_one(struct merge *m)
 	struct member *member;
 	uint32_t n;
 
+	if (index == LEFT_OUT)
+		return 0;
 	if (index == NONE || index >= m->of_room)
 		return PB_ENOMEM;
 	m->wishes |= e->number != 0;
@@ -675,13 +707,74 @@ written_one(struct merge *m, const struct channel *w)
 	return 0;
 }
 
-static void
-finish(struct merge *m)
+/*
+ * In which order
+ */
+
+static int
+begin_order(struct merge *m)
 {
+	if (m->sorted)
+		return 0;
+	m->sorting.to = pages_alloc(m->made.room, sizeof(*m->sorting.to));
+	return m->sorting.to != NULL ? 0 : PB_ENOMEM;
+}
+
+/* To where it belongs among those of its block that are before it. */
+static void
+insert(struct channel *channels, size_t at)
+{
+	struct channel c = channels[at];
+
+	for (; at % BLOCK > 0 && by_number(&c, &channels[at - 1]) < 0; at--)
+		channels[at] = channels[at - 1];
+	channels[at] = c;
+}
+
+/* The next one of a pair of runs. */
+static void
+choose(struct sorting *s, const struct lineup *l)
+{
+	size_t pair = s->at & ~(2 * s->width - 1);
+	size_t middle = PB_MIN(pair + s->width, l->count), end = PB_MIN(pair + 2 * s->width, l->count);
+
+	if (s->at == pair) {
+		s->left = pair;
+		s->right = middle;
+	}
+	if (s->right == end || (s->left < middle && by_number(&l->channels[s->left], &l->channels[s->right]) < 0))
+		s->to[s->at] = l->channels[s->left++];
+	else
+		s->to[s->at] = l->channels[s->right++];
+}
+
+/* One channel of a pass; false: all are in order. */
+static bool
+order_one(struct merge *m)
+{
+	struct sorting *s = &m->sorting;
 	struct lineup *l = &m->made.lineup;
 
-	if (!m->sorted)
-		qsort(l->channels, l->count, sizeof(*l->channels), by_number);
+	if (m->sorted)
+		return false;
+	if (s->at == l->count) {
+		struct channel *was = l->channels;
+
+		if (s->width > 0) {
+			l->channels = s->to;
+			s->to = was;
+		}
+		s->width = s->width > 0 ? 2 * s->width : BLOCK;
+		s->at = 0;
+		if (s->width >= l->count)
+			return false;
+	}
+	if (s->width == 0)
+		insert(l->channels, s->at);
+	else
+		choose(s, l);
+	s->at++;
+	return true;
 }
 
 /* Each phase reads the lists from begin to end, and only once. */
@@ -729,6 +822,10 @@ step(struct merge *m, int *err)
 			return false;
 		*err = written_one(m, &m->config->written.channels[m->at]);
 		break;
+	case ORDER:
+		if (!order_one(m))
+			return false;
+		break;
 	case DONE:
 		break;
 	}
@@ -753,8 +850,10 @@ merge_step(struct merge *m, size_t entries)
 		m->at = 0;
 		if (m->phase == BUILD)
 			err = begin_build(m);
+		if (m->phase == ORDER)
+			err = begin_order(m);
 		if (m->phase == DONE)
-			finish(m);
+			end_order(m);
 	}
 	return err != 0 ? err : m->phase == DONE ? 0 : PB_AGAIN;
 }

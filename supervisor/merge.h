@@ -1,10 +1,11 @@
 /*
  * merge.h - providers' lists, the journal and the file to one lineup
  *
- * Entries that are the same channel (by tvg-id, else by cleaned name) become
- * one, the preferred first and the others as its backups, across providers;
- * the journal says which number each has. What [channel] sections say is
- * said over that, and hand-written channels stand beside.
+ * Entries that are the same channel (by tvg-id, unless others of its list
+ * share that; else by cleaned name) become one, the preferred first and the
+ * others as its backups, across providers; the journal says which number
+ * each has. What [channel] sections say is said over that, and hand-written
+ * channels stand beside.
  *
  * Pure: no I/O, no clock. In steps, because 200,000 entries are too much for
  * one turn of a loop.
@@ -34,7 +35,8 @@ struct merge_figures {
 	size_t added; /* new in the journal */
 	size_t backups;
 	size_t without; /* hand-written, with no URL of their own, and no provider has them */
-	size_t dropped; /* no number is free, or more than LINEUP_MAX */
+	size_t dropped; /* channels, more than LINEUP_MAX */
+	size_t unknown; /* entries of new channels, for which the journal is full: left out */
 };
 
 struct merge;

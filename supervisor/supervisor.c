@@ -401,7 +401,12 @@ supervisor_reload(
 	*restarts = 0;
 	(void)notify_reloading(sup->keep.notify);
 	err = config_load(&new, sup->options.path, sup->options.overrides, sup->options.override_count, errs);
+	if (err == 0) {
+		trial_cancel(&sup->trial);
+		err = imports_reload(&sup->imports, new);
+	}
 	if (err != 0) {
+		config_free(&new);
 		(void)notify_ready(sup->keep.notify);
 		for (size_t i = 0; i < errs->count; i++)
 			log_event(LOG_ERR, "reload.error", "why=\"%s\"", errs->at[i].text);
@@ -413,8 +418,6 @@ supervisor_reload(
 	for (size_t i = 0; i < PB_MIN(*restarts, max); i++)
 		log_event(
 		    LOG_WARNING, "reload.restart", "setting=%s why=\"takes effect at a restart only\"", restart[i]);
-	trial_cancel(&sup->trial);
-	imports_reload(&sup->imports, new);
 	/* What is bound stays bound, whatever the file says by now; the next reload says it again. */
 	config_keep_in_force(new, old);
 	log_init("plexbridged", new->server.log, new->server.log_format, new->server.log_level);

@@ -2,7 +2,9 @@
  * units.c - how the promise in units.h is kept
  *
  * A part of the lineup is an array of its own, of the same strings: all
- * that works on a lineup works on it, and it is made once a reload.
+ * that works on a lineup works on it, and it is made once for each. One
+ * pattern after the other goes through the lineup and marks what it has;
+ * then those are taken that are within all lists.
  */
 #include <fnmatch.h>
 #include <regex.h>
@@ -16,6 +18,18 @@
 #include "supervisor/units.h"
 
 _Static_assert(UNITS_MAX *UNIT_TUNERS <= LEDGER_TUNERS, "a tuner that the ledger would not take");
+
+struct units_making {
+	const struct config *config;
+	struct lineup lineup;
+	size_t unit; /* in hand, or the next */
+	const struct config_tuner *tuner; /* its section */
+	bool *in; /* channels that a pattern has; NULL: none is in hand */
+	size_t pattern, at; /* behind the last one they are taken */
+	regex_t regex; /* of the pattern, where it is one */
+	bool compiled;
+	struct lineup part[UNITS_MAX]; /* channels NULL: the unit has none */
+};
 
 static const struct config_tuner *
 section_of(const struct unit *unit, const struct config *config)
@@ -44,6 +58,7 @@ void
 units_init(struct units *units, const struct config *config)
 {
 	units->count = 0;
+	units->making = NULL;
 	add(units, &config->tuner);
 	for (size_t i = 0; i < config->tuner_count; i++)
 		add(units, &config->tuners[i]);
@@ -65,24 +80,33 @@ units_identify(struct units *units, const struct config *config)
 	}
 }
 
-/* Mark those channels that a pattern has. */
+/* Mark those of the next channels, to end, that the pattern has. */
 static void
-mark(bool *in, const struct lineup *lineup, const char *pattern)
+mark(struct units_making *m, size_t end)
 {
-	regex_t regex;
+	const char *pattern = m->tuner->group.items[m->pattern];
 	bool is_regex = pattern[0] == '~';
 
-	if (is_regex && regcomp(&regex, pattern + 1, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0)
-		return; /* it was right when it was read: no memory */
-	for (size_t i = 0; i < lineup->count; i++) {
-		const char *group = lineup->channels[i].group != NULL ? lineup->channels[i].group : "";
+	/* It was right when it was read: else there is no memory, and it has none. */
+	if (is_regex && m->at == 0)
+		m->compiled = regcomp(&m->regex, pattern + 1, REG_EXTENDED | REG_ICASE | REG_NOSUB) == 0;
+	for (; m->at < end; m->at++) {
+		const char *group = m->lineup.channels[m->at].group;
 
-		if (!in[i])
-			in[i] = is_regex ? regexec(&regex, group, 0, NULL, 0) == 0
-					 : fnmatch(pattern, group, FNM_CASEFOLD) == 0;
+		if (m->in[m->at])
+			continue;
+		group = group != NULL ? group : "";
+		m->in[m->at] = is_regex ? m->compiled && regexec(&m->regex, group, 0, NULL, 0) == 0
+					: fnmatch(pattern, group, FNM_CASEFOLD) == 0;
 	}
-	if (is_regex)
-		regfree(&regex);
+}
+
+static void
+end_regex(struct units_making *m)
+{
+	if (m->compiled)
+		regfree(&m->regex);
+	m->compiled = false;
 }
 
 static bool
@@ -103,31 +127,123 @@ has_number(const struct config_list *list, const char *guide_number)
 	return list->count == 0;
 }
 
-/* The channels that this unit shows. */
-static int
-take_part(struct unit *unit, const struct lineup *lineup)
+/* Of the next channels, to end, those that the unit shows. */
+static void
+take(struct units_making *m, size_t end)
 {
-	const struct config_tuner *c = unit->config;
-	bool *in;
+	struct lineup *part = &m->part[m->unit];
 
-	unit->own = reallocarray(NULL, lineup->count + 1, sizeof(*unit->own));
-	in = calloc(lineup->count + 1, sizeof(*in));
-	if (unit->own == NULL || in == NULL) {
-		free(in);
+	for (; m->at < end; m->at++) {
+		const struct channel *ch = &m->lineup.channels[m->at];
+
+		if ((m->tuner->group.count == 0 || m->in[m->at]) && has_provider(&m->tuner->provider, ch->provider) &&
+		    has_number(&m->tuner->numbers, ch->guide_number))
+			part->channels[part->count++] = *ch;
+	}
+}
+
+static bool
+shows_all(const struct config_tuner *tuner)
+{
+	return tuner->group.count + tuner->provider.count + tuner->numbers.count == 0;
+}
+
+/* The next unit that shows a part; false: there is none. */
+static bool
+begin_unit(const struct units *units, struct units_making *m)
+{
+	for (; m->unit < units->count; m->unit++) {
+		struct lineup *part = &m->part[m->unit];
+
+		m->tuner = section_of(&units->at[m->unit], m->config);
+		if (m->tuner == NULL || shows_all(m->tuner))
+			continue;
+		*part = (struct lineup){ .device = m->lineup.device };
+		part->channels = reallocarray(NULL, m->lineup.count + 1, sizeof(*part->channels));
+		m->in = part->channels != NULL ? calloc(m->lineup.count + 1, sizeof(*m->in)) : NULL;
+		m->pattern = m->at = 0;
+		if (m->in != NULL)
+			return true;
+		free(part->channels);
+		part->channels = NULL;
+	}
+	return false;
+}
+
+/* All channels went by: the next pattern, or the next unit. */
+static void
+end_pass(struct units_making *m)
+{
+	end_regex(m);
+	m->at = 0;
+	if (m->pattern++ < m->tuner->group.count)
+		return;
+	free(m->in);
+	m->in = NULL;
+	m->unit++;
+}
+
+void
+units_expect(struct units *units, const struct config *config, const struct lineup *lineup)
+{
+	units_forget(units);
+	units->making = calloc(1, sizeof(*units->making));
+	if (units->making == NULL)
+		return;
+	units->making->config = config;
+	units->making->lineup = *lineup;
+}
+
+int
+units_step(struct units *units, size_t count)
+{
+	struct units_making *m = units->making;
+
+	while (m != NULL && (m->in != NULL || begin_unit(units, m))) {
+		size_t n = PB_MIN(count, m->lineup.count - m->at);
+
+		if (m->at == m->lineup.count) {
+			end_pass(m);
+			continue;
+		}
+		if (n == 0)
+			return PB_AGAIN;
+		count -= n;
+		if (m->pattern < m->tuner->group.count)
+			mark(m, m->at + n);
+		else
+			take(m, m->at + n);
+	}
+	return 0;
+}
+
+void
+units_forget(struct units *units)
+{
+	struct units_making *m = units->making;
+
+	units->making = NULL;
+	if (m == NULL)
+		return;
+	end_regex(m);
+	free(m->in);
+	for (size_t i = 0; i < units->count; i++)
+		free(m->part[i].channels);
+	free(m);
+}
+
+/* Its part, as it was made. PB_ENOMEM: it was not. */
+static int
+take_part(struct units *units, struct unit *unit)
+{
+	struct units_making *m = units->making;
+	size_t i = (size_t)(unit - units->at);
+
+	if (m == NULL || m->part[i].channels == NULL)
 		return PB_ENOMEM;
-	}
-	for (size_t i = 0; i < c->group.count; i++)
-		mark(in, lineup, c->group.items[i]);
-	unit->lineup.channels = unit->own;
-	unit->lineup.device = lineup->device;
-	for (size_t i = 0; i < lineup->count; i++) {
-		const struct channel *ch = &lineup->channels[i];
-
-		if ((c->group.count == 0 || in[i]) && has_provider(&c->provider, ch->provider) &&
-		    has_number(&c->numbers, ch->guide_number))
-			unit->own[unit->lineup.count++] = *ch;
-	}
-	free(in);
+	unit->lineup = m->part[i];
+	unit->own = m->part[i].channels;
+	m->part[i].channels = NULL;
 	return 0;
 }
 
@@ -153,8 +269,13 @@ say_size(struct unit *unit, bool certain)
 int
 units_update(struct units *units, const struct config *config, const struct lineup *lineup, bool whole)
 {
+	const struct units_making *m = units->making;
 	int err = 0;
 
+	if (m == NULL || m->config != config || m->lineup.channels != lineup->channels ||
+	    m->lineup.count != lineup->count)
+		units_expect(units, config, lineup);
+	(void)units_step(units, SIZE_MAX);
 	for (size_t i = 0; i < units->count; i++) {
 		struct unit *unit = &units->at[i];
 
@@ -166,18 +287,20 @@ units_update(struct units *units, const struct config *config, const struct line
 		unit->config = section_of(unit, config);
 		if (unit->config == NULL)
 			continue;
-		if (unit->config->group.count + unit->config->provider.count + unit->config->numbers.count == 0)
+		if (shows_all(unit->config))
 			unit->lineup = *lineup;
-		else if (take_part(unit, lineup) != 0)
+		else if (take_part(units, unit) != 0)
 			err = PB_ENOMEM;
 		say_size(unit, whole && lineup->count > 0);
 	}
+	units_forget(units);
 	return err;
 }
 
 void
 units_clear(struct units *units)
 {
+	units_forget(units);
 	for (size_t i = 0; i < units->count; i++) {
 		tuner_cache_clear(&units->at[i].cache);
 		free(units->at[i].own);

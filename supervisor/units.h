@@ -8,6 +8,8 @@
  *
  *   fixed     units, their identities and ports, from the start to the end
  *   reload    all else; a unit whose section is gone answers nobody
+ *   steps     a long lineup and many patterns are too much for one turn of a
+ *             loop: parts can be made before their lineup comes in force
  *   tuners    are numbered by streams without a gap between devices' ranges:
  *             from `first` on, tuner_count of them
  */
@@ -40,9 +42,12 @@ struct unit {
 	struct tuner_cache cache;
 };
 
+struct units_making;
+
 struct units {
 	struct unit at[UNITS_MAX];
 	size_t count; /* at least 1 */
+	struct units_making *making; /* parts of a lineup that is to come in force; NULL: none is expected */
 };
 
 /* Make them as the configuration has them: without identity, channels and ports yet. */
@@ -52,7 +57,18 @@ void units_init(struct units *units, const struct config *config);
 void units_identify(struct units *units, const struct config *config);
 
 /*
- * Another configuration or lineup is in force: take it up. Borrows both for
+ * This lineup is to come in force: make the units' parts of it, in steps of
+ * about so many channels, each by one pattern. Borrows both until
+ * units_update(), which takes the parts, or units_forget(). PB_AGAIN: there
+ * is more to do. 0: all are made for which there was memory.
+ */
+void units_expect(struct units *units, const struct config *config, const struct lineup *lineup);
+int units_step(struct units *units, size_t count);
+void units_forget(struct units *units);
+
+/*
+ * Another configuration or lineup is in force: take it up. What was not
+ * expected, or is not made to its end, is made at once. Borrows both for
  * as long as no other one is. Logs a unit whose channels became too many, or none,
  * once; whole: no provider's are still to come, so that none is none. 0 or
  * PB_ENOMEM: a unit with a part of the lineup has none of it.

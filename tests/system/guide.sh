@@ -93,6 +93,8 @@ equal "gz" "$(status_of /xmltv.xml.gz)" 200
 gzip -dc "$T/body" | cmp -s - "$T/guide.xml" || fail "the .gz is another guide"
 curl -s --compressed -D "$T/head" "$(bridge url)/xmltv.xml" | cmp -s - "$T/guide.xml" || fail "the packed one is another guide"
 expect "it was packed" grep -qi '^content-encoding: gzip' "$T/head"
+curl -s -H 'Accept-Encoding: gzip; q=0' -D "$T/head" "$(bridge url)/xmltv.xml" | cmp -s - "$T/guide.xml" ||
+    fail "who takes no gzip gets another guide"
 etag=$(curl -s -I "$(bridge url)/xmltv.xml" | sed -n 's/^ETag: \(.*\)\r$/\1/p')
 [ -n "$etag" ] || fail "it has no ETag"
 equal "who has it" "$(status_of /xmltv.xml -H "If-None-Match: $etag")" 304
@@ -111,6 +113,25 @@ other=$(curl -s -I "$(bridge url)/second/xmltv.xml" | sed -n 's/^ETag: \(.*\)\r$
 equal "who has it" "$(status_of /second/xmltv.xml -H "If-None-Match: $other")" 304
 equal "gz" "$(status_of /second/xmltv.xml.gz)" 200
 gzip -dc "$T/body" | cmp -s - "$T/second.xml" || fail "the .gz is another guide"
+
+it "is made again soon when it could not be made, and is what it was until then"
+# try NUMBER PLACE: the channel's new number, with a folder where the guide's file is to be.
+try() {
+	local failed
+	failed=$(bridge log event=guide.failed | wc -l)
+	mkdir "$T/state/guides/$2"
+	bridge ctl renumber "$(bridge ctl --json lineup | jq -r '.channels[] | select(.name == "Nobody") | .number')" "$1" >"$T/out" ||
+	    fail "$(cat "$T/out")"
+	until_true 10 eval '[ "$(bridge log event=guide.failed | wc -l)" -gt '"$failed"' ]' || fail "it did not fail"
+	equal "meanwhile" "$(status_of /xmltv.xml)" 200
+	rmdir "$T/state/guides/$2"
+	until_true 25 ready "<display-name>$1</display-name>" || fail "it is not there: $(bridge log guide.failed | tail -1)"
+}
+try 150 xmltv.xml.new
+try 151 xmltv.second.xml.new
+rm "$T/state/guides/xmltv.xml.gz"
+try 152 xmltv.xml.gz
+expect "that of the other tuner" eval 'curl -s "$(bridge url)/second/xmltv.xml" | grep -q "<display-name>152</display-name>"'
 
 it "is fetched at the operator's word"
 printf '<tv><programme start="%s" stop="%s" channel="one.tv"><title>Anew</title></programme></tv>' "$(at 1)" "$(at 2)" >"$folder/epg.xml"

@@ -167,6 +167,52 @@ bridge stop
 bridge start
 expect "after a restart" eval 'lineup | grep -q "^4.2 Number 42"'
 
+# other FILE COUNT: a list of so many.
+other() {
+	awk -v count="$2" 'BEGIN {
+		print "#EXTM3U"
+		for (i = 1; i <= count; i++)
+			printf "#EXTINF:-1,Other %d\nhttp://o.example/%d.ts\n", i, i
+	}' >"$(files dir)/$1"
+}
+
+it "compares a list with that of the same source alone, and one that doesn't say its source by its settings"
+other other.m3u 20
+cp "$T/plexbridge.ini" "$T/ini"
+sed -i 's#/list.m3u?.*#/other.m3u#' "$T/plexbridge.ini"
+bridge ctl reload >"$T/out" || fail "$(cat "$T/out")"
+bridge ctl refresh >"$T/refresh.out" || fail "another source's is refused: $(cat "$T/refresh.out")"
+equal "channels" "$(lineup | grep -c Other)" 20
+other other.m3u 2
+bridge ctl refresh >"$T/refresh.out" && fail "a list that shrank to a tenth was taken"
+expect "why" grep -q 'shrank from 20 to 2 ' "$T/refresh.out"
+bridge stop
+# As a build before it was said has kept it (ipc/list.h).
+dd if=/dev/zero of="$T/state/lists/home.list" bs=8 seek=12 count=1 conv=notrunc status=none
+bridge start
+equal "channels of what doesn't say" "$(lineup | grep -c Other)" 20
+bridge ctl refresh >"$T/refresh.out" && fail "a list that shrank to a tenth was taken"
+expect "why" grep -q 'shrank from 20 to 2 ' "$T/refresh.out"
+bridge stop
+other third.m3u 3
+sed -i 's#/other.m3u#/third.m3u#' "$T/plexbridge.ini"
+bridge start
+bridge ctl refresh >"$T/refresh.out" || fail "another source's is refused: $(cat "$T/refresh.out")"
+equal "channels" "$(lineup | grep -c Other)" 3
+
+it "takes channels that share a placeholder for an id as what their names say"
+{
+	echo '#EXTM3U'
+	for name in Friends Seinfeld 'Friends HD' Cheers; do
+		printf '#EXTINF:-1 tvg-id="24.7.Dummy.us",24/7 %s\nhttp://h.example/%s.ts\n' "$name" "${name/ /}"
+	done
+} >"$(files dir)/third.m3u"
+bridge ctl refresh >"$T/refresh.out" || fail "it is refused: $(cat "$T/refresh.out")"
+equal "names" "$(lineup | sed -n 's/^[0-9]* 24/24/p')" '24/7 Friends HD
+24/7 Seinfeld
+24/7 Cheers'
+cp "$T/ini" "$T/plexbridge.ini"
+
 # COUNT: a list of so many.
 long_list() {
 	awk -v count="$1" 'BEGIN {
@@ -178,6 +224,7 @@ long_list() {
 
 it "a lineup too long for one turn of the loop comes whole to all who ask at the same time"
 long_list 30000
+bridge ctl reload >"$T/out" || fail "$(cat "$T/out")"
 bridge ctl refresh >"$T/refresh.out" || fail "it is refused: $(cat "$T/refresh.out")"
 asked=() # no more than may wait (supervisor/drafts.h)
 for i in $(seq 15); do
@@ -202,6 +249,26 @@ equal "channels as XML" "$(grep -c '<Program>' "$T/long1.xml")" "$want"
 equal "channels as M3U" "$(grep -c '^#EXTINF' "$T/long1.m3u")" "$want"
 equal "enabled" "$(jq '[.[] | select(.Enabled == 1)] | length' "$T/long1.json?show=found")" "$want"
 equal "what HEAD says" "$(tr -d '\r' <"$T/head" | sed -n 's/^Content-Length: //p')" "$(wc -c <"$T/long1.xml")"
+
+it "a reload that has no memory for its lineup changes nothing"
+if sanitized; then
+	skip "no limit under a sanitizer"
+elif ! command -v prlimit >/dev/null; then
+	skip "there is no prlimit"
+else
+	sed -i '1i [channel 8]\nname = New\nurl = http://h.example/8.ts' "$T/plexbridge.ini"
+	# A bit more than it has: enough for the file, not for thousands of channels, which are mapped in one piece.
+	size=$(awk '/^VmSize/ { print $2 }' "/proc/$(bridge pid)/status")
+	as=()
+	[ "$(id -u)" != 0 ] || as=(setpriv --reuid="$(id -u "$run_user")" --regid="$(id -g "$run_user")" --clear-groups)
+	"${as[@]}" prlimit --pid "$(bridge pid)" --as=$(((size + 1024) * 1024)): || fail "it has no limit"
+	bridge ctl reload >"$T/out" 2>&1 && fail "it came in force"
+	equal "why" "$(bridge log event=lineup.failed | grep -c 'why="out of memory"')" 1
+	"${as[@]}" prlimit --pid "$(bridge pid)" --as=unlimited:
+	equal "channels" "$(curl -s "$(bridge url)/lineup.json" | jq length)" "$want"
+	bridge ctl reload >"$T/out" || fail "$(cat "$T/out")"
+	equal "channels" "$(curl -s "$(bridge url)/lineup.json" | jq length)" $((want + 1))
+fi
 
 it "who waits for it while another comes in force gets one of the two, whole"
 asked=() # no more than may wait (supervisor/drafts.h)

@@ -358,8 +358,10 @@ list_of(const char *text)
 	ck_assert_int_eq(m3u_feed(m, text, strlen(text)), 0);
 	ck_assert_int_eq(m3u_end(m), 0);
 	m3u_free(&m);
+	offer_ids(&offer);
 	ck_assert_int_eq(list_writer_seal(offer.list, &fd), 0);
 	list_writer_free(&offer.list);
+	offer_clear(&offer);
 	pick_free(&pick);
 	ck_assert_int_eq(list_open(&list, fd, true, &why), 0);
 	while (list_check(list, 1, &why) == PB_AGAIN)
@@ -393,6 +395,44 @@ START_TEST(a_list_has_what_was_taken_and_counts_what_was_not)
 	ck_assert_int_eq(e[1].quality, LIST_HD);
 	list_drop(&list);
 	ck_assert_ptr_null(list);
+}
+END_TEST
+
+START_TEST(an_id_of_several_names_or_of_none_is_shared)
+{
+	static const struct {
+		const char *id, *name;
+		int shared;
+	} rows[] = {
+		{ "one.tv", "One HD", 0 },
+		{ "24.7.Dummy.us", "24/7 Friends", 1 },
+		{ "PPV.EVENTS.dummy.us", "PPV 1", 1 },
+		{ "Dummy.us", "A", 1 },
+		{ "a.DUMMY", "B", 1 },
+		{ "Dummys.us", "C", 0 },
+		{ "bbc1.uk", "BBC One London", 1 },
+		{ "one.tv", "ONE (4K)", 0 },
+		{ "bbc1.uk", "BBC One North", 1 },
+		{ "BBC1.uk", "BBC One", 0 },
+		{ "bbc1.uk", "BBC One London FHD", 1 },
+		{ "", "D", 0 },
+		{ "", "E", 0 },
+		{ "none", "F", 0 },
+		{ "none", "G", 0 },
+	};
+	char text[2048] = "";
+	size_t len = 0;
+	struct list *list;
+
+	for (size_t i = 0; i < NITEMS(rows); i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "#EXTINF:-1 tvg-id=\"%s\",%s\nhttp://h/%zu\n",
+		    rows[i].id, rows[i].name, i);
+	list = list_of(text);
+	ck_assert_uint_eq(list->head->count, NITEMS(rows));
+	for (size_t i = 0; i < NITEMS(rows); i++)
+		ck_assert_msg(list->entries[i].shared == rows[i].shared, "%s, %s", rows[i].id, rows[i].name);
+	ck_assert_str_eq(list_string(list, list->entries[1].tvg_id), "24.7.Dummy.us"); /* a guide may have it */
+	list_drop(&list);
 }
 END_TEST
 
@@ -848,6 +888,7 @@ main(void)
 	tcase_add_test(tc, a_group_is_one_of_several_without_the_blanks_around_it);
 	tcase_add_test(tc, urls_of_one_server_are_resolved_each);
 	tcase_add_test(tc, a_list_has_what_was_taken_and_counts_what_was_not);
+	tcase_add_test(tc, an_id_of_several_names_or_of_none_is_shared);
 	tcase_add_test(tc, headers_that_can_not_be_sent_cost_themselves);
 	tcase_add_loop_test(tc, quality_order_and_limit_are_as_the_operator_chose, 0, NITEMS(choices));
 	tcase_add_test(tc, a_list_with_any_byte_changed_is_refused_or_good);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/pb.h"
 #include "supervisor/journal.h"
@@ -219,6 +220,7 @@ list_saying(const struct offered *o, const struct saying *says, size_t count)
 			e.header_count++;
 		}
 		e.quality = e.rank = (uint8_t)o[i].quality;
+		e.shared = e.tvg_id != 0 && strstr(o[i].id, "shared") != NULL;
 		ck_assert_int_eq(list_add(w, &e), 0);
 	}
 	ck_assert_int_eq(list_writer_seal(w, &fd), 0);
@@ -255,6 +257,8 @@ add_request(char *out, size_t size, const struct channel *c, unsigned n)
 	return len + (size_t)snprintf(out + len, size - len, ")");
 }
 
+static struct merge_figures figures; /* of the last that was merged */
+
 /* "number name url backups" of each, a line. Takes the lists. */
 static const char *
 merged(struct journal *j, struct channel *written, size_t written_count, struct list *a, struct list *b)
@@ -277,6 +281,7 @@ merged(struct journal *j, struct channel *written, size_t written_count, struct 
 		;
 	ck_assert_int_eq(err, 0);
 	merge_take(m, &made);
+	figures = *merge_figures(m);
 	merge_free(&m);
 	list_drop(&a);
 	list_drop(&b);
@@ -338,6 +343,28 @@ START_TEST(what_a_provider_changes_moves_no_number)
 	ck_assert_str_eq(merged(j, NULL, 0, list_of(first, 4), NULL),
 	    "7 Sport HD http://h/3 http://h/2@home\n100 News http://h/1\n101 Film http://h/4\n");
 	ck_assert_uint_eq(find(j, 'n', "news24"), find(j, 'i', "news.tv"));
+	journal_free(&j);
+}
+END_TEST
+
+START_TEST(an_id_that_is_shared_makes_no_entries_one)
+{
+	static const struct offered shared[] = {
+		{ "Friends", "friends", "shared.us", NULL, "http://h/1", LIST_PLAIN },
+		{ "Cheers", "cheers", "shared.us", NULL, "http://h/2", LIST_PLAIN },
+		{ "Friends HD", "friends", "shared.us", NULL, "http://h/3", LIST_HD },
+	};
+	static const struct offered own[] = {
+		{ "Cheers", "cheers", "cheers.us", NULL, "http://h/2", LIST_PLAIN },
+		{ "Friends", "friends", NULL, NULL, "http://h/1", LIST_PLAIN },
+	};
+	struct journal *j = reopen(NULL);
+
+	ck_assert_str_eq(merged(j, NULL, 0, list_of(shared, 3), NULL),
+	    "100 Friends HD http://h/3 http://h/1@home\n101 Cheers http://h/2\n");
+	j = reopen(j);
+	ck_assert_uint_eq(find(j, 'i', "shared.us"), JOURNAL_NONE);
+	ck_assert_str_eq(merged(j, NULL, 0, list_of(own, 2), NULL), "100 Friends http://h/1\n101 Cheers http://h/2\n");
 	journal_free(&j);
 }
 END_TEST
@@ -430,6 +457,67 @@ START_TEST(what_the_file_says_of_requests_goes_with_all_of_them)
 }
 END_TEST
 
+/* Steps of one thing each until a lineup of so many is there, in order; their numbers are (k * times) % modulus. */
+static unsigned
+steps_of(unsigned count, unsigned times, unsigned modulus)
+{
+	struct list *lists[] = { NULL, NULL };
+	struct config config = { .providers = providers, .provider_count = 2 };
+	struct journal *j;
+	struct list_writer *w;
+	struct imported made;
+	struct merge *m;
+	const char *why;
+	unsigned steps = 1;
+	int fd, err;
+
+	ck_assert_int_eq(journal_open(&j, -1, "105902DB"), 0);
+	ck_assert_int_eq(list_writer_new(&w), 0);
+	for (unsigned k = 1; k <= count; k++) {
+		struct list_entry e = { 0 };
+		char text[32];
+		int len = snprintf(text, sizeof(text), "%u", k * times % modulus);
+
+		e.number = list_text(w, text, (size_t)len, 16);
+		e.name = e.clean = list_text(w, text, (size_t)len, LIST_NAME_MAX);
+		e.url = list_text(w, "http://h/1", 10, 1000);
+		ck_assert_int_eq(list_add(w, &e), 0);
+	}
+	ck_assert_int_eq(list_writer_seal(w, &fd), 0);
+	list_writer_free(&w);
+	ck_assert_int_eq(list_open(&lists[0], fd, true, &why), 0);
+	ck_assert_int_eq(list_check(lists[0], LIST_ENTRIES_MAX, &why), 0);
+	close(fd);
+	ck_assert_int_eq(merge_new(&m, &config, lists, j, "105902DB"), 0);
+	while ((err = merge_step(m, 1)) == PB_AGAIN)
+		steps++;
+	ck_assert_int_eq(err, 0);
+	merge_take(m, &made);
+	merge_free(&m);
+	list_drop(&lists[0]);
+	ck_assert_uint_eq(made.lineup.count, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct channel *c = &made.lineup.channels[i];
+
+		ck_assert_str_eq(c->guide_number, c->name);
+		ck_assert(i == 0 || guide_number_compare(c[-1].guide_number, c->guide_number) < 0);
+	}
+	imported_clear(&made);
+	journal_free(&j);
+	return steps;
+}
+
+START_TEST(numbers_in_any_order_make_a_lineup_in_order_step_by_step)
+{
+	unsigned count = (unsigned)_i + (_i > 70 ? 1000 : 0);
+	unsigned ordered = steps_of(count, 1, 10007), back = steps_of(count, 10006, 10007);
+
+	(void)steps_of(count, 5003, 10007);
+	/* No step is the whole of it. */
+	ck_assert_uint_ge(back, ordered + (count > 1 ? count : 0));
+}
+END_TEST
+
 START_TEST(a_provider_that_does_not_merge_has_a_channel_for_each_entry)
 {
 	struct journal *j = reopen(NULL);
@@ -439,6 +527,40 @@ START_TEST(a_provider_that_does_not_merge_has_a_channel_for_each_entry)
 	ck_assert_str_eq(merged(j, NULL, 0, list_of(first, 4), NULL), all);
 	j = reopen(j);
 	ck_assert_str_eq(merged(j, NULL, 0, list_of(first, 4), NULL), all);
+	providers[0].merge = true;
+	journal_free(&j);
+}
+END_TEST
+
+/* The last index that there may be is taken: all before it count. */
+static struct journal *
+open_full(void)
+{
+	static const char line[] = "+\t999999\t7\tc7.105902DB.plexbridge\tSport\tnsport";
+	FILE *f = fdopen(openat(dir, "lineup.journal", O_WRONLY | O_CREAT | O_TRUNC, 0600), "w");
+
+	ck_assert_ptr_nonnull(f);
+	fprintf(f, "plexbridge lineup journal 1\n%08lx\t%s\n",
+	    crc32(0, (const unsigned char *)line, (unsigned)strlen(line)), line);
+	ck_assert_int_eq(fclose(f), 0);
+	return reopen(NULL);
+}
+
+START_TEST(a_journal_that_is_full_leaves_out_what_is_new)
+{
+	struct journal *j = open_full();
+
+	ck_assert(journal_full(j));
+	ck_assert_str_eq(merged(j, NULL, 0, list_of(first, 4), NULL), "7 Sport HD http://h/3 http://h/2@home\n");
+	ck_assert_uint_eq(figures.unknown, 2);
+	ck_assert_uint_eq(figures.added, 0);
+	ck_assert_uint_eq(figures.imported, 1);
+	/* What is there is known by more names still. */
+	j = reopen(j);
+	ck_assert_uint_eq(find(j, 'i', "sport.tv"), find(j, 'n', "sport"));
+	providers[0].merge = false;
+	ck_assert_str_eq(merged(j, NULL, 0, list_of(first, 4), NULL), "");
+	ck_assert_uint_eq(figures.unknown, 4);
 	providers[0].merge = true;
 	journal_free(&j);
 }
@@ -460,10 +582,13 @@ main(void)
 	tcase_add_test(tc, a_line_that_is_damaged_costs_itself);
 	tcase_add_test(tc, entries_of_a_channel_become_one_across_providers);
 	tcase_add_test(tc, what_a_provider_changes_moves_no_number);
+	tcase_add_test(tc, an_id_that_is_shared_makes_no_entries_one);
 	tcase_add_test(tc, what_the_file_says_is_said_over_what_is_imported);
 	tcase_add_test(tc, each_source_keeps_what_its_entry_says_of_requests);
 	tcase_add_test(tc, what_the_file_says_of_requests_goes_with_all_of_them);
+	tcase_add_loop_test(tc, numbers_in_any_order_make_a_lineup_in_order_step_by_step, 0, 75);
 	tcase_add_test(tc, a_provider_that_does_not_merge_has_a_channel_for_each_entry);
+	tcase_add_test(tc, a_journal_that_is_full_leaves_out_what_is_new);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);
 	failed = srunner_ntests_failed(sr);

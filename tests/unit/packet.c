@@ -502,7 +502,7 @@ START_TEST(each_unit_has_its_part_of_the_lineup_and_is_found_by_port_or_path)
 		{ .guide_number = "100", .name = "Hundred", .group = "kids", .provider = "b" },
 		{ .guide_number = "101", .name = "And one", .provider = "b" },
 	};
-	static const char *groups[] = { "Kids*" }, *providers[] = { "b" }, *numbers[] = { "1", "101-200" };
+	static const char *groups[] = { "Kids*", "~^no" }, *providers[] = { "b" }, *numbers[] = { "1", "101-200" };
 	static struct config_tuner named[] = {
 		{ .label = "kids", .name = "Kids", .path = "/kids", .tuner_count = 1, .group = { groups, 1 } },
 		{ .label = "b", .name = "B", .port = 5005, .tuner_count = 1, .provider = { providers, 1 } },
@@ -541,6 +541,29 @@ START_TEST(each_unit_has_its_part_of_the_lineup_and_is_found_by_port_or_path)
 	ck_assert_str_eq(path, "/");
 	(void)snprintf(req.path, sizeof(req.path), "/kidsroom/lineup.json");
 	ck_assert_ptr_eq(units_find(&units, 5004, &req, &path), &units.at[0]);
+
+	/* Others are expected: made in steps, of one channel and one pattern, and nothing is so before they are in force. */
+	named[0].group.count = 2;
+	for (int in_force = 0; in_force < 2; in_force++) {
+		struct lineup next = { &channels[2], 2, "device" };
+		unsigned steps = 1;
+
+		units_expect(&units, &config, &next);
+		while (units_step(&units, 1) == PB_AGAIN)
+			steps++;
+		ck_assert_uint_eq(steps, 2 * (2 + 3)); /* two groups, and the taking of three units */
+		ck_assert_uint_eq(units.at[2].lineup.count, 2);
+		ck_assert_str_eq(units.at[1].lineup.channels[0].guide_number, "7.1");
+		ck_assert_int_eq(units_update(&units, &config, in_force ? &next : &lineup, true), 0);
+		ck_assert_uint_eq(units.at[1].lineup.count, in_force ? 1 : 2);
+		ck_assert_uint_eq(units.at[2].lineup.count, 2);
+		ck_assert_uint_eq(units.at[3].lineup.count, in_force ? 1 : 2);
+		ck_assert(!in_force || strcmp(units.at[1].lineup.device, "device") == 0);
+		ck_assert_ptr_null(units.making);
+	}
+	units_expect(&units, &config, &lineup);
+	ck_assert_int_eq(units_step(&units, 1), PB_AGAIN);
+	units_forget(&units);
 
 	/* A reload without them: they answer nobody, and nobody else has their place. */
 	config.tuner_count = 0;

@@ -295,6 +295,51 @@ START_TEST(a_field_is_found_by_its_name_in_any_case)
 }
 END_TEST
 
+static const struct {
+	const char *field;
+	bool gzip;
+} encodings[] = {
+	{ "gzip", true },
+	{ "GZip", true },
+	{ "deflate, gzip, br", true },
+	{ "br;q=0,gzip", true },
+	{ "gzip;q=1", true },
+	{ "gzip;q=1.000", true },
+	{ "gzip ; Q=0.001", true },
+	{ "deflate\t,\tgzip;q=0.5\t", true },
+	{ "*", true },
+	{ "br, *;q=0.1", true },
+	{ "*;q=0, gzip", true },
+	{ ",, gzip", true },
+	{ "", false },
+	{ "identity", false },
+	{ "x-gzip2, gzi, gzipped", false },
+	{ "gzip;q=0", false },
+	{ "gzip; q=0", false },
+	{ "gzip;q=0.0", false },
+	{ "gzip;\tq=0.000 , br", false },
+	{ "deflate, gzip;q=0", false },
+	{ "*;q=0", false },
+	{ "gzip;q=0, *", false },
+	{ "*, gzip;q=0", false },
+	{ "gzip;q=", false },
+	{ "gzip;q=2", false },
+	{ "gzip;q=1.001", false },
+	{ "gzip;q=0.0001", false },
+	{ "gzip;q=05", false },
+	{ "gzip;level=1", false },
+	{ "gzip br", false },
+	{ "gzip;q=0;q=1", false },
+	{ "br, \"gzip\"", false },
+};
+
+START_TEST(a_coding_is_accepted_as_its_weight_says)
+{
+	ck_assert_msg(request_accepts(encodings[_i].field, "gzip") == encodings[_i].gzip, "Accept-Encoding: %s",
+	    encodings[_i].field);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -315,6 +360,7 @@ main(void)
 	tcase_add_test(tc, a_nul_byte_is_refused_wherever_it_stands);
 	tcase_add_test(tc, a_query_parameter_is_decoded_and_a_plus_stays_a_plus);
 	tcase_add_test(tc, a_field_is_found_by_its_name_in_any_case);
+	tcase_add_loop_test(tc, a_coding_is_accepted_as_its_weight_says, 0, (int)NITEMS(encodings));
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);
 	failed = srunner_ntests_failed(sr);
