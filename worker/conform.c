@@ -439,6 +439,12 @@ conform_unlike(const struct conform *c)
 	return c->demux.unlike;
 }
 
+bool
+conform_awaits_key(const struct conform *c)
+{
+	return !c->in_segment && c->demux.keyless && keyframe_patient(&c->splice.s.key);
+}
+
 const char *
 conform_reason(const struct conform *c)
 {

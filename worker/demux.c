@@ -74,7 +74,7 @@ has_stream(const struct demux *d)
 void
 demux_begin(struct demux *d, bool anew)
 {
-	d->has_pmt = d->foreign = d->unlike = false;
+	d->has_pmt = d->foreign = d->unlike = d->keyless = false;
 	d->scrambled = 0;
 	d->refused = 0;
 	snprintf(d->reason, sizeof(d->reason), "no PAT and PMT were found");
@@ -161,7 +161,8 @@ demux_explain(struct demux *d, bool no_key_frame)
 		return demux_refuse(d, PB_ENOSUP, "scrambled");
 	if (!d->has_pmt && !has_stream(d)) /* the reason is there already */
 		return d->refused = d->foreign ? PB_ENOSUP : PB_EFORMAT;
-	if (no_key_frame && d->shown[ROLE_VIDEO])
+	d->keyless = no_key_frame && d->shown[ROLE_VIDEO];
+	if (d->keyless)
 		return demux_refuse(d, PB_EFORMAT, "no key frame");
 	return demux_refuse(d, PB_EFORMAT, "no whole access unit");
 }

@@ -96,6 +96,7 @@ struct demux {
 	bool has_pmt;
 	bool unlike; /* refused: other codecs than what our PMT lists */
 	bool foreign; /* it has a PMT, but nothing in it is carried */
+	bool keyless; /* explained: pictures came, but none to begin with */
 	bool shown[ROLES]; /* something of this stream came */
 	uint64_t scrambled; /* packets and units */
 	int refused; /* the error that ends it, 0; reason says why */

@@ -537,7 +537,10 @@ splice_begin(struct splice *s, bool anew, uint32_t source, uint32_t duration_ms)
 	}
 	if (anew) {
 		open_joint(s);
-		keyframe_forget(&s->s.key);
+		if (source != s->s.source)
+			keyframe_forget(&s->s.key);
+		else
+			keyframe_cut(&s->s.key);
 		for (int r = 0; r < ROLES; r++)
 			s->s.track[r].raw = s->s.filled_raw[r] = TS_NOTIME;
 	}

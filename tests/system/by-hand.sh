@@ -2,7 +2,7 @@
 # The worker alone, from the shell: a whole line, the conformer, the playlist reader; and what each program says of itself.
 . "${0%/*}/lib.sh"
 
-need_media hi lo bframes mpeg2
+need_media hi lo bframes mpeg2 recovery
 hi=$(media hi)
 worker=$PROGRAMS/plexbridge-worker
 origin start --channel "name=live,seg=2,win=10,clock=wall,file=$hi,file2=$(media lo)" \
@@ -63,6 +63,29 @@ equal "exit status" $? 0
 judge crlf
 viewer check crlf clean=true video_units=320
 viewer whole crlf "$hi"
+
+it "a source without IDR is played from the first recovery point after five seconds, however short its segments are"
+for length in 1 2; do
+	mkdir "$(files dir)/r$length"
+	ffmpeg -nostdin -v error -i "$(media recovery)" -c copy -f segment -segment_time $length -segment_format mpegts \
+	    -segment_list "$T/r$length.m3u8" "$(files dir)/r$length/%d.ts"
+	# Its first picture is an IDR: without that segment there is none.
+	sed '/^#EXT-X-MEDIA-SEQUENCE/s/:.*/:1/; /^#EXTINF/{N;/\n0\.ts$/d}' "$T/r$length.m3u8" >"$(files dir)/r$length/list.m3u8"
+	timeout 60 "$worker" --url "$(files url)/r$length/list.m3u8" --output "$T/r$length.ts" 2>"$T/r$length.err"
+	equal "exit status with segments of $length s" $? 0
+	judge r$length
+	# Six seconds are missing (the four pictures that lean on what was before stand behind their key, in the
+	# next segment). The analyser doesn't know recovery points.
+	viewer check r$length video_units=$((320 - 25 * length - 150)) \
+	    continuity_errors=0 dts_backward=0 pcr_backward=0 pcr_jumps=0 psi_first=true
+	equal "what the decoder says of it" "" \
+	    "$(timeout 60 ffmpeg -nostdin -v error -xerror -i "$T/r$length.ts" -f null - 2>&1)"
+	expect "no segment is called useless" eval '! grep segment.useless "$T/r$length.err"'
+	sed '/^#EXT-X-ENDLIST/d' "$(files dir)/r$length/list.m3u8" >"$(files dir)/r$length/live.m3u8"
+	timeout 60 "$worker" --url "$(files url)/r$length/live.m3u8" --duration 1s --output "$T/r$length.ts" 2>"$T/r$length.err"
+	equal "exit status where the list has no end" $? 0
+	expect "media" test -s "$T/r$length.ts"
+done
 
 it "what can't be had or carried is an exit status and a reason"
 timeout 60 "$worker" --url "$(origin url)/none/media.m3u8" --output - >"$T/none.ts" 2>"$T/none.err"

@@ -39,6 +39,8 @@ if [ ! -s "$path" ]; then
 		;;
 	# Pictures are not in the order in which they are shown; two seconds between key frames.
 	bframes) make "${h264[@]}" -preset veryfast -bf 3 -b_strategy 0 -g 50 -flags +cgop+bitexact "${aac[@]}" ;;
+	# Open GOPs, as broadcasters have: behind the first there is no IDR any more, only recovery points. Four pictures lean on both sides of each.
+	recovery) make "${h264[@]}" -preset veryfast -bf 4 -b_strategy 0 -g 25 -x264-params open-gop=1 "${aac[@]}" -pes_payload_size 0 ;;
 	mpeg2) make -c:v mpeg2video -b:v 500k -g 12 -bf 2 -sc_threshold 1000000000 -flags +cgop+bitexact -c:a ac3 -b:a 96k -ac 2 ;;
 	hevc)
 		make -c:v libx265 -preset ultrafast -pix_fmt yuv420p -b:v 200k \

@@ -696,6 +696,104 @@ START_TEST(a_recovery_point_serves_after_five_seconds)
 }
 END_TEST
 
+/* A source without key frames, in segments of two seconds. */
+START_TEST(short_segments_wait_for_their_recovery_point)
+{
+	struct tsmake_segment s = two_seconds;
+
+	m.open_gop = true;
+	for (int i = 0; i < 5; i++, s.dts_90k += 180000) {
+		tsmake_segment(&m, &s);
+		ck_assert_int_eq(pass(false), i < 3 ? PB_EFORMAT : 0);
+		ck_assert_int_eq(conform_awaits_key(c), i < 3);
+	}
+	check();
+	ck_assert_uint_eq(t.units[0], 100);
+}
+END_TEST
+
+/* Without even those: it is waited for some time, not for ever. */
+START_TEST(a_source_that_gives_no_place_to_begin_is_told_from_one_that_waits)
+{
+	struct tsmake_segment s = two_seconds;
+
+	s.first_key = 50;
+	s.gop = 100;
+	for (int i = 0; i < 8; i++, s.dts_90k += 180000) {
+		tsmake_segment(&m, &s);
+		ck_assert_int_eq(pass(i % 3 == 1), PB_EFORMAT);
+		ck_assert_int_eq(conform_awaits_key(c), i < 5);
+	}
+}
+END_TEST
+
+/* The clock steps while a recovery point is waited for: what came before counts. */
+static const int jumps_s[] = { -1, -5, -100, -1000, 3, 100, 1000 };
+
+START_TEST(a_clock_that_steps_does_not_prolong_the_wait_for_a_recovery_point)
+{
+	struct tsmake_segment s = two_seconds;
+
+	s.dts_90k = 900000000;
+	m.open_gop = true;
+	for (int i = 0; i < 6; i++, s.dts_90k += 180000) {
+		if (i == 1)
+			s.dts_90k += jumps_s[_i % (int)NITEMS(jumps_s)] * 90000;
+		tsmake_segment(&m, &s);
+		(void)pass(i == 1 && _i >= (int)NITEMS(jumps_s));
+	}
+	check();
+	ck_assert_uint_eq(t.units[0], 6 * 50 - 150);
+}
+END_TEST
+
+/* Ad breaks, with key frames or without, in a source that has none: it is known by then. */
+START_TEST(a_source_that_never_had_a_key_frame_is_not_waited_for_again)
+{
+	struct tsmake_segment s = two_seconds;
+
+	m.open_gop = true;
+	for (int i = 0; i < 20; i++, s.dts_90k += 180000) {
+		if (i % 5 == 4 || i % 5 == 0)
+			s.dts_90k += 77 * 90000;
+		m.open_gop = _i == 0 || i % 5 != 4;
+		tsmake_segment(&m, &s);
+		(void)pass(i % 5 == 4 || i % 5 == 0);
+	}
+	check();
+	ck_assert_uint_eq(t.units[0], 20 * 50 - 150);
+	ck_assert_uint_eq(conform_stats(c)->splices, 7);
+}
+END_TEST
+
+/* Another source is another matter: it has five seconds to send one. */
+START_TEST(another_source_has_habits_of_its_own)
+{
+	struct conform_input in = { .msn = 200, .source = 1 };
+	struct tsmake_segment s = two_seconds;
+	int keys = 0;
+
+	m.open_gop = true;
+	s.frames = 200;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	s.dts_90k = 5000;
+	s.frames = 50;
+	tsmake_segment(&m, &s); /* two recovery points, then */
+	m.open_gop = false;
+	s.dts_90k += 180000;
+	tsmake_segment(&m, &s); /* key frames */
+	conform_begin(c, &in);
+	ck_assert_int_eq(feed(m.buf, m.len, 65536), 0);
+	ck_assert_int_eq(end(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 50 + 50);
+	for (int i = 0; i < t.n; i++)
+		keys += t.unit[i].key;
+	ck_assert_int_eq(keys, 2 + 2);
+}
+END_TEST
+
 START_TEST(a_key_frame_without_parameter_sets_gets_those_of_its_source)
 {
 	struct tsmake_segment s = two_seconds;
@@ -1318,6 +1416,12 @@ main(void)
 	tcase_add_loop_test(tc, a_wrap_near_a_cut_is_no_second_cut, 0, 34);
 	tcase_add_test(tc, output_waits_for_a_key_frame);
 	tcase_add_test(tc, a_recovery_point_serves_after_five_seconds);
+	tcase_add_test(tc, short_segments_wait_for_their_recovery_point);
+	tcase_add_test(tc, a_source_that_gives_no_place_to_begin_is_told_from_one_that_waits);
+	tcase_add_loop_test(
+	    tc, a_clock_that_steps_does_not_prolong_the_wait_for_a_recovery_point, 0, 2 * (int)NITEMS(jumps_s));
+	tcase_add_loop_test(tc, a_source_that_never_had_a_key_frame_is_not_waited_for_again, 0, 2);
+	tcase_add_test(tc, another_source_has_habits_of_its_own);
 	tcase_add_test(tc, a_key_frame_without_parameter_sets_gets_those_of_its_source);
 	tcase_add_loop_test(tc, another_codec_is_refused_and_nothing_of_it_carried, 0, 2);
 	tcase_add_test(tc, audio_that_ends_for_good_does_not_end_the_stream);
