@@ -275,6 +275,8 @@ map_video(struct splice *s, struct unit *u)
 	}
 	if (a->need_key && !u->key)
 		return drop_early(s, u);
+	if (a->need_key) /* what is shown before it leans on what is missing */
+		a->joint_pts = src + u->cts_90k;
 	a->need_key = 0;
 	if (a->joint_pts != TS_NOTIME) {
 		int64_t shown = src + u->cts_90k;

@@ -617,6 +617,44 @@ START_TEST(a_hole_in_video_costs_no_audio)
 }
 END_TEST
 
+/* Open GOPs: two pictures behind each key are shown before it, and lean on both sides. Some are missing. */
+START_TEST(pictures_that_lean_on_a_hole_do_not_go_out)
+{
+	int hole = 400, after = hole + 90; /* more than two seconds */
+	int64_t sound = 900000;
+	bool seen[750] = { 0 };
+
+	begin(false);
+	for (int n = 0; n < 750; n++) {
+		int in_gop = n % 25;
+		int64_t dts = 900000 + n * 3600;
+
+		if (in_gop == 0)
+			tsmake_psi(&m);
+		m.serial = (uint32_t)n;
+		if (n < hole || n >= after)
+			tsmake_picture(&m, dts, in_gop == 0 ? 3 * 3600 : in_gop > 2 ? 3600 : 0, in_gop == 0, 400);
+		m.serial = 1000000;
+		for (; sound <= dts; sound += 5760)
+			tsmake_sound(&m, sound);
+	}
+	ck_assert_int_eq(feed(m.buf, m.len, 65536), 0);
+	ck_assert_int_eq(end(false), 0);
+	check();
+	ck_assert_uint_eq(conform_stats(c)->splices, 0);
+	for (int i = 0; i < t.n; i++)
+		if (!t.unit[i].audio)
+			seen[t.unit[i].serial] = true;
+	for (int n = 0; n < 750; n++) {
+		/* The last one before the hole ends where the next begins: that is too late for it. */
+		bool leans =
+		    (n >= hole - 1 && n < 500) || ((n < 25 || (n >= 500 && n < 525)) && (n % 25 == 1 || n % 25 == 2));
+
+		ck_assert_msg(seen[n] == !leans, "picture %d", n);
+	}
+}
+END_TEST
+
 /* Whole segments without a key frame behind a cut: nothing of them, then all. */
 START_TEST(a_cut_may_wait_for_its_key_frame_over_segments)
 {
@@ -1412,6 +1450,7 @@ main(void)
 	tcase_add_test(tc, radio_is_carried);
 	tcase_add_loop_test(tc, radio_in_long_pes_keeps_its_time, 0, 5);
 	tcase_add_loop_test(tc, a_hole_in_video_costs_no_audio, 1, 9);
+	tcase_add_test(tc, pictures_that_lean_on_a_hole_do_not_go_out);
 	tcase_add_loop_test(tc, a_cut_may_wait_for_its_key_frame_over_segments, 1, 5);
 	tcase_add_loop_test(tc, a_wrap_near_a_cut_is_no_second_cut, 0, 34);
 	tcase_add_test(tc, output_waits_for_a_key_frame);
