@@ -14,7 +14,9 @@
  *
  * A snapshot is the arrival state at the segment's begin and the leaving
  * state now. Fed again from the begin, arrival makes the same units again,
- * and those up to the last one that left are dropped.
+ * and those up to the last one that left are dropped. An endless source is
+ * not fed again: there it goes on near the last unit that left, with what was
+ * learned of the source by then.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +59,7 @@ struct conform {
 	struct arrival base; /* when this segment began */
 	uint64_t msn;
 	bool in_segment;
+	bool endless; /* the segment in hand is a connection: it won't be fed again from its start */
 	bool given; /* the output is the caller's until the next call */
 	struct filler filler;
 	bool filling; /* filler knows where it goes on */
@@ -182,8 +185,11 @@ conform_begin(struct conform *c, const struct conform_input *in)
 		splice_catch_up(&c->splice);
 	else if (!in->continues && !(c->splice.resend && in->msn == c->msn && !c->in_segment))
 		c->splice.resend = false;
-	if (in->continues)
+	if (in->continues) {
 		c->splice.resend = true;
+		splice_reconnect(&c->splice);
+	}
+	c->endless = in->continues;
 	c->base = arrival(c);
 	c->msn = in->msn;
 	c->in_segment = true;
@@ -354,6 +360,11 @@ conform_save(const struct conform *c, struct conform_snapshot *to)
 	memset(to, 0, sizeof(*to));
 	memset(&in, 0, sizeof(in));
 	in.arrival = c->base;
+	if (c->in_segment && c->endless) { /* so its newest habits are of more use */
+		in.arrival.splice.key = c->splice.s.key;
+		for (int r = 0; r < ROLES; r++)
+			in.arrival.splice.track[r].dur = c->splice.s.track[r].dur;
+	}
 	in.mux = c->interleave.mux.s;
 	if (!started) /* listed, perhaps, but nobody saw it yet */
 		memset(in.mux.stream, 0, sizeof(in.mux.stream));

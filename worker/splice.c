@@ -58,7 +58,7 @@ splice_init(struct splice *s, struct pool *pool, const struct demux *from, struc
 	keyframe_init(&s->s.key);
 	s->s.filled_raw[ROLE_VIDEO] = s->s.filled_raw[ROLE_AUDIO] = TS_NOTIME;
 	s->s.joint_pts = TS_NOTIME;
-	s->s.need_key = 1;
+	s->s.need_key = NEED_KEY;
 }
 
 void
@@ -164,6 +164,13 @@ unwrap(int64_t raw, int64_t ref)
 	return ref + ts_diff(raw, ref);
 }
 
+static void
+need_key(struct splice_state *a)
+{
+	a->need_key = NEED_KEY;
+	keyframe_wait(&a->key);
+}
+
 /* A splice is due: video waits for a key frame, audio for video. */
 static void
 open_joint(struct splice *s)
@@ -176,8 +183,7 @@ open_joint(struct splice *s)
 	a->old_offset = a->offset;
 	a->old_ref = a->ref;
 	a->phase = SPLICE_JOINT;
-	a->need_key = 1;
-	keyframe_wait(&a->key);
+	need_key(a);
 	for (int r = 0; r < ROLES; r++)
 		a->track[r].src = TS_NOTIME;
 	s->video_since = false;
@@ -217,7 +223,7 @@ close_joint(struct splice *s, const struct unit *u)
 	a->ref = u->raw_dts;
 	a->joint_out = u->raw_dts + a->offset;
 	a->joint_pts = u->role == ROLE_VIDEO ? u->raw_dts + u->cts_90k : TS_NOTIME;
-	a->need_key = u->role == ROLE_AUDIO;
+	a->need_key = u->role == ROLE_AUDIO ? NEED_KEY : NEED_NO_KEY;
 	a->phase = SPLICE_RUN;
 	a->filled = 0;
 }
@@ -253,16 +259,20 @@ map_video(struct splice *s, struct unit *u)
 	}
 	if (t->src != TS_NOTIME) {
 		d = src - (t->src + t->dur);
+		if (a->need_key == NEED_KEY_IF_MISSING) {
+			if (d > t->dur / 2)
+				need_key(a);
+			else
+				a->need_key = NEED_NO_KEY;
+		}
 		if (s->resend && d < 0 && d > -RESEND_90K && src + a->offset <= t->out)
 			return drop_repeat(s, u);
 		if (d < -WINDOW_BACK_90K || (d > ahead && !audio_reached(s, src))) {
 			open_joint(s);
 			return arrive(s, u);
 		}
-		if (d > ahead && !a->need_key) { /* pictures were missing, time goes on */
-			a->need_key = 1;
-			keyframe_wait(&a->key);
-		}
+		if (d > ahead && !a->need_key) /* pictures were missing, time goes on */
+			need_key(a);
 	} else if (a->joint_pts == TS_NOTIME) { /* the epoch began with audio alone */
 		if (!u->key)
 			return drop_early(s, u);
@@ -275,9 +285,9 @@ map_video(struct splice *s, struct unit *u)
 	}
 	if (a->need_key && !u->key)
 		return drop_early(s, u);
-	if (a->need_key) /* what is shown before it leans on what is missing */
+	if (a->need_key != NEED_NO_KEY) /* what is shown before it leans on what is missing */
 		a->joint_pts = src + u->cts_90k;
-	a->need_key = 0;
+	a->need_key = NEED_NO_KEY;
 	if (a->joint_pts != TS_NOTIME) {
 		int64_t shown = src + u->cts_90k;
 
@@ -649,10 +659,17 @@ splice_filled(struct splice *s, enum role role, int64_t dts_90k, int64_t end_90k
 void
 splice_need_key(struct splice *s)
 {
-	if (s->s.need_key)
+	if (s->s.need_key != NEED_KEY)
+		need_key(&s->s);
+}
+
+void
+splice_reconnect(struct splice *s)
+{
+	if (s->s.phase != SPLICE_RUN || s->s.need_key == NEED_KEY)
 		return;
-	s->s.need_key = 1;
-	keyframe_wait(&s->s.key);
+	need_key(&s->s);
+	s->s.need_key = NEED_KEY_IF_MISSING;
 }
 
 void
@@ -683,7 +700,8 @@ splice_catch_up(struct splice *s)
 	}
 	a->joint_pts = NEVER;
 	a->phase = SPLICE_RUN;
-	a->need_key = 0;
+	a->need_key = NEED_NO_KEY;
+	splice_reconnect(s);
 }
 
 bool
@@ -723,5 +741,5 @@ splice_state_ok(const struct splice_state *s)
 		return false;
 	if (!time_ok(s->joint_pts) && s->joint_pts != NEVER)
 		return false;
-	return s->phase < SPLICE_PHASES && s->have_old <= 1 && s->need_key <= 1 && keyframe_ok(&s->key);
+	return s->phase < SPLICE_PHASES && s->have_old <= 1 && s->need_key < SPLICE_NEEDS && keyframe_ok(&s->key);
 }

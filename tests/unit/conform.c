@@ -1224,6 +1224,85 @@ START_TEST(an_endless_source_is_taken_up_again_where_it_is)
 }
 END_TEST
 
+/* Pictures first to end, of 25 a second, in GOPs of 100; serial numbers are even, their sounds' odd. */
+static void
+feed_pictures(int first, int end)
+{
+	int64_t sound = 900000 + first * 3600;
+
+	for (int n = first; n < end; n++) {
+		int64_t dts = 900000 + n * 3600;
+
+		if (n == first || n % 25 == 0)
+			tsmake_psi(&m);
+		m.serial = (uint32_t)n * 2;
+		tsmake_picture(&m, dts, 0, n % 100 == 0, 400);
+		for (; sound <= dts; sound += 5760) {
+			m.serial = (uint32_t)n * 2 + 1;
+			tsmake_sound(&m, sound);
+		}
+	}
+	ck_assert_int_eq(feed(m.buf, m.len, 10000), 0);
+	m.len = 0;
+}
+
+static const struct {
+	int from; /* the new connection's first picture; the old one's last is 359 */
+	bool whole;
+	bool load;
+	bool open_gop;
+} connections[] = {
+	{ 340, true, false, false },
+	{ 310, true, true, false }, /* what waited for its turn is lost with the process */
+	{ 360, true, false, false },
+	{ 361, false, false, false },
+	{ 370, false, false, false },
+	{ 405, false, false, false },
+	{ 361, false, true, false },
+	{ 405, false, true, false },
+	{ 340, true, false, true },
+	{ 370, false, false, true },
+	{ 310, true, true, true },
+	{ 370, false, true, true },
+};
+
+/* Pictures are missing between two connections, or none is: what leans on any of them does not go out. */
+START_TEST(a_connection_that_missed_pictures_goes_on_at_a_key_frame)
+{
+	struct conform_input in = { .msn = 1, .continues = true };
+	struct conform_snapshot snap;
+	int from = connections[_i].from, key = (from + 99) / 100 * 100, seen = 0;
+
+	m.bounded = true;
+	m.open_gop = connections[_i].open_gop;
+	conform_begin(c, &in);
+	feed_pictures(0, 360);
+	if (connections[_i].load) {
+		conform_save(c, &snap);
+		conform_free(&c);
+		ck_assert_int_eq(conform_new(&c, NULL), 0);
+		ck_assert_int_eq(conform_load(c, &snap), 0);
+	} else
+		(void)end(true);
+	in.msn++;
+	conform_begin(c, &in);
+	keep();
+	feed_pictures(from, 700);
+	ck_assert_int_eq(end(false), 0);
+	check();
+	ck_assert_uint_eq(conform_stats(c)->splices, 0);
+	for (int i = 0; i < t.n; i++) {
+		int n = (int)t.unit[i].serial / 2;
+
+		if (t.unit[i].audio)
+			continue;
+		ck_assert_msg(connections[_i].whole || n < 360 || n >= key, "picture %d", n);
+		seen += n >= (connections[_i].whole ? 360 : key);
+	}
+	ck_assert_int_eq(seen, 700 - (connections[_i].whole ? 360 : key));
+}
+END_TEST
+
 /* A snapshot is a claim: any byte of it may be anything. */
 START_TEST(a_spoiled_snapshot_is_refused_or_harmless)
 {
@@ -1473,6 +1552,7 @@ main(void)
 	tcase_add_test(tc, a_successor_goes_on_with_the_same_bytes_after_any_commit);
 	tcase_add_test(tc, a_segment_that_is_fed_again_adds_nothing);
 	tcase_add_loop_test(tc, an_endless_source_is_taken_up_again_where_it_is, 0, 6);
+	tcase_add_loop_test(tc, a_connection_that_missed_pictures_goes_on_at_a_key_frame, 0, (int)NITEMS(connections));
 	tcase_add_test(tc, a_spoiled_snapshot_is_refused_or_harmless);
 	tcase_add_test(tc, units_without_time_follow_the_one_before);
 	tcase_add_loop_test(tc, wrong_times_are_put_right, 0, 4);
