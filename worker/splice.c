@@ -137,6 +137,8 @@ queue_unit(struct splice *s, struct unit *u, int64_t src, int64_t dts)
 		s->counts.time_repairs++;
 	} else
 		seen_before(t, u);
+	if (u->begins) /* not before: when it comes again, it is what it was */
+		es_break_link(codec_of(s, ROLE_VIDEO), u->buf + u->body, unit_body_len(u));
 	if (delta > 0 && delta <= DUR_MAX_90K / 2)
 		t->dur = delta;
 	dur = duration_of(s, u);
@@ -223,7 +225,7 @@ close_joint(struct splice *s, const struct unit *u)
 	a->ref = u->raw_dts;
 	a->joint_out = u->raw_dts + a->offset;
 	a->joint_pts = u->role == ROLE_VIDEO ? u->raw_dts + u->cts_90k : TS_NOTIME;
-	a->need_key = u->role == ROLE_AUDIO ? NEED_KEY : NEED_NO_KEY;
+	a->need_key = NEED_KEY; /* u itself, or the first that comes */
 	a->phase = SPLICE_RUN;
 	a->filled = 0;
 }
@@ -285,8 +287,10 @@ map_video(struct splice *s, struct unit *u)
 	}
 	if (a->need_key && !u->key)
 		return drop_early(s, u);
-	if (a->need_key != NEED_NO_KEY) /* what is shown before it leans on what is missing */
+	if (a->need_key != NEED_NO_KEY) { /* what is shown before it leans on what is missing */
 		a->joint_pts = src + u->cts_90k;
+		u->begins = true;
+	}
 	a->need_key = NEED_NO_KEY;
 	if (a->joint_pts != TS_NOTIME) {
 		int64_t shown = src + u->cts_90k;

@@ -655,6 +655,60 @@ START_TEST(pictures_that_lean_on_a_hole_do_not_go_out)
 }
 END_TEST
 
+#define BLA_N_LP 18
+#define CRA 21
+
+/*
+ * HEVC with open GOPs: start, four seconds without pictures, a cut. The first
+ * key frame of each says that nothing was before it, all others are as they were.
+ */
+START_TEST(only_the_first_cra_behind_a_cut_has_a_broken_link)
+{
+	int64_t sound = 900000;
+	unsigned broken = 0, whole = 0;
+
+	m.video_type = 0x24;
+	m.hevc = true;
+	for (int n = 0; n < 500; n++) {
+		int64_t dts = 900000 + n * 3600 + (n >= 400 ? 777777 : 0);
+
+		if (n % 25 == 0)
+			tsmake_psi(&m);
+		if (n == 400)
+			sound = dts;
+		m.serial = (uint32_t)n;
+		if (n < 200 || n >= 310)
+			tsmake_picture(&m, dts,
+			    n % 25 == 0      ? 3 * 3600
+				: n % 25 > 2 ? 3600
+					     : 0,
+			    n % 25 == 0, n % 25 == 0 ? 3000 : 400);
+		m.serial = 1000000;
+		for (; sound <= dts; sound += 5760)
+			tsmake_sound(&m, sound);
+		if (n % 50 == 49)
+			ck_assert_int_eq(pass(n == 449 && _i == 1), 0);
+	}
+	check();
+	ck_assert_uint_eq(conform_stats(c)->splices, 1);
+	for (int i = 0; i < t.n; i++) {
+		uint32_t n = t.unit[i].serial;
+		uint32_t key = n - n % 25;
+		bool led = key == 0 || key == 325 || key == 400, first = led && n == key;
+
+		if (t.unit[i].audio)
+			continue;
+		ck_assert_msg(first || !led || n > key + 2, "picture %u leans on what is missing", n);
+		ck_assert_uint_eq(tscheck_hevc(got, got_len, t.unit[i].at, BLA_N_LP), first ? 2 : 0);
+		ck_assert_uint_eq(tscheck_hevc(got, got_len, t.unit[i].at, CRA), n % 25 == 0 && !first ? 2 : 0);
+		broken += first;
+		whole += n % 25 == 0 && !first;
+	}
+	ck_assert_uint_eq(broken, 3);
+	ck_assert_uint_eq(whole, 20 - 5 - 3);
+}
+END_TEST
+
 /* Whole segments without a key frame behind a cut: nothing of them, then all. */
 START_TEST(a_cut_may_wait_for_its_key_frame_over_segments)
 {
@@ -1530,6 +1584,7 @@ main(void)
 	tcase_add_loop_test(tc, radio_in_long_pes_keeps_its_time, 0, 5);
 	tcase_add_loop_test(tc, a_hole_in_video_costs_no_audio, 1, 9);
 	tcase_add_test(tc, pictures_that_lean_on_a_hole_do_not_go_out);
+	tcase_add_loop_test(tc, only_the_first_cra_behind_a_cut_has_a_broken_link, 0, 2);
 	tcase_add_loop_test(tc, a_cut_may_wait_for_its_key_frame_over_segments, 1, 5);
 	tcase_add_loop_test(tc, a_wrap_near_a_cut_is_no_second_cut, 0, 34);
 	tcase_add_test(tc, output_waits_for_a_key_frame);
