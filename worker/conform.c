@@ -17,6 +17,9 @@
  * and those up to the last one that left are dropped. An endless source is
  * not fed again: there it goes on near the last unit that left, with what was
  * learned of the source by then.
+ *
+ * Not in it: what a segment's end leaves open, in the middle of a PES that
+ * goes on in the next. A successor has lost that one unit, if it had not left.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +180,7 @@ conform_begin(struct conform *c, const struct conform_input *in)
 	/* Filler in the middle of a segment opened a joint already: with that, the same segment goes on. */
 	bool again = loaded && in->msn == c->msn && c->splice.s.filled;
 	bool anew = (in->discontinuity && !again) || in->source != c->splice.s.source;
+	bool follows = !anew && !loaded && !c->endless && !in->continues && in->msn == c->msn + 1;
 
 	take_back(c);
 	if (c->in_segment && !loaded)
@@ -193,7 +197,7 @@ conform_begin(struct conform *c, const struct conform_input *in)
 	c->base = arrival(c);
 	c->msn = in->msn;
 	c->in_segment = true;
-	demux_begin(&c->demux, anew);
+	demux_begin(&c->demux, anew, follows);
 	splice_begin(&c->splice, anew, in->source, in->duration_ms);
 }
 

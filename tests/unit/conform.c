@@ -1075,6 +1075,174 @@ START_TEST(a_cut_segment_does_not_hurt_the_next)
 }
 END_TEST
 
+/*
+ * Segments that are cut at a key picture's packet, whatever is under way of
+ * the sound: a PES of it has 6 packets, one behind each picture.
+ */
+#define CUTS 8
+#define LONG_SOUND 1000
+static struct tsmake cuts[CUTS];
+
+static void
+make_long(uint8_t b[LONG_SOUND], uint32_t serial)
+{
+	memset(b, (int)(0x80 + serial % 100), LONG_SOUND);
+	for (int i = 0; i < LONG_SOUND; i += 40)
+		memcpy(b + i, "\xff\xf1\x4c\x80\x05\x1f\xfc", 7);
+	memcpy(b + 7, "\xa5\x5a\x80\x80\x80\x80", 6);
+	b[9] = (uint8_t)(0x80 | serial); /* there are fewer than 128 */
+}
+
+static uint32_t
+make_cuts(void)
+{
+	uint8_t b[LONG_SOUND];
+	struct tsmake sounds;
+	int64_t sound = 900000;
+	uint32_t serial = 0;
+	size_t at = 0;
+
+	tsmake_init(&sounds);
+	for (int i = 0; i < CUTS; i++) {
+		tsmake_init(&cuts[i]);
+		if (i > 0)
+			memcpy(cuts[i].cc, cuts[i - 1].cc, sizeof(cuts[i].cc));
+		cuts[i].serial = 1000 * ((uint32_t)i + 1);
+		tsmake_psi(&cuts[i]);
+		for (int n = i * 50; n < (i + 1) * 50; n++) {
+			tsmake_picture(&cuts[i], 900000 + n * 3600, 0, n % 50 == 0, 400);
+			for (; sound <= 900000 + n * 3600; sound += 25 * 1920) {
+				make_long(b, serial++);
+				tsmake_pes(&sounds, sounds.audio_pid, 0xc0, sound, sound, b, LONG_SOUND, true);
+			}
+			if (at < sounds.len) {
+				tsmake_packet(&cuts[i], sounds.buf + at);
+				at += TS_PACKET;
+			}
+		}
+	}
+	tsmake_clear(&sounds);
+	return serial;
+}
+
+/* How many sounds are there? Each is what it was. */
+static uint32_t
+check_long(void)
+{
+	uint32_t n = 0;
+
+	check();
+	for (int i = 0; i < t.n; i++) {
+		uint8_t want[LONG_SOUND], have[LONG_SOUND];
+		size_t len = 0, head = 14;
+
+		if (!t.unit[i].audio)
+			continue;
+		make_long(want, t.unit[i].serial);
+		ck_assert_uint_eq(t.unit[i].len, LONG_SOUND);
+		for (size_t p = t.unit[i].at; len < LONG_SOUND; p += TS_PACKET) {
+			size_t from;
+
+			if (ts_pid(got + p) != ts_pid(got + t.unit[i].at))
+				continue;
+			from = (size_t)ts_payload(got + p) + head;
+			ck_assert_uint_le(len + TS_PACKET - from, LONG_SOUND);
+			memcpy(have + len, got + p + from, TS_PACKET - from);
+			len += TS_PACKET - from;
+			head = 0;
+		}
+		ck_assert_mem_eq(have, want, LONG_SOUND);
+		n++;
+	}
+	return n;
+}
+
+static const struct {
+	const char *what;
+	int lost; /* sounds, of those that go on in segment 3 */
+} borders[] = {
+	{ "the next segment goes on", 0 },
+	{ "it is another time base", 1 },
+	{ "it is not the next", 1 },
+	{ "it is another source", 1 },
+	{ "bytes were missing at the end of the one before", 1 },
+	{ "a packet is missing", 1 },
+	{ "the last packet comes twice", 0 },
+};
+
+START_TEST(sound_goes_on_over_a_segments_end)
+{
+	uint32_t sounds = make_cuts();
+
+	for (int i = 0; i < CUTS; i++) {
+		struct conform_input in = { .msn = msn++, .duration_ms = 2000, .source = i >= 3 && _i == 3 };
+		struct tsmake *s = &cuts[i];
+
+		if (i == 3 && _i == 2)
+			in.msn = msn++;
+		in.discontinuity = i == 3 && _i == 1;
+		conform_begin(c, &in);
+		keep();
+		for (size_t at = 0; at < s->len; at += TS_PACKET) {
+			if (i == 3 && _i == 5 && ts_pid(s->buf + at) == s->audio_pid) {
+				s->audio_pid = 0; /* this one is lost */
+				continue;
+			}
+			if (i == 3 && _i == 6 && at == 0)
+				for (size_t last = cuts[2].len; last > 0; last -= TS_PACKET)
+					if (ts_pid(cuts[2].buf + last - TS_PACKET) == s->audio_pid) {
+						ck_assert_int_eq(
+						    feed(cuts[2].buf + last - TS_PACKET, TS_PACKET, 188), 0);
+						break;
+					}
+			ck_assert_int_eq(feed(s->buf + at, TS_PACKET, 100), 0);
+		}
+		ck_assert_int_eq(end(i == 2 && _i == 4), 0);
+	}
+	ck_assert_uint_eq(check_long(), sounds - (uint32_t)borders[_i].lost);
+	for (int i = 0; i < CUTS; i++)
+		tsmake_clear(&cuts[i]);
+}
+END_TEST
+
+/* What was open is not in a snapshot: a successor may lack that one, and nothing else. */
+START_TEST(a_successor_lacks_no_more_than_the_sound_that_was_open)
+{
+	uint32_t sounds = make_cuts(), least = sounds;
+
+	for (int seg = 1; seg < CUTS; seg++)
+		for (size_t cut = 0; cut <= cuts[seg].len; cut += 13 * TS_PACKET) {
+			struct conform_snapshot snap;
+			uint32_t n;
+
+			fresh(NULL);
+			for (int i = 0; i < CUTS; i++) {
+				if (i != seg || cut > 0)
+					begin(false);
+				if (i == seg) {
+					if (cut > 0)
+						ck_assert_int_eq(feed(cuts[i].buf, cut, 4096), 0);
+					conform_save(c, &snap);
+					conform_free(&c);
+					ck_assert_int_eq(conform_new(&c, NULL), 0);
+					ck_assert_int_eq(conform_load(c, &snap), 0);
+					msn = 100 + (uint64_t)i;
+					begin(false);
+				}
+				ck_assert_int_eq(feed(cuts[i].buf, cuts[i].len, 65536), 0);
+				ck_assert_int_eq(end(false), 0);
+			}
+			n = check_long();
+			ck_assert_uint_ge(n, sounds - 1);
+			ck_assert_uint_eq(t.units[0], CUTS * 50);
+			least = PB_MIN(least, n);
+		}
+	ck_assert_uint_eq(least, sounds - 1);
+	for (int i = 0; i < CUTS; i++)
+		tsmake_clear(&cuts[i]);
+}
+END_TEST
+
 /* Segments of a hard day: jumps, an ad, a hole, repeats. Fed in many ways below. */
 #define DAY 6
 static struct tsmake day[DAY];
@@ -1603,6 +1771,8 @@ main(void)
 	tcase_add_loop_test(tc, what_cannot_be_carried_is_refused_with_its_reason, 0, 4);
 	tcase_add_loop_test(tc, a_segment_cut_at_any_byte_gives_a_valid_stream_or_nothing, 0, 4);
 	tcase_add_test(tc, a_cut_segment_does_not_hurt_the_next);
+	tcase_add_loop_test(tc, sound_goes_on_over_a_segments_end, 0, NITEMS(borders));
+	tcase_add_test(tc, a_successor_lacks_no_more_than_the_sound_that_was_open);
 	tcase_add_test(tc, how_bytes_are_chunked_does_not_matter);
 	tcase_add_test(tc, a_successor_goes_on_with_the_same_bytes_after_any_commit);
 	tcase_add_test(tc, a_segment_that_is_fed_again_adds_nothing);
