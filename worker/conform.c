@@ -14,7 +14,12 @@
  *
  * A snapshot is the arrival state at the segment's begin and the leaving
  * state now. Fed again from the begin, arrival makes the same units again,
- * and those up to the last one that left are dropped.
+ * and those up to the last one that left are dropped. An endless source is
+ * not fed again: there it goes on near the last unit that left, with what was
+ * learned of the source by then.
+ *
+ * Not in it: what a segment's end leaves open, in the middle of a PES that
+ * goes on in the next. A successor has lost that one unit, if it had not left.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +62,7 @@ struct conform {
 	struct arrival base; /* when this segment began */
 	uint64_t msn;
 	bool in_segment;
+	bool endless; /* the segment in hand is a connection: it won't be fed again from its start */
 	bool given; /* the output is the caller's until the next call */
 	struct filler filler;
 	bool filling; /* filler knows where it goes on */
@@ -172,6 +178,7 @@ conform_begin(struct conform *c, const struct conform_input *in)
 	/* Filler in the middle of a segment opened a joint already: with that, the same segment goes on. */
 	bool again = loaded && in->msn == c->msn && c->splice.s.filled;
 	bool anew = (in->discontinuity && !again) || in->source != c->splice.s.source;
+	bool follows = !anew && !loaded && !c->endless && !in->continues && in->msn == c->msn + 1;
 
 	take_back(c);
 	if (c->in_segment && !loaded)
@@ -180,12 +187,15 @@ conform_begin(struct conform *c, const struct conform_input *in)
 		splice_catch_up(&c->splice);
 	else if (!in->continues && !(c->splice.resend && in->msn == c->msn && !c->in_segment))
 		c->splice.resend = false;
-	if (in->continues)
+	if (in->continues) {
 		c->splice.resend = true;
+		splice_reconnect(&c->splice);
+	}
+	c->endless = in->continues;
 	c->base = arrival(c);
 	c->msn = in->msn;
 	c->in_segment = true;
-	demux_begin(&c->demux, anew);
+	demux_begin(&c->demux, anew, follows);
 	splice_begin(&c->splice, anew, in->source, in->duration_ms);
 }
 
@@ -354,6 +364,11 @@ conform_save(const struct conform *c, struct conform_snapshot *to)
 	in.arrival = c->base;
 	/* What was learned of it meanwhile; fed again, no unit leaves earlier for that. */
 	memcpy(in.arrival.splice.lag_90k, c->splice.s.lag_90k, sizeof(c->splice.s.lag_90k));
+	if (c->in_segment && c->endless) { /* so its newest habits are of more use */
+		in.arrival.splice.key = c->splice.s.key;
+		for (int r = 0; r < ROLES; r++)
+			in.arrival.splice.track[r].dur = c->splice.s.track[r].dur;
+	}
 	in.mux = c->interleave.mux.s;
 	if (!started) /* listed, perhaps, but nobody saw it yet */
 		memset(in.mux.stream, 0, sizeof(in.mux.stream));
@@ -437,6 +452,12 @@ bool
 conform_unlike(const struct conform *c)
 {
 	return c->demux.unlike;
+}
+
+bool
+conform_awaits_key(const struct conform *c)
+{
+	return !c->in_segment && c->demux.keyless && keyframe_patient(&c->splice.s.key);
 }
 
 const char *

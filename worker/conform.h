@@ -198,6 +198,12 @@ const struct conform_stats *conform_stats(struct conform *c);
 /* Was this segment refused because its codecs are not those of the running stream? */
 bool conform_unlike(const struct conform *c);
 
+/*
+ * Was the segment that just ended refused for want of a key frame alone, and
+ * is it too early to give its source up for that? Fetched again, it is the same.
+ */
+bool conform_awaits_key(const struct conform *c);
+
 /* Why the last error, or why nothing came yet; for the operator. Never NULL. */
 const char *conform_reason(const struct conform *c);
 

@@ -56,6 +56,15 @@ demux_clear(struct demux *d)
 	framing_clear(&d->framing);
 }
 
+/* The PES in hand will not be whole. */
+static void
+drop_pes(struct demux *d, enum role role)
+{
+	d->counts.damaged++;
+	unit_free(d->pool, d->as[role].unit);
+	d->as[role].unit = NULL;
+}
+
 /* The counter and the last payload of another stream, or of another segment, say nothing. */
 static void
 forget_packets(struct assembly *as)
@@ -65,6 +74,17 @@ forget_packets(struct assembly *as)
 	as->tail_inside = false;
 }
 
+/* What the segment before left open does not go on. */
+static void
+drop_open(struct demux *d, enum role role)
+{
+	if (!d->as[role].open)
+		return;
+	d->as[role].open = false;
+	drop_pes(d, role);
+	forget_packets(&d->as[role]);
+}
+
 static bool
 has_stream(const struct demux *d)
 {
@@ -72,16 +92,16 @@ has_stream(const struct demux *d)
 }
 
 void
-demux_begin(struct demux *d, bool anew)
+demux_begin(struct demux *d, bool anew, bool follows)
 {
-	d->has_pmt = d->foreign = d->unlike = false;
+	d->has_pmt = d->foreign = d->unlike = d->keyless = false;
 	d->scrambled = 0;
 	d->refused = 0;
 	snprintf(d->reason, sizeof(d->reason), "no PAT and PMT were found");
 	demux_rest(d);
 	for (int r = 0; r < ROLES; r++) {
-		forget_packets(&d->as[r]);
-		d->as[r].damaged = false;
+		if (!follows)
+			drop_open(d, (enum role)r);
 		d->shown[r] = false;
 		if (anew)
 			d->s.stream[r].pid = DEMUX_NO_PID;
@@ -143,11 +163,19 @@ demux_end(struct demux *d, bool truncated)
 	if (d->refused == 0)
 		err = framing_end(&d->framing, on_packet, d);
 	for (int r = 0; r < ROLES; r++) {
+		struct assembly *as = &d->as[r];
+
+		drop_open(d, (enum role)r);
+		as->open = as->unit != NULL && err >= 0 && d->refused == 0 && !truncated && !as->damaged &&
+		    as->want > as->unit->len;
+		if (as->open)
+			continue;
 		if (err >= 0 && d->refused == 0)
 			err = finish_pes(d, (enum role)r, true, truncated);
-		unit_free(d->pool, d->as[r].unit);
-		d->as[r].unit = NULL;
-		forget_packets(&d->as[r]);
+		unit_free(d->pool, as->unit);
+		as->unit = NULL;
+		as->damaged = false;
+		forget_packets(as);
 	}
 	return err;
 }
@@ -161,7 +189,8 @@ demux_explain(struct demux *d, bool no_key_frame)
 		return demux_refuse(d, PB_ENOSUP, "scrambled");
 	if (!d->has_pmt && !has_stream(d)) /* the reason is there already */
 		return d->refused = d->foreign ? PB_ENOSUP : PB_EFORMAT;
-	if (no_key_frame && d->shown[ROLE_VIDEO])
+	d->keyless = no_key_frame && d->shown[ROLE_VIDEO];
+	if (d->keyless)
 		return demux_refuse(d, PB_EFORMAT, "no key frame");
 	return demux_refuse(d, PB_EFORMAT, "no whole access unit");
 }
@@ -242,9 +271,7 @@ finish_pes(struct demux *d, enum role role, bool over, bool truncated)
 	whole = as->want == 0 ? !over || !truncated : as->unit->len >= as->want;
 	/* A picture with a hole is concealed by decoders; one that is missing is not. */
 	if (!whole && !(role == ROLE_VIDEO && !over)) {
-		d->counts.damaged++;
-		unit_free(d->pool, as->unit);
-		as->unit = NULL;
+		drop_pes(d, role);
 		return 0;
 	}
 	return complete(d, role);
@@ -262,9 +289,7 @@ append(struct demux *d, enum role role, const uint8_t *b, size_t n)
 	if (n > u->cap - u->len) /* seldom: the call alone would cost a tenth of what a packet does */
 		err = unit_grow(u, n);
 	if (err == PB_ELIMIT) {
-		d->counts.damaged++;
-		unit_free(d->pool, u);
-		as->unit = NULL;
+		drop_pes(d, role);
 		return 0;
 	}
 	if (err != 0)
@@ -332,7 +357,7 @@ elementary(struct demux *d, enum role role, const uint8_t *p, size_t at)
 {
 	struct assembly *as = &d->as[role];
 	const uint8_t *b = p + at;
-	size_t n = TS_PACKET - at, before = as->unit != NULL && !ts_pusi(p) ? as->unit->len : 0;
+	size_t n = TS_PACKET - at, before;
 	int cc = ts_cc(p), err = 0;
 
 	if (!ts_has_payload(p))
@@ -341,6 +366,13 @@ elementary(struct demux *d, enum role role, const uint8_t *p, size_t at)
 		d->counts.duplicates++;
 		return 0;
 	}
+	if (as->open && (ts_pusi(p) || cc != ((as->cc + 1) & 15)))
+		drop_open(d, role);
+	if (as->open) {
+		as->open = false;
+		d->shown[role] = true;
+	}
+	before = as->unit != NULL && !ts_pusi(p) ? as->unit->len : 0;
 	if (as->cc != -1 && cc != ((as->cc + 1) & 15) && !(ts_af_flags(p) & TS_AF_DISCONTINUITY)) {
 		d->counts.cc_losses++;
 		as->damaged = true;
@@ -479,8 +511,10 @@ on_pmt(void *arg, const uint8_t *section, size_t len)
 	for (int r = 0; r < ROLES; r++) {
 		pid = s[r] != NULL ? s[r]->pid : DEMUX_NO_PID;
 		if (pid != d->s.stream[r].pid) {
-			int err = finish_pes(d, (enum role)r, false, false);
+			int err;
 
+			drop_open(d, (enum role)r);
+			err = finish_pes(d, (enum role)r, false, false);
 			if (err < 0)
 				d->refused = err;
 			forget_packets(&d->as[r]);

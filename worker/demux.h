@@ -53,6 +53,7 @@ struct assembly {
 	size_t want; /* bytes of the whole PES, 0 when it does not say */
 	int cc; /* -1: none seen */
 	bool damaged;
+	bool open; /* unit is of the segment before: the next packet must be the one that follows */
 	/* The last payload, to know a duplicate by: the end of unit when it went there whole, else a copy. */
 	uint8_t tail_len;
 	bool tail_inside;
@@ -96,6 +97,7 @@ struct demux {
 	bool has_pmt;
 	bool unlike; /* refused: other codecs than what our PMT lists */
 	bool foreign; /* it has a PMT, but nothing in it is carried */
+	bool keyless; /* explained: pictures came, but none to begin with */
 	bool shown[ROLES]; /* something of this stream came */
 	uint64_t scrambled; /* packets and units */
 	int refused; /* the error that ends it, 0; reason says why */
@@ -109,8 +111,13 @@ void demux_init(struct demux *d, struct pool *pool, const struct tsmux_state *ou
     int (*unit)(void *arg, struct unit *u), void *arg);
 void demux_clear(struct demux *d);
 
-/* A segment begins. anew: of another source, of which nothing is known. */
-void demux_begin(struct demux *d, bool anew);
+/*
+ * A segment begins. anew: of another source, of which nothing is known.
+ * follows: it is the very next one of the same source, so a PES that ended
+ * in the middle, and said so, may go on here. That is not part of the state:
+ * who goes on from a snapshot has lost it.
+ */
+void demux_begin(struct demux *d, bool anew, bool follows);
 
 /*
  * Take its bytes. 0, or the error that refuses it: PB_EFORMAT, PB_ENOSUP,
@@ -119,8 +126,9 @@ void demux_begin(struct demux *d, bool anew);
 int demux_feed(struct demux *d, const uint8_t *buf, size_t len);
 
 /*
- * The segment is over: its last units are handed on, or dropped when they
- * may be incomplete. truncated: bytes are missing at its end. As demux_feed().
+ * The segment is over: its last units are handed on, kept for the next
+ * segment when they say that they are incomplete, or dropped when they may
+ * be. truncated: bytes are missing at its end. As demux_feed().
  */
 int demux_end(struct demux *d, bool truncated);
 

@@ -3,6 +3,7 @@
  *
  * Start codes are searched only up to the first slice: in a live stream
  * that is a few hundred bytes of an access unit, however big the picture.
+ * Behind it they are searched at a cut alone (es_break_link).
  */
 #include <string.h>
 
@@ -10,6 +11,12 @@
 #include "worker/es.h"
 
 #define LOOK_MAX (64 * 1024) /* SEI can be long; a picture's data is not looked through */
+
+/* H.265 table 7-1. */
+#define HEVC_BLA_W_LP 16
+#define HEVC_BLA_N_LP 18
+#define HEVC_CRA 21
+#define HEVC_VPS 32
 
 static const char *const names[] = {
 	[ES_NONE] = "none",
@@ -156,12 +163,12 @@ hevc_nal(const uint8_t *b)
 {
 	unsigned type = b[0] >> 1 & 0x3f;
 
-	if (type >= 16 && type <= 21)
+	if (type >= HEVC_BLA_W_LP && type <= HEVC_CRA)
 		return NAL_KEY_SLICE;
-	if (type < 32)
+	if (type < HEVC_VPS)
 		return NAL_SLICE;
 	switch (type) {
-	case 32:
+	case HEVC_VPS:
 		return NAL_VPS;
 	case 33:
 		return NAL_SPS;
@@ -300,6 +307,22 @@ es_look(enum es_codec codec, const uint8_t *buf, size_t len, struct es_look *loo
 	if (codec == ES_MPEG_VIDEO || codec == ES_MPEG4_VIDEO)
 		look->key = sps && intra;
 	look->entry = look->key || recovery || intra;
+}
+
+void
+es_break_link(enum es_codec codec, uint8_t *buf, size_t len)
+{
+	if (codec != ES_HEVC)
+		return;
+	for (size_t at = next_start(buf, len, 0); at + 3 < len; at = next_start(buf, len, at + 3)) {
+		uint8_t *b = buf + at + 3;
+		unsigned type = *b >> 1 & 0x3f;
+
+		if (type == HEVC_CRA) /* the headers of its slices have the same fields (H.265 7.3.6.1) */
+			*b = (uint8_t)((*b & 0x81) | HEVC_BLA_N_LP << 1);
+		else if (type < HEVC_VPS) /* a picture's slices are all of one type (7.4.2.2) */
+			return;
+	}
 }
 
 size_t

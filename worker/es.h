@@ -56,6 +56,15 @@ const char *es_name(enum es_codec codec);
 void es_look(enum es_codec codec, const uint8_t *buf, size_t len, struct es_look *look);
 
 /*
+ * What was decoded before is of no use to the picture in this access unit,
+ * and nothing comes that leans on both. HEVC has a way to say so, which is
+ * only a name: a clean random access (CRA) becomes one behind a broken link
+ * (BLA_N_LP). Without it a decoder behind a cut counts pictures on from where
+ * it was. Everything else is left as it is. Looks at all of buf, for a CRA.
+ */
+void es_break_link(enum es_codec codec, uint8_t *buf, size_t len);
+
+/*
  * How long the whole frames in buf play, in 90 kHz ticks. 0 when buf does
  * not begin with a frame or the codec's frames are not read here.
  */

@@ -96,6 +96,7 @@ learn_picture(struct filler *f, enum es_codec codec, const uint8_t *ts, size_t l
 	memmove(pes, pes + body, n - body);
 	f->picture = pes;
 	f->picture_len = n - body;
+	es_break_link(codec, f->picture, f->picture_len); /* each time it stands for itself */
 }
 
 static void

@@ -221,6 +221,10 @@ segment_ends(void *arg, bool truncated)
 	int err = end(l, truncated);
 
 	PB_FAULT("end");
+	if (err == PB_EFORMAT && l->data_err == 0 && conform_awaits_key(writer_conform(l->writer))) {
+		l->lost = l->gone = 0;
+		return 0;
+	}
 	if (err < 0 && l->data_err == 0)
 		l->data_err = err;
 	if (l->data_err != 0)

@@ -137,7 +137,7 @@ slate_read(struct slate **out, int fd, enum es_codec codec, const uint8_t *pictu
 	r->wanted = &wanted;
 	r->out.last_pcr_27m = TS_NOTIME;
 	demux_init(&r->demux, &r->pool, &r->out, "", on_unit, r);
-	demux_begin(&r->demux, true);
+	demux_begin(&r->demux, true, false);
 	err = read_all(r, fd, (size_t)st.st_size);
 	if (err == 0)
 		err = demux_end(&r->demux, false);

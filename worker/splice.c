@@ -72,7 +72,7 @@ splice_init(struct splice *s, struct pool *pool, const struct demux *from, struc
 	s->s.filled_raw[ROLE_VIDEO] = s->s.filled_raw[ROLE_AUDIO] = TS_NOTIME;
 	s->s.met[ROLE_VIDEO] = s->s.met[ROLE_AUDIO] = TS_NOTIME;
 	s->s.joint_pts = TS_NOTIME;
-	s->s.need_key = 1;
+	s->s.need_key = NEED_KEY;
 }
 
 void
@@ -118,14 +118,11 @@ meet(struct splice *s, enum role role)
 	s->to->is_dry[role] = false;
 }
 
-/* Pictures were missing, and others shown in their place: video goes on at a key frame only. */
 static void
-need_key(struct splice *s)
+need_key(struct splice_state *a)
 {
-	if (s->s.need_key)
-		return;
-	s->s.need_key = 1;
-	keyframe_wait(&s->s.key);
+	a->need_key = NEED_KEY;
+	keyframe_wait(&a->key);
 }
 
 /* Role got so far: did the other one dry up? */
@@ -142,8 +139,8 @@ watch_other(struct splice *s, enum role role)
 	if (!interleave_listed(s->to, o))
 		return;
 	s->to->is_dry[o] = at - PB_MAX(a->met[o], a->track[o].out) >= DRY_90K; /* TS_NOTIME is less than all */
-	if (s->to->is_dry[ROLE_VIDEO]) /* what comes leans on pictures that nobody saw */
-		need_key(s);
+	if (s->to->is_dry[ROLE_VIDEO] && a->need_key != NEED_KEY) /* what comes leans on pictures that nobody saw */
+		need_key(a);
 }
 
 /* --- times --- */
@@ -210,6 +207,8 @@ queue_unit(struct splice *s, struct unit *u, int64_t src, int64_t dts)
 	} else
 		seen_before(t, u);
 	meet(s, u->role);
+	if (u->begins) /* not before: when it comes again, it is what it was */
+		es_break_link(codec_of(s, ROLE_VIDEO), u->buf + u->body, unit_body_len(u));
 	if (delta > 0 && delta <= DUR_MAX_90K / 2)
 		t->dur = delta;
 	dur = duration_of(s, u);
@@ -252,8 +251,7 @@ open_joint(struct splice *s)
 	a->old_offset = a->offset;
 	a->old_ref = a->ref;
 	a->phase = SPLICE_JOINT;
-	a->need_key = 1;
-	keyframe_wait(&a->key);
+	need_key(a);
 	for (int r = 0; r < ROLES; r++)
 		a->track[r].src = TS_NOTIME;
 	s->video_since = false;
@@ -293,7 +291,7 @@ close_joint(struct splice *s, const struct unit *u)
 	a->ref = u->raw_dts;
 	a->joint_out = u->raw_dts + a->offset;
 	a->joint_pts = u->role == ROLE_VIDEO ? u->raw_dts + u->cts_90k : TS_NOTIME;
-	a->need_key = u->role == ROLE_AUDIO;
+	a->need_key = NEED_KEY; /* u itself, or the first that comes */
 	a->phase = SPLICE_RUN;
 	a->filled = 0;
 }
@@ -329,16 +327,20 @@ map_video(struct splice *s, struct unit *u)
 	}
 	if (t->src != TS_NOTIME) {
 		d = src - (t->src + t->dur);
+		if (a->need_key == NEED_KEY_IF_MISSING) {
+			if (d > t->dur / 2)
+				need_key(a);
+			else
+				a->need_key = NEED_NO_KEY;
+		}
 		if (s->resend && d < 0 && d > -RESEND_90K && src + a->offset <= t->out)
 			return drop_repeat(s, u);
 		if (d < -WINDOW_BACK_90K || (d > ahead && !audio_reached(s, src))) {
 			open_joint(s);
 			return arrive(s, u);
 		}
-		if (d > ahead && !a->need_key) { /* pictures were missing, time goes on */
-			a->need_key = 1;
-			keyframe_wait(&a->key);
-		}
+		if (d > ahead && !a->need_key) /* pictures were missing, time goes on */
+			need_key(a);
 	} else if (a->joint_pts == TS_NOTIME) { /* the epoch began with audio alone */
 		if (!u->key)
 			return drop_early(s, u);
@@ -351,7 +353,11 @@ map_video(struct splice *s, struct unit *u)
 	}
 	if (a->need_key && !u->key)
 		return drop_early(s, u);
-	a->need_key = 0;
+	if (a->need_key != NEED_NO_KEY) { /* what is shown before it leans on what is missing */
+		a->joint_pts = src + u->cts_90k;
+		u->begins = true;
+	}
+	a->need_key = NEED_NO_KEY;
 	if (a->joint_pts != TS_NOTIME) {
 		int64_t shown = src + u->cts_90k;
 
@@ -617,7 +623,10 @@ splice_begin(struct splice *s, bool anew, uint32_t source, uint32_t duration_ms)
 	}
 	if (anew) {
 		open_joint(s);
-		keyframe_forget(&s->s.key);
+		if (source != s->s.source)
+			keyframe_forget(&s->s.key);
+		else
+			keyframe_cut(&s->s.key);
 		for (int r = 0; r < ROLES; r++) {
 			s->s.track[r].raw = s->s.filled_raw[r] = TS_NOTIME;
 			s->s.lag_90k[r] = 0;
@@ -729,6 +738,15 @@ splice_filled(struct splice *s, enum role role, int64_t dts_90k, int64_t end_90k
 }
 
 void
+splice_reconnect(struct splice *s)
+{
+	if (s->s.phase != SPLICE_RUN || s->s.need_key == NEED_KEY)
+		return;
+	need_key(&s->s);
+	s->s.need_key = NEED_KEY_IF_MISSING;
+}
+
+void
 splice_drop(struct splice *s)
 {
 	s->counts.late += s->held.n;
@@ -758,7 +776,8 @@ splice_catch_up(struct splice *s)
 		meet(s, (enum role)r);
 	a->joint_pts = NEVER;
 	a->phase = SPLICE_RUN;
-	a->need_key = 0;
+	a->need_key = NEED_NO_KEY;
+	splice_reconnect(s);
 }
 
 bool
@@ -800,5 +819,5 @@ splice_state_ok(const struct splice_state *s)
 		return false;
 	if (!time_ok(s->joint_pts) && s->joint_pts != NEVER)
 		return false;
-	return s->phase < SPLICE_PHASES && s->have_old <= 1 && s->need_key <= 1 && keyframe_ok(&s->key);
+	return s->phase < SPLICE_PHASES && s->have_old <= 1 && s->need_key < SPLICE_NEEDS && keyframe_ok(&s->key);
 }

@@ -40,6 +40,13 @@ enum splice_phase {
 	SPLICE_PHASES
 };
 
+enum splice_need {
+	NEED_NO_KEY,
+	NEED_KEY,
+	NEED_KEY_IF_MISSING, /* ...if its next picture does not follow the last one closely */
+	SPLICE_NEEDS
+};
+
 /* Where one role stands. */
 struct splice_track {
 	int64_t src; /* DTS of its last unit, the source's clock unwrapped; TS_NOTIME in a new epoch */
@@ -70,7 +77,7 @@ struct splice_state {
 	uint32_t source;
 	uint8_t phase; /* enum splice_phase */
 	uint8_t have_old;
-	uint8_t need_key; /* video goes on at a key frame only */
+	uint8_t need_key; /* enum splice_need: must video go on at a key frame? */
 	uint8_t filled; /* filler went out behind the last unit: nothing before that comes again */
 };
 
@@ -130,6 +137,9 @@ void splice_fill(struct splice *s);
 
 /* Filler has gone out up to this unit, which ends there. */
 void splice_filled(struct splice *s, enum role role, int64_t dts_90k, int64_t end_90k);
+
+/* A connection begins where another ended: were pictures missed between the two? The first one will tell. */
+void splice_reconnect(struct splice *s);
 
 /* Whatever waits still, waits in vain. */
 void splice_drop(struct splice *s);

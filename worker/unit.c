@@ -37,7 +37,7 @@ unit_new(struct pool *pool, enum role role)
 	u->len = u->body = 0;
 	u->raw_dts = u->raw_pts = TS_NOTIME;
 	u->cts_90k = 0;
-	u->key = false;
+	u->key = u->begins = false;
 	return u;
 }
 

@@ -38,6 +38,7 @@ struct unit {
 	int64_t pts;
 	int64_t offset; /* dts less the source's, unwrapped */
 	bool key; /* decoding can begin here */
+	bool begins; /* ...and does: what went before is of no use to it */
 };
 
 /* First in, first out. Zero it to begin. */

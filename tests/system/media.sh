@@ -17,6 +17,8 @@ make() {
 }
 
 h264=(-c:v libx264 -preset ultrafast -pix_fmt yuv420p -b:v 300k -maxrate 300k -bufsize 300k -sc_threshold 0)
+h265=(-c:v libx265 -preset ultrafast -pix_fmt yuv420p -b:v 200k
+	-x265-params 'log-level=none:keyint=25:min-keyint=25:scenecut=0:pools=none')
 aac=(-c:a aac -b:a 48k -ac 2)
 
 mkdir -p "$folder"
@@ -39,11 +41,12 @@ if [ ! -s "$path" ]; then
 		;;
 	# Pictures are not in the order in which they are shown; two seconds between key frames.
 	bframes) make "${h264[@]}" -preset veryfast -bf 3 -b_strategy 0 -g 50 -flags +cgop+bitexact "${aac[@]}" ;;
+	# Open GOPs, as broadcasters have: behind the first there is no IDR any more, only recovery points. Four pictures lean on both sides of each.
+	recovery) make "${h264[@]}" -preset veryfast -bf 4 -b_strategy 0 -g 25 -x264-params open-gop=1 "${aac[@]}" -pes_payload_size 0 ;;
 	mpeg2) make -c:v mpeg2video -b:v 500k -g 12 -bf 2 -sc_threshold 1000000000 -flags +cgop+bitexact -c:a ac3 -b:a 96k -ac 2 ;;
-	hevc)
-		make -c:v libx265 -preset ultrafast -pix_fmt yuv420p -b:v 200k \
-		    -x265-params 'log-level=none:keyint=25:min-keyint=25:scenecut=0:open-gop=0:bframes=0:pools=none' "${aac[@]}"
-		;;
+	hevc) make "${h265[@]}:open-gop=0:bframes=0" "${aac[@]}" ;;
+	# As x265 has it by itself: key frames are CRA, three pictures lean on both sides of each.
+	cra) make "${h265[@]}:open-gop=1:bframes=3" "${aac[@]}" ;;
 	# 8 Mbit/s whatever is in the picture: enough to leave a window behind within seconds.
 	big) make "${h264[@]}" -g 25 -b:v 8M -maxrate 8M -bufsize 8M -x264-params nal-hrd=cbr:filler=1 "${aac[@]}" ;;
 	audio) make -map 1:a "${aac[@]}" ;;

@@ -618,6 +618,98 @@ START_TEST(a_hole_in_video_costs_no_audio)
 }
 END_TEST
 
+/* Open GOPs: two pictures behind each key are shown before it, and lean on both sides. Some are missing. */
+START_TEST(pictures_that_lean_on_a_hole_do_not_go_out)
+{
+	int hole = 400, after = hole + 90; /* more than two seconds */
+	int64_t sound = 900000;
+	bool seen[750] = { 0 };
+
+	begin(false);
+	for (int n = 0; n < 750; n++) {
+		int in_gop = n % 25;
+		int64_t dts = 900000 + n * 3600;
+
+		if (in_gop == 0)
+			tsmake_psi(&m);
+		m.serial = (uint32_t)n;
+		if (n < hole || n >= after)
+			tsmake_picture(&m, dts, in_gop == 0 ? 3 * 3600 : in_gop > 2 ? 3600 : 0, in_gop == 0, 400);
+		m.serial = 1000000;
+		for (; sound <= dts; sound += 5760)
+			tsmake_sound(&m, sound);
+	}
+	ck_assert_int_eq(feed(m.buf, m.len, 65536), 0);
+	ck_assert_int_eq(end(false), 0);
+	check();
+	ck_assert_uint_eq(conform_stats(c)->splices, 0);
+	for (int i = 0; i < t.n; i++)
+		if (!t.unit[i].audio)
+			seen[t.unit[i].serial] = true;
+	for (int n = 0; n < 750; n++) {
+		/* The last one before the hole ends where the next begins: that is too late for it. */
+		bool leans =
+		    (n >= hole - 1 && n < 500) || ((n < 25 || (n >= 500 && n < 525)) && (n % 25 == 1 || n % 25 == 2));
+
+		ck_assert_msg(seen[n] == !leans, "picture %d", n);
+	}
+}
+END_TEST
+
+#define BLA_N_LP 18
+#define CRA 21
+
+/*
+ * HEVC with open GOPs: start, four seconds without pictures, a cut. The first
+ * key frame of each says that nothing was before it, all others are as they were.
+ */
+START_TEST(only_the_first_cra_behind_a_cut_has_a_broken_link)
+{
+	int64_t sound = 900000;
+	unsigned broken = 0, whole = 0;
+
+	m.video_type = 0x24;
+	m.hevc = true;
+	for (int n = 0; n < 500; n++) {
+		int64_t dts = 900000 + n * 3600 + (n >= 400 ? 777777 : 0);
+
+		if (n % 25 == 0)
+			tsmake_psi(&m);
+		if (n == 400)
+			sound = dts;
+		m.serial = (uint32_t)n;
+		if (n < 200 || n >= 310)
+			tsmake_picture(&m, dts,
+			    n % 25 == 0      ? 3 * 3600
+				: n % 25 > 2 ? 3600
+					     : 0,
+			    n % 25 == 0, n % 25 == 0 ? 3000 : 400);
+		m.serial = 1000000;
+		for (; sound <= dts; sound += 5760)
+			tsmake_sound(&m, sound);
+		if (n % 50 == 49)
+			ck_assert_int_eq(pass(n == 449 && _i == 1), 0);
+	}
+	check();
+	ck_assert_uint_eq(conform_stats(c)->splices, 1);
+	for (int i = 0; i < t.n; i++) {
+		uint32_t n = t.unit[i].serial;
+		uint32_t key = n - n % 25;
+		bool led = key == 0 || key == 325 || key == 400, first = led && n == key;
+
+		if (t.unit[i].audio)
+			continue;
+		ck_assert_msg(first || !led || n > key + 2, "picture %u leans on what is missing", n);
+		ck_assert_uint_eq(tscheck_hevc(got, got_len, t.unit[i].at, BLA_N_LP), first ? 2 : 0);
+		ck_assert_uint_eq(tscheck_hevc(got, got_len, t.unit[i].at, CRA), n % 25 == 0 && !first ? 2 : 0);
+		broken += first;
+		whole += n % 25 == 0 && !first;
+	}
+	ck_assert_uint_eq(broken, 3);
+	ck_assert_uint_eq(whole, 20 - 5 - 3);
+}
+END_TEST
+
 /* Whole segments without a key frame behind a cut: nothing of them, then all. */
 START_TEST(a_cut_may_wait_for_its_key_frame_over_segments)
 {
@@ -694,6 +786,104 @@ START_TEST(a_recovery_point_serves_after_five_seconds)
 	check();
 	ck_assert_uint_eq(t.units[0], 250 - 150);
 	ck_assert_uint_eq(t.keys, 4);
+}
+END_TEST
+
+/* A source without key frames, in segments of two seconds. */
+START_TEST(short_segments_wait_for_their_recovery_point)
+{
+	struct tsmake_segment s = two_seconds;
+
+	m.open_gop = true;
+	for (int i = 0; i < 5; i++, s.dts_90k += 180000) {
+		tsmake_segment(&m, &s);
+		ck_assert_int_eq(pass(false), i < 3 ? PB_EFORMAT : 0);
+		ck_assert_int_eq(conform_awaits_key(c), i < 3);
+	}
+	check();
+	ck_assert_uint_eq(t.units[0], 100);
+}
+END_TEST
+
+/* Without even those: it is waited for some time, not for ever. */
+START_TEST(a_source_that_gives_no_place_to_begin_is_told_from_one_that_waits)
+{
+	struct tsmake_segment s = two_seconds;
+
+	s.first_key = 50;
+	s.gop = 100;
+	for (int i = 0; i < 8; i++, s.dts_90k += 180000) {
+		tsmake_segment(&m, &s);
+		ck_assert_int_eq(pass(i % 3 == 1), PB_EFORMAT);
+		ck_assert_int_eq(conform_awaits_key(c), i < 5);
+	}
+}
+END_TEST
+
+/* The clock steps while a recovery point is waited for: what came before counts. */
+static const int jumps_s[] = { -1, -5, -100, -1000, 3, 100, 1000 };
+
+START_TEST(a_clock_that_steps_does_not_prolong_the_wait_for_a_recovery_point)
+{
+	struct tsmake_segment s = two_seconds;
+
+	s.dts_90k = 900000000;
+	m.open_gop = true;
+	for (int i = 0; i < 6; i++, s.dts_90k += 180000) {
+		if (i == 1)
+			s.dts_90k += jumps_s[_i % (int)NITEMS(jumps_s)] * 90000;
+		tsmake_segment(&m, &s);
+		(void)pass(i == 1 && _i >= (int)NITEMS(jumps_s));
+	}
+	check();
+	ck_assert_uint_eq(t.units[0], 6 * 50 - 150);
+}
+END_TEST
+
+/* Ad breaks, with key frames or without, in a source that has none: it is known by then. */
+START_TEST(a_source_that_never_had_a_key_frame_is_not_waited_for_again)
+{
+	struct tsmake_segment s = two_seconds;
+
+	m.open_gop = true;
+	for (int i = 0; i < 20; i++, s.dts_90k += 180000) {
+		if (i % 5 == 4 || i % 5 == 0)
+			s.dts_90k += 77 * 90000;
+		m.open_gop = _i == 0 || i % 5 != 4;
+		tsmake_segment(&m, &s);
+		(void)pass(i % 5 == 4 || i % 5 == 0);
+	}
+	check();
+	ck_assert_uint_eq(t.units[0], 20 * 50 - 150);
+	ck_assert_uint_eq(conform_stats(c)->splices, 7);
+}
+END_TEST
+
+/* Another source is another matter: it has five seconds to send one. */
+START_TEST(another_source_has_habits_of_its_own)
+{
+	struct conform_input in = { .msn = 200, .source = 1 };
+	struct tsmake_segment s = two_seconds;
+	int keys = 0;
+
+	m.open_gop = true;
+	s.frames = 200;
+	tsmake_segment(&m, &s);
+	ck_assert_int_eq(pass(false), 0);
+	s.dts_90k = 5000;
+	s.frames = 50;
+	tsmake_segment(&m, &s); /* two recovery points, then */
+	m.open_gop = false;
+	s.dts_90k += 180000;
+	tsmake_segment(&m, &s); /* key frames */
+	conform_begin(c, &in);
+	ck_assert_int_eq(feed(m.buf, m.len, 65536), 0);
+	ck_assert_int_eq(end(false), 0);
+	check();
+	ck_assert_uint_eq(t.units[0], 50 + 50);
+	for (int i = 0; i < t.n; i++)
+		keys += t.unit[i].key;
+	ck_assert_int_eq(keys, 2 + 2);
 }
 END_TEST
 
@@ -883,6 +1073,174 @@ START_TEST(a_cut_segment_does_not_hurt_the_next)
 		check_pictures(1000, 2000);
 	}
 	tsmake_clear(&next);
+}
+END_TEST
+
+/*
+ * Segments that are cut at a key picture's packet, whatever is under way of
+ * the sound: a PES of it has 6 packets, one behind each picture.
+ */
+#define CUTS 8
+#define LONG_SOUND 1000
+static struct tsmake cuts[CUTS];
+
+static void
+make_long(uint8_t b[LONG_SOUND], uint32_t serial)
+{
+	memset(b, (int)(0x80 + serial % 100), LONG_SOUND);
+	for (int i = 0; i < LONG_SOUND; i += 40)
+		memcpy(b + i, "\xff\xf1\x4c\x80\x05\x1f\xfc", 7);
+	memcpy(b + 7, "\xa5\x5a\x80\x80\x80\x80", 6);
+	b[9] = (uint8_t)(0x80 | serial); /* there are fewer than 128 */
+}
+
+static uint32_t
+make_cuts(void)
+{
+	uint8_t b[LONG_SOUND];
+	struct tsmake sounds;
+	int64_t sound = 900000;
+	uint32_t serial = 0;
+	size_t at = 0;
+
+	tsmake_init(&sounds);
+	for (int i = 0; i < CUTS; i++) {
+		tsmake_init(&cuts[i]);
+		if (i > 0)
+			memcpy(cuts[i].cc, cuts[i - 1].cc, sizeof(cuts[i].cc));
+		cuts[i].serial = 1000 * ((uint32_t)i + 1);
+		tsmake_psi(&cuts[i]);
+		for (int n = i * 50; n < (i + 1) * 50; n++) {
+			tsmake_picture(&cuts[i], 900000 + n * 3600, 0, n % 50 == 0, 400);
+			for (; sound <= 900000 + n * 3600; sound += 25 * 1920) {
+				make_long(b, serial++);
+				tsmake_pes(&sounds, sounds.audio_pid, 0xc0, sound, sound, b, LONG_SOUND, true);
+			}
+			if (at < sounds.len) {
+				tsmake_packet(&cuts[i], sounds.buf + at);
+				at += TS_PACKET;
+			}
+		}
+	}
+	tsmake_clear(&sounds);
+	return serial;
+}
+
+/* How many sounds are there? Each is what it was. */
+static uint32_t
+check_long(void)
+{
+	uint32_t n = 0;
+
+	check();
+	for (int i = 0; i < t.n; i++) {
+		uint8_t want[LONG_SOUND], have[LONG_SOUND];
+		size_t len = 0, head = 14;
+
+		if (!t.unit[i].audio)
+			continue;
+		make_long(want, t.unit[i].serial);
+		ck_assert_uint_eq(t.unit[i].len, LONG_SOUND);
+		for (size_t p = t.unit[i].at; len < LONG_SOUND; p += TS_PACKET) {
+			size_t from;
+
+			if (ts_pid(got + p) != ts_pid(got + t.unit[i].at))
+				continue;
+			from = (size_t)ts_payload(got + p) + head;
+			ck_assert_uint_le(len + TS_PACKET - from, LONG_SOUND);
+			memcpy(have + len, got + p + from, TS_PACKET - from);
+			len += TS_PACKET - from;
+			head = 0;
+		}
+		ck_assert_mem_eq(have, want, LONG_SOUND);
+		n++;
+	}
+	return n;
+}
+
+static const struct {
+	const char *what;
+	int lost; /* sounds, of those that go on in segment 3 */
+} borders[] = {
+	{ "the next segment goes on", 0 },
+	{ "it is another time base", 1 },
+	{ "it is not the next", 1 },
+	{ "it is another source", 1 },
+	{ "bytes were missing at the end of the one before", 1 },
+	{ "a packet is missing", 1 },
+	{ "the last packet comes twice", 0 },
+};
+
+START_TEST(sound_goes_on_over_a_segments_end)
+{
+	uint32_t sounds = make_cuts();
+
+	for (int i = 0; i < CUTS; i++) {
+		struct conform_input in = { .msn = msn++, .duration_ms = 2000, .source = i >= 3 && _i == 3 };
+		struct tsmake *s = &cuts[i];
+
+		if (i == 3 && _i == 2)
+			in.msn = msn++;
+		in.discontinuity = i == 3 && _i == 1;
+		conform_begin(c, &in);
+		keep();
+		for (size_t at = 0; at < s->len; at += TS_PACKET) {
+			if (i == 3 && _i == 5 && ts_pid(s->buf + at) == s->audio_pid) {
+				s->audio_pid = 0; /* this one is lost */
+				continue;
+			}
+			if (i == 3 && _i == 6 && at == 0)
+				for (size_t last = cuts[2].len; last > 0; last -= TS_PACKET)
+					if (ts_pid(cuts[2].buf + last - TS_PACKET) == s->audio_pid) {
+						ck_assert_int_eq(
+						    feed(cuts[2].buf + last - TS_PACKET, TS_PACKET, 188), 0);
+						break;
+					}
+			ck_assert_int_eq(feed(s->buf + at, TS_PACKET, 100), 0);
+		}
+		ck_assert_int_eq(end(i == 2 && _i == 4), 0);
+	}
+	ck_assert_uint_eq(check_long(), sounds - (uint32_t)borders[_i].lost);
+	for (int i = 0; i < CUTS; i++)
+		tsmake_clear(&cuts[i]);
+}
+END_TEST
+
+/* What was open is not in a snapshot: a successor may lack that one, and nothing else. */
+START_TEST(a_successor_lacks_no_more_than_the_sound_that_was_open)
+{
+	uint32_t sounds = make_cuts(), least = sounds;
+
+	for (int seg = 1; seg < CUTS; seg++)
+		for (size_t cut = 0; cut <= cuts[seg].len; cut += 13 * TS_PACKET) {
+			struct conform_snapshot snap;
+			uint32_t n;
+
+			fresh(NULL);
+			for (int i = 0; i < CUTS; i++) {
+				if (i != seg || cut > 0)
+					begin(false);
+				if (i == seg) {
+					if (cut > 0)
+						ck_assert_int_eq(feed(cuts[i].buf, cut, 4096), 0);
+					conform_save(c, &snap);
+					conform_free(&c);
+					ck_assert_int_eq(conform_new(&c, NULL), 0);
+					ck_assert_int_eq(conform_load(c, &snap), 0);
+					msn = 100 + (uint64_t)i;
+					begin(false);
+				}
+				ck_assert_int_eq(feed(cuts[i].buf, cuts[i].len, 65536), 0);
+				ck_assert_int_eq(end(false), 0);
+			}
+			n = check_long();
+			ck_assert_uint_ge(n, sounds - 1);
+			ck_assert_uint_eq(t.units[0], CUTS * 50);
+			least = PB_MIN(least, n);
+		}
+	ck_assert_uint_eq(least, sounds - 1);
+	for (int i = 0; i < CUTS; i++)
+		tsmake_clear(&cuts[i]);
 }
 END_TEST
 
@@ -1086,6 +1444,85 @@ START_TEST(an_endless_source_is_taken_up_again_where_it_is)
 	ck_assert_uint_ge(t.units[0], _i % 3 == 0 ? 198 : 290);
 	check_pictures(0, 10000);
 	check_rhythm(1, 2 * 3600);
+}
+END_TEST
+
+/* Pictures first to end, of 25 a second, in GOPs of 100; serial numbers are even, their sounds' odd. */
+static void
+feed_pictures(int first, int end)
+{
+	int64_t sound = 900000 + first * 3600;
+
+	for (int n = first; n < end; n++) {
+		int64_t dts = 900000 + n * 3600;
+
+		if (n == first || n % 25 == 0)
+			tsmake_psi(&m);
+		m.serial = (uint32_t)n * 2;
+		tsmake_picture(&m, dts, 0, n % 100 == 0, 400);
+		for (; sound <= dts; sound += 5760) {
+			m.serial = (uint32_t)n * 2 + 1;
+			tsmake_sound(&m, sound);
+		}
+	}
+	ck_assert_int_eq(feed(m.buf, m.len, 10000), 0);
+	m.len = 0;
+}
+
+static const struct {
+	int from; /* the new connection's first picture; the old one's last is 359 */
+	bool whole;
+	bool load;
+	bool open_gop;
+} connections[] = {
+	{ 340, true, false, false },
+	{ 310, true, true, false }, /* what waited for its turn is lost with the process */
+	{ 360, true, false, false },
+	{ 361, false, false, false },
+	{ 370, false, false, false },
+	{ 405, false, false, false },
+	{ 361, false, true, false },
+	{ 405, false, true, false },
+	{ 340, true, false, true },
+	{ 370, false, false, true },
+	{ 310, true, true, true },
+	{ 370, false, true, true },
+};
+
+/* Pictures are missing between two connections, or none is: what leans on any of them does not go out. */
+START_TEST(a_connection_that_missed_pictures_goes_on_at_a_key_frame)
+{
+	struct conform_input in = { .msn = 1, .continues = true };
+	struct conform_snapshot snap;
+	int from = connections[_i].from, key = (from + 99) / 100 * 100, seen = 0;
+
+	m.bounded = true;
+	m.open_gop = connections[_i].open_gop;
+	conform_begin(c, &in);
+	feed_pictures(0, 360);
+	if (connections[_i].load) {
+		conform_save(c, &snap);
+		conform_free(&c);
+		ck_assert_int_eq(conform_new(&c, NULL), 0);
+		ck_assert_int_eq(conform_load(c, &snap), 0);
+	} else
+		(void)end(true);
+	in.msn++;
+	conform_begin(c, &in);
+	keep();
+	feed_pictures(from, 700);
+	ck_assert_int_eq(end(false), 0);
+	check();
+	ck_assert_uint_eq(conform_stats(c)->splices, 0);
+	for (int i = 0; i < t.n; i++) {
+		int n = (int)t.unit[i].serial / 2;
+
+		if (t.unit[i].audio)
+			continue;
+		ck_assert_msg(connections[_i].whole || n < 360 || n >= key, "picture %d", n);
+		seen += n >= (connections[_i].whole ? 360 : key);
+	}
+	ck_assert_int_eq(seen, 700 - (connections[_i].whole ? 360 : key));
 }
 END_TEST
 
@@ -1523,10 +1960,18 @@ main(void)
 	tcase_add_test(tc, radio_is_carried);
 	tcase_add_loop_test(tc, radio_in_long_pes_keeps_its_time, 0, 5);
 	tcase_add_loop_test(tc, a_hole_in_video_costs_no_audio, 1, 9);
+	tcase_add_test(tc, pictures_that_lean_on_a_hole_do_not_go_out);
+	tcase_add_loop_test(tc, only_the_first_cra_behind_a_cut_has_a_broken_link, 0, 2);
 	tcase_add_loop_test(tc, a_cut_may_wait_for_its_key_frame_over_segments, 1, 5);
 	tcase_add_loop_test(tc, a_wrap_near_a_cut_is_no_second_cut, 0, 34);
 	tcase_add_test(tc, output_waits_for_a_key_frame);
 	tcase_add_test(tc, a_recovery_point_serves_after_five_seconds);
+	tcase_add_test(tc, short_segments_wait_for_their_recovery_point);
+	tcase_add_test(tc, a_source_that_gives_no_place_to_begin_is_told_from_one_that_waits);
+	tcase_add_loop_test(
+	    tc, a_clock_that_steps_does_not_prolong_the_wait_for_a_recovery_point, 0, 2 * (int)NITEMS(jumps_s));
+	tcase_add_loop_test(tc, a_source_that_never_had_a_key_frame_is_not_waited_for_again, 0, 2);
+	tcase_add_test(tc, another_source_has_habits_of_its_own);
 	tcase_add_test(tc, a_key_frame_without_parameter_sets_gets_those_of_its_source);
 	tcase_add_loop_test(tc, another_codec_is_refused_and_nothing_of_it_carried, 0, 2);
 	tcase_add_test(tc, audio_that_ends_for_good_does_not_end_the_stream);
@@ -1535,10 +1980,13 @@ main(void)
 	tcase_add_loop_test(tc, what_cannot_be_carried_is_refused_with_its_reason, 0, 4);
 	tcase_add_loop_test(tc, a_segment_cut_at_any_byte_gives_a_valid_stream_or_nothing, 0, 4);
 	tcase_add_test(tc, a_cut_segment_does_not_hurt_the_next);
+	tcase_add_loop_test(tc, sound_goes_on_over_a_segments_end, 0, NITEMS(borders));
+	tcase_add_test(tc, a_successor_lacks_no_more_than_the_sound_that_was_open);
 	tcase_add_test(tc, how_bytes_are_chunked_does_not_matter);
 	tcase_add_test(tc, a_successor_goes_on_with_the_same_bytes_after_any_commit);
 	tcase_add_test(tc, a_segment_that_is_fed_again_adds_nothing);
 	tcase_add_loop_test(tc, an_endless_source_is_taken_up_again_where_it_is, 0, 6);
+	tcase_add_loop_test(tc, a_connection_that_missed_pictures_goes_on_at_a_key_frame, 0, (int)NITEMS(connections));
 	tcase_add_test(tc, a_spoiled_snapshot_is_refused_or_harmless);
 	tcase_add_test(tc, units_without_time_follow_the_one_before);
 	tcase_add_loop_test(tc, wrong_times_are_put_right, 0, 4);

@@ -9,6 +9,7 @@
 #include "worker/es.h"
 
 #define B(s) (const uint8_t *)(s), sizeof(s) - 1
+#define B2(s, t) (const uint8_t *)(s), (const uint8_t *)(t), sizeof(s) - 1
 #define AUD "\0\0\0\1\x09\xf0"
 #define SPS "\0\0\0\1\x67\x42\xc0\x1e"
 #define PPS "\0\0\0\1\x68\xce\x3c"
@@ -84,6 +85,48 @@ START_TEST(an_access_unit_cut_anywhere_is_looked_at_safely)
 		}
 		free(copy);
 	}
+}
+END_TEST
+
+/* Two slices, and bytes between them that only look like one. */
+#define HEVC_SETS "\0\0\1\x40\1\0\0\1\x42\1\0\0\1\x44\1"
+#define HEVC_CRA2 "\0\0\1\x2a\1\xac\x2a\0\0\2\x2a\0\0\0\1\x2a\1\x2a"
+#define HEVC_BLA2 "\0\0\1\x24\1\xac\x2a\0\0\2\x2a\0\0\0\1\x24\1\x2a"
+
+static const struct {
+	enum es_codec codec;
+	const uint8_t *before, *after;
+	size_t len;
+} links[] = {
+	{ ES_HEVC, B2(HEVC_SETS HEVC_CRA2, HEVC_SETS HEVC_BLA2) },
+	{ ES_HEVC, B2("\0\0\1\x2b\1", "\0\0\1\x25\1") }, /* the layer's bit stays */
+	{ ES_HEVC, B2("\0\0\1\x2a", "\0\0\1\x24") },
+	{ ES_HEVC, B2("\0\0\1\x26\1\0\0\1\x2a\1", "\0\0\1\x26\1\0\0\1\x2a\1") }, /* IDR */
+	{ ES_HEVC, B2("\0\0\1\x02\1\0\0\1\x2a\1", "\0\0\1\x02\1\0\0\1\x2a\1") },
+	{ ES_HEVC, B2("\0\0\1", "\0\0\1") },
+	{ ES_HEVC, B2("", "") },
+	{ ES_H264, B2(HEVC_CRA2, HEVC_CRA2) },
+	{ ES_VVC, B2(HEVC_CRA2, HEVC_CRA2) },
+};
+
+/* ...in a buffer of its exact size, and cut anywhere: no byte but those is another one then. */
+START_TEST(a_cra_is_told_that_nothing_was_before_it)
+{
+	struct es_look look;
+
+	for (size_t len = links[_i].len; len != SIZE_MAX; len--) {
+		uint8_t *copy = malloc(len + (len == 0));
+
+		ck_assert_ptr_nonnull(copy);
+		memcpy(copy, links[_i].before, len);
+		es_break_link(links[_i].codec, copy, len);
+		ck_assert(memcmp(copy, links[_i].after, len) == 0);
+		es_break_link(links[_i].codec, copy, len);
+		ck_assert(memcmp(copy, links[_i].after, len) == 0);
+		free(copy);
+	}
+	es_look(ES_HEVC, B(HEVC_SETS HEVC_BLA2), &look);
+	ck_assert(look.key && look.params);
 }
 END_TEST
 
@@ -181,6 +224,7 @@ main(void)
 
 	tcase_add_loop_test(tc, a_look_says_whether_a_decoder_can_begin_here, 0, NITEMS(looks));
 	tcase_add_loop_test(tc, an_access_unit_cut_anywhere_is_looked_at_safely, 0, NITEMS(looks));
+	tcase_add_loop_test(tc, a_cra_is_told_that_nothing_was_before_it, 0, NITEMS(links));
 	tcase_add_test(tc, parameter_sets_go_behind_the_delimiter);
 	tcase_add_test(tc, a_long_message_does_not_make_a_look_long);
 	tcase_add_test(tc, audio_frames_are_measured);

@@ -232,6 +232,37 @@ START_TEST(media_filler_media_is_one_stream)
 }
 END_TEST
 
+/* HEVC whose key frames are CRA: each still, and the first picture behind them, says that nothing was before it. */
+START_TEST(a_still_of_hevc_leans_on_nothing)
+{
+	const struct kind *k = &kinds[1];
+	unsigned stills = 0, broken = 0, behind = 0;
+	uint32_t first;
+
+	m.video_type = 0x24;
+	m.hevc = true;
+	media(k, true, true);
+	media(k, true, true);
+	fill(1700);
+	if (_i == 1)
+		successor();
+	fill(2000);
+	first = media(k, true, true);
+	check_holes(k);
+	for (int i = 1; i < t.n; i++) {
+		if (t.unit[i].audio || !t.unit[i].key)
+			continue;
+		if (tscheck_hevc(got, got_len, t.unit[i].at, 18) == 2)
+			broken++;
+		stills += t.unit[i].serial < first && t.unit[i].dts > 126000 + 330000;
+		behind += t.unit[i].serial >= first;
+	}
+	ck_assert_uint_ge(stills, 7);
+	ck_assert_uint_eq(behind, 2);
+	ck_assert_uint_eq(broken, stills + 1);
+}
+END_TEST
+
 START_TEST(a_successor_fills_on_and_joins_media)
 {
 	const struct kind *k = &kinds[_i];
@@ -372,6 +403,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, media_filler_media_is_one_stream, 0, n);
+	tcase_add_loop_test(tc, a_still_of_hevc_leans_on_nothing, 0, 2);
 	tcase_add_loop_test(tc, a_successor_fills_on_and_joins_media, 0, n);
 	tcase_add_loop_test(tc, what_was_missed_upstream_leaves_no_hole, 0, n);
 	tcase_add_loop_test(tc, sound_that_dries_up_alone_is_silence_and_comes_back, 0, n);

@@ -182,6 +182,13 @@ conform_unlike(const struct conform *c)
 	return false;
 }
 
+bool
+conform_awaits_key(const struct conform *c)
+{
+	(void)c;
+	return false;
+}
+
 const char *
 conform_reason(const struct conform *c)
 {

@@ -247,3 +247,23 @@ tscheck(struct tscheck *t, const uint8_t *buf, size_t len)
 			return false;
 	return unit_done(&w);
 }
+
+unsigned
+tscheck_hevc(const uint8_t *buf, size_t len, size_t at, unsigned type)
+{
+	uint16_t pid = ts_pid(buf + at);
+	uint32_t last = UINT32_MAX; /* four bytes */
+	unsigned n = 0;
+
+	for (size_t p = at; p < len; p += TS_PACKET) {
+		if (ts_pid(buf + p) != pid)
+			continue;
+		if (p > at && ts_pusi(buf + p))
+			break;
+		for (int i = ts_payload(buf + p); i < TS_PACKET; i++) {
+			last = last << 8 | buf[p + (size_t)i];
+			n += last >> 8 == 1 && (last >> 1 & 0x3f) == type;
+		}
+	}
+	return n;
+}

@@ -38,4 +38,7 @@ struct tscheck {
 /* True when all is well; else why says what is not. An empty output is well. */
 bool tscheck(struct tscheck *t, const uint8_t *buf, size_t len);
 
+/* How many HEVC NAL units of that type are in the access unit whose first packet stands at `at`? */
+unsigned tscheck_hevc(const uint8_t *buf, size_t len, size_t at, unsigned type);
+
 #endif

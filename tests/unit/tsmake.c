@@ -155,6 +155,33 @@ put_serial(struct tsmake *m, uint8_t *b)
 	return 6;
 }
 
+static void
+picture_hevc(struct tsmake *m, int64_t dts, int64_t cts, bool key, size_t size)
+{
+	static const uint8_t sets[] = { 0, 0, 1, 0x40, 1, 0x0c, 0, 0, 1, 0x42, 1, 1, 0, 0, 1, 0x44, 1, 0xc1 };
+	static const uint8_t cra[] = { 0, 0, 1, 0x2a, 1, 0xac };
+	static const uint8_t trail[] = { 0, 0, 1, 0x02, 1, 0xd0 };
+	uint8_t *b = malloc(size + 128);
+	size_t n = 0;
+
+	pb_assert(b != NULL);
+	if (key) {
+		memcpy(b, sets, sizeof(sets));
+		n += sizeof(sets);
+	}
+	memcpy(b + n, key ? cra : trail, sizeof(cra));
+	n += sizeof(cra);
+	n += put_serial(m, b + n);
+	if (key) {
+		memcpy(b + n, cra, sizeof(cra));
+		n += sizeof(cra);
+	}
+	for (; n < size; n++)
+		b[n] = (uint8_t)(0x80 | (n * 31 + m->serial));
+	tsmake_pes(m, m->video_pid, 0xe0, dts + cts, dts, b, n, m->bounded);
+	free(b);
+}
+
 void
 tsmake_picture(struct tsmake *m, int64_t dts, int64_t cts, bool key, size_t size)
 {
@@ -165,9 +192,14 @@ tsmake_picture(struct tsmake *m, int64_t dts, int64_t cts, bool key, size_t size
 	static const uint8_t idr[] = { 0, 0, 1, 0x65, 0x88, 0x84 };
 	static const uint8_t intra[] = { 0, 0, 1, 0x41, 0x88, 0x84 };
 	static const uint8_t inter[] = { 0, 0, 1, 0x41, 0x9a, 0x24 };
-	uint8_t *b = malloc(size + 128);
+	uint8_t *b;
 	size_t n = 0;
 
+	if (m->hevc) {
+		picture_hevc(m, dts, cts, key, size);
+		return;
+	}
+	b = malloc(size + 128);
 	pb_assert(b != NULL);
 	memcpy(b, aud, sizeof(aud));
 	n += sizeof(aud);

@@ -23,6 +23,7 @@ struct tsmake {
 	uint32_t serial; /* of the next access unit */
 	bool bare; /* key frames without parameter sets */
 	bool open_gop; /* key frames are recovery points, not IDR */
+	bool hevc; /* key frames are CRA, of two slices; set video_type too */
 	bool bounded; /* video PES say their length */
 	uint8_t *buf;
 	size_t len;
