@@ -142,7 +142,22 @@ is_provider(const struct config *config, const char *name)
 	return false;
 }
 
-/* Those that are in the old one, imported, and watched. What the operator wrote and takes out is to end. */
+/*
+ * May one that is in no lineup any more play on, as long as it is watched?
+ * What a provider drops may, also where the file says something over it;
+ * what the operator wrote and takes out, or whose provider, is to end.
+ */
+static bool
+may_stay(const struct config *config, const struct channel *ch)
+{
+	const struct channel *over = lineup_find(&config->written, ch->guide_number);
+
+	if (ch->url == NULL || (ch->line != 0 && over == NULL))
+		return false;
+	return is_provider(config, ch->provider) || (over != NULL && over->provider != NULL);
+}
+
+/* Those that are in the old one and watched. */
 static void
 keep_watched(struct imports *im, const struct config *config, struct imported *new)
 {
@@ -152,8 +167,7 @@ keep_watched(struct imports *im, const struct config *config, struct imported *n
 	{
 		const struct channel *ch = config_find_playing(im->sup->config, s->guide_number);
 
-		if (ch != NULL && ch->line == 0 && is_provider(config, ch->provider) &&
-		    lineup_find(&new->lineup, s->guide_number) == NULL)
+		if (ch != NULL && may_stay(config, ch) && lineup_find(&new->lineup, s->guide_number) == NULL)
 			let_leave(new, ch);
 	}
 }

@@ -15,7 +15,10 @@ status_of() {
 write_list() {
 	sed "s#@ORIGIN@#$(origin url)#g" >"$list.new" && mv "$list.new" "$list"
 }
-bridge config <<'INI'
+# What the file says of channels comes from standard input.
+configure() {
+	{
+		cat <<'INI'
 [stream]
 reserve = 4s
 [fetch]
@@ -24,10 +27,14 @@ private_targets = yes
 playlist = @FILES@/list.m3u?username=someone&password=secretword
 first_number = 100
 exclude_name = ~adult
-[channel 7]
-name = Mine
-url = @ORIGIN@/b/master.m3u8
 INI
+		cat
+	} | bridge config
+}
+mine='[channel 7]
+name = Mine
+url = @ORIGIN@/b/master.m3u8'
+configure <<<"$mine"
 
 it "answers 503 until the first lineup is whole, and tunes what is written by hand"
 bridge start
@@ -82,6 +89,49 @@ kill -KILL "$(bridge worker 5.1)"
 viewer wait v1 bytes=$((seen + 400000))
 viewer stop v1
 viewer check v1 closed=no clean=true
+
+it "who watches what its provider drops watches on, also where the file says something over it"
+configure <<<"$mine
+[channel 101]
+name = My Three"
+bridge reload || fail "$(cat "$T/reload.out")"
+viewer start v2 /auto/v101
+viewer wait v2 bytes=100000
+write_list <<'M3U'
+#EXTM3U
+#EXTINF:-1 tvg-id="two.tv" tvg-chno="5.1",Zwei
+@ORIGIN@/a/master.m3u8
+#EXTINF:-1,Adult
+@ORIGIN@/a/master.m3u8
+M3U
+bridge ctl refresh >"$T/refresh.out" || fail "it is refused: $(cat "$T/refresh.out")"
+equal "its number" "$(status_of /auto/v101)" 404
+for what in refresh reload; do
+	bridge ctl "$what" >"$T/$what.out" || fail "$(cat "$T/$what.out")"
+	seen=$(progress v2 bytes)
+	kill -KILL "$(bridge worker 101)"
+	viewer wait v2 bytes=$((seen + 400000))
+done
+viewer check v2 closed=no clean=true
+
+it "what the operator takes out of the file ends, and gives its tuner back"
+viewer start v2 /auto/v7
+viewer wait v2 bytes=100000
+configure </dev/null
+bridge reload || fail "$(cat "$T/reload.out")"
+viewer wait v2 closed=yes
+viewer stop v2
+bridge wait '[.streams[] | select(.channel == "7")] | length == 0'
+configure <<<"$mine"
+bridge reload || fail "$(cat "$T/reload.out")"
+write_list <<'M3U'
+#EXTM3U
+#EXTINF:-1 tvg-id="two.tv" tvg-chno="5.1",Zwei
+@ORIGIN@/a/master.m3u8
+#EXTINF:-1,Three
+@ORIGIN@/a/master.m3u8
+M3U
+bridge ctl refresh >"$T/refresh.out" || fail "it is refused: $(cat "$T/refresh.out")"
 
 it "shows what a list would change, and changes nothing"
 before=$(lineup)
