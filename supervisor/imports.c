@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/pb.h"
 #include "supervisor/importjob.h"
+#include "supervisor/playing.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/text.h"
 
@@ -172,6 +173,66 @@ keep_watched(struct imports *im, const struct config *config, struct imported *n
 	}
 }
 
+/* What the next supervisor may need to go on with our streams, and could not make itself. */
+static void
+note_playing(struct imports *im, const struct config *config)
+{
+	const struct channel *playing[STREAMS_MAX];
+	const struct stream *s;
+	size_t count = 0;
+	int fd = -1, err = 0;
+
+	TAILQ_FOREACH(s, &im->sup->streams.all, link)
+	{
+		const struct channel *ch = config_find_playing(config, s->guide_number);
+
+		if (ch != NULL && s->state_now != STREAM_ENDING && may_stay(config, ch) && count < NITEMS(playing))
+			playing[count++] = ch;
+	}
+	im->tunes = im->sup->streams.tunes;
+	if (count > 0)
+		err = playing_pack(playing, count, &fd);
+	if (err != 0)
+		log_event(LOG_WARNING, "keep.playing", "channels=%zu why=\"%s\"", count,
+		    err == PB_ESYS ? strerror(errno) : pb_strerror(err));
+	else if (fd != -1 || keep_playing(&im->sup->keep) != -1)
+		keep_playing_as(&im->sup->keep, fd);
+}
+
+void
+imports_tuned(struct imports *im)
+{
+	if (im->tunes != im->sup->streams.tunes)
+		note_playing(im, im->sup->config);
+}
+
+/* Only what has a stream, and is not there already. */
+static void
+on_playing(void *user, const struct channel *ch)
+{
+	struct imports *im = user;
+	struct ledger_stream stream;
+	bool streamed = false;
+
+	if (config_find_playing(im->sup->config, ch->guide_number) != NULL || !may_stay(im->sup->config, ch))
+		return;
+	for (size_t at = 0; !streamed && ledger_next_stream(im->sup->keep.ledger, &at, &stream);)
+		streamed = strcmp(stream.guide_number, ch->guide_number) == 0;
+	if (streamed)
+		let_leave(&im->sup->config->imported, ch);
+}
+
+static void
+take_playing(struct imports *im)
+{
+	int fd = keep_playing(&im->sup->keep);
+	int err = fd != -1 ? playing_read(fd, on_playing, im) : 0;
+
+	if (err != 0)
+		log_event(
+		    LOG_ERR, "keep.playing", "why=\"what the last one wrote can't be read: %s\"", pb_strerror(err));
+}
+
 static void
 note_present(struct imports *im, const struct merge *m)
 {
@@ -218,6 +279,7 @@ publish(struct imports *im)
 
 	keep_watched(im, sup->config, &im->next);
 	install(im, sup->config, &im->next);
+	note_playing(im, sup->config);
 	if (units_update(&sup->units, sup->config, &sup->config->lineup, im->whole) != 0)
 		log_event(LOG_ERR, "lineup.failed", "why=\"no memory for a device's part of it\"");
 	log_event(LOG_INFO, "lineup", "channels=%zu imported=%zu new=%zu backups=%zu whole=%s",
@@ -839,6 +901,8 @@ imports_begin(struct imports *im, struct supervisor *sup)
 	}
 	set_providers(im, sup->config);
 	make_lineup(im, sup->config);
+	take_playing(im);
+	im->tunes = UINT64_MAX; /* of what is restored, nothing is written down by us */
 	(void)units_update(&sup->units, sup->config, &sup->config->lineup, im->whole); /* it was done a moment before */
 	next(im);
 }
@@ -857,6 +921,7 @@ imports_reload(struct imports *im, struct config *config)
 	im->state = IMPORTS_IDLE;
 	set_providers(im, config);
 	make_lineup(im, config);
+	note_playing(im, config);
 	im->stale = false;
 	/* The configuration is not in force yet: on the next turn. */
 	ev_timer_stop(im->sup->loop, &im->due);

@@ -11,7 +11,8 @@
  *
  *   whole      every such provider has a list; until then there is no lineup
  *              to be shown (503), though hand-written channels can be tuned
- *   streams    are not touched: who plays what is no more offered plays on
+ *   streams    are not touched: who plays what is no more offered plays on,
+ *              also under the next supervisor (playing.h)
  *   blocking   only at a start and a reload, which read lists from the disk
  */
 #ifndef PLEXBRIDGE_SUPERVISOR_IMPORTS_H
@@ -101,9 +102,13 @@ struct imports {
 	ev_timer work, due;
 	struct import_asker askers[IMPORTS_ASKERS];
 	uint64_t changes; /* lineups that were put in force */
+	uint64_t tunes; /* of the streams, when what plays was written down */
 };
 
-/* Read the journal and the lists that were kept, and put their lineup in force. Logs. */
+/*
+ * Read the journal and the lists that were kept, and put their lineup in
+ * force; the last supervisor's streams find in it what they play. Logs.
+ */
 void imports_begin(struct imports *imports, struct supervisor *sup);
 
 /*
@@ -111,6 +116,9 @@ void imports_begin(struct imports *imports, struct supervisor *sup);
  * it is, so that streams find the channels that they play.
  */
 void imports_reload(struct imports *imports, struct config *config);
+
+/* A stream may have begun: leave what it plays to the next supervisor. */
+void imports_tuned(struct imports *imports);
 
 /* Fetch now: that provider's (NULL: all). Takes conn, and answers it when all is over; or answers at once. */
 void imports_refresh(struct imports *imports, const char *provider, struct http_conn *conn);
