@@ -25,7 +25,6 @@
 #include "supervisor/text.h"
 
 #define FOLDER "lists"
-#define MERGE_AGAIN_S 5. /* when there was no memory for it */
 
 static void next(struct imports *im);
 static void answer(struct imports *im);
@@ -270,6 +269,8 @@ install(struct imports *im, struct config *config, struct imported *new)
 	memset(new, 0, sizeof(*new));
 	see_whole(im, config);
 	im->changes++;
+	im->again_s = 0;
+	im->why[0] = '\0';
 }
 
 static void
@@ -312,6 +313,26 @@ forget_new(struct imports *im)
  * Merging
  */
 
+/* What was to come in force is tried again: later, or when somebody asks. */
+static void
+note_failed(struct imports *im, const char *why)
+{
+	im->again_s = PB_MIN(PB_MAX(2 * im->again_s, IMPORTS_MERGE_AGAIN_S), IMPORTS_MERGE_AGAIN_MAX_S);
+	im->merge_at = ev_now(im->sup->loop) + im->again_s;
+	im->stale = true;
+	snprintf(im->why, sizeof(im->why), "%s", why);
+	log_event(LOG_ERR, "lineup.failed", "retry_s=%.0f why=\"%s\"", im->again_s, why);
+}
+
+/* Meanwhile what is in force stays. */
+static void
+put_off_merge(struct imports *im, const char *why)
+{
+	note_failed(im, why);
+	set_state(im, IMPORTS_IDLE);
+	next(im);
+}
+
 static void
 begin_merge(struct imports *im)
 {
@@ -322,12 +343,7 @@ begin_merge(struct imports *im)
 	merge_free(&im->merge);
 	im->stale = im->written = false;
 	if (merge_new(&im->merge, im->sup->config, lists, im->journal, im->sup->units.at[0].device.id_text) != 0) {
-		log_event(LOG_ERR, "lineup.failed", "why=\"no memory\"");
-		im->stale = true;
-		set_state(im, IMPORTS_IDLE);
-		ev_timer_stop(im->sup->loop, &im->due);
-		ev_timer_set(&im->due, MERGE_AGAIN_S, 0.);
-		ev_timer_start(im->sup->loop, &im->due);
+		put_off_merge(im, "no memory");
 		return;
 	}
 	set_state(im, IMPORTS_MERGING);
@@ -348,10 +364,8 @@ drop_merge(struct imports *im)
 static void
 give_up_merge(struct imports *im, const char *why)
 {
-	log_event(LOG_ERR, "lineup.failed", "why=\"%s; the lineup stays as it was\"", why);
 	drop_merge(im);
-	set_state(im, IMPORTS_IDLE);
-	next(im);
+	put_off_merge(im, why);
 }
 
 /* As soon as nobody else is out on an errand. */
@@ -532,13 +546,21 @@ static void
 keep_list(struct imports *im, bool whole)
 {
 	char from[256], to[256];
+	bool kept = false;
 
 	list_name(from, sizeof(from), im->keeping, ".new");
 	list_name(to, sizeof(to), im->keeping, ".list");
 	if (im->dir != -1 && !whole && !im->frozen)
 		(void)unlinkat(im->dir, from, 0);
-	else if (im->dir != -1 && whole && renameat(im->dir, from, im->dir, to) == -1 && errno != ENOENT)
-		log_event(LOG_WARNING, "import.keep", "provider=\"%s\" why=\"%s\"", im->keeping, strerror(errno));
+	else if (im->dir != -1 && whole) {
+		kept = renameat(im->dir, from, im->dir, to) == 0;
+		if (!kept && errno != ENOENT)
+			log_event(
+			    LOG_WARNING, "import.keep", "provider=\"%s\" why=\"%s\"", im->keeping, strerror(errno));
+	}
+	for (size_t i = 0; i < im->count; i++)
+		if (strcmp(im->at[i].name, im->keeping) == 0)
+			im->at[i].uncopied = im->dir != -1 && !kept;
 	im->keeping[0] = '\0';
 }
 
@@ -710,7 +732,7 @@ fetch(struct imports *im, size_t which)
 	list_name(name, sizeof(name), p->name, ".new");
 	if (im->dir != -1)
 		out = openat(im->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	job = importjob_list(im->sup->config, p, im->at[which].list);
+	job = importjob_list(im->sup->config, p, im->at[which].uncopied ? NULL : im->at[which].list);
 	err = job == NULL ? PB_ENOMEM
 			  : errand_start(&im->errand, &im->sup->privs, job->data, job->len, &out, out != -1, &file,
 				file.fd != -1, IMPORTS_RUN_S);
@@ -733,7 +755,7 @@ next(struct imports *im)
 
 	if (im->frozen || im->state != IMPORTS_IDLE || errand_runs(&im->errand))
 		return;
-	if (im->stale) {
+	if (im->stale && im->merge_at <= ev_now(loop)) {
 		begin_merge(im);
 		return;
 	}
@@ -744,6 +766,8 @@ next(struct imports *im)
 		}
 	answer(im);
 	ev_timer_stop(loop, &im->due);
+	if (im->stale)
+		first = im->merge_at;
 	for (size_t i = 0; i < im->count; i++) {
 		if (!provider_imports(provider_of(im, i)))
 			continue;
@@ -844,7 +868,7 @@ set_providers(struct imports *im, const struct config *config)
 	free(was);
 }
 
-/* The lineup of config, at once. */
+/* The lineup of config, at once; or, when it can't be made, what is written by hand, and who watches watches on. */
 static void
 make_lineup(struct imports *im, struct config *config)
 {
@@ -859,9 +883,11 @@ make_lineup(struct imports *im, struct config *config)
 	while (err == 0 && (err = merge_step(m, SIZE_MAX)) == PB_AGAIN)
 		err = 0;
 	if (err != 0) {
-		log_event(LOG_ERR, "lineup.failed", "why=\"%s\"", pb_strerror(err));
 		merge_free(&m);
 		forget_new(im);
+		note_failed(im, pb_strerror(err));
+		keep_watched(im, config, &config->imported);
+		im->whole = false;
 		return;
 	}
 	merge_take(m, &new);
@@ -919,10 +945,10 @@ imports_reload(struct imports *im, struct config *config)
 	if (im->state == IMPORTS_MERGING || im->state == IMPORTS_SYNCING)
 		drop_merge(im);
 	im->state = IMPORTS_IDLE;
+	im->stale = false;
 	set_providers(im, config);
 	make_lineup(im, config);
 	note_playing(im, config);
-	im->stale = false;
 	/* The configuration is not in force yet: on the next turn. */
 	ev_timer_stop(im->sup->loop, &im->due);
 	ev_timer_set(&im->due, 0., 0.);
@@ -1016,6 +1042,14 @@ refreshed(const struct imports *im, const bool *of, int *status)
 		text_addf(&t, ",\"ok\":%s,\"entries\":%u,\"wrong\":%u}", at->good ? "true" : "false",
 		    at->list != NULL ? at->list->head->count : 0, at->wrong);
 	}
+	if (im->why[0] != '\0') {
+		char why[IMPORT_WHY_MAX + 80];
+
+		snprintf(why, sizeof(why), "%s; the lineup stays as it was", im->why);
+		text_add(&errors, ok ? "" : ",");
+		text_add_json(&errors, why);
+		ok = false;
+	}
 	*status = ok ? 200 : 409;
 	struct text all = { 0 };
 	struct blob *why = text_blob(&errors);
@@ -1088,6 +1122,7 @@ imports_refresh(struct imports *im, const char *provider, struct http_conn *conn
 	http_take(conn, &a->conn);
 	http_consume(&a->conn);
 	a->used = true;
+	im->merge_at = 0; /* what the last one failed of may be mended */
 	guides_refresh(&im->sup->guides, provider); /* nobody waits for those: they may be gigabytes */
 	next(im);
 }
@@ -1154,6 +1189,7 @@ imports_renumber(struct imports *im, const char *from, const char *to, const cha
 	}
 	log_event(LOG_INFO, "lineup.renumber", "from=%s to=%s", from, to);
 	im->stale = true;
+	im->merge_at = 0;
 	next(im);
 	return 200;
 }

@@ -6,7 +6,8 @@
  * with the others' into the lineup in force (merge.h); the journal is on
  * the disk before anybody sees a number of it. A source that fails, is
  * empty or shrinks too much changes nothing: what was there stays, the
- * operator is told, and it is tried again with backoff. Lists are kept in
+ * operator is told, and it is tried again with backoff. So is a lineup that
+ * can't be made, or whose numbers can't be written down. Lists are kept in
  * state_dir, so that a restart has the last good lineup at once.
  *
  *   whole      every such provider has a list; until then there is no lineup
@@ -35,6 +36,8 @@
 
 #define IMPORTS_BACKOFF_S 10.0 /* the first; doubles up to `refresh` */
 #define IMPORTS_RUN_S 330.0
+#define IMPORTS_MERGE_AGAIN_S 5.0 /* a merge that failed; doubles up to the next */
+#define IMPORTS_MERGE_AGAIN_MAX_S 300.0
 #define IMPORTS_SCAN_S 300.0 /* a scan asks for nothing that is younger */
 #define IMPORTS_SPREAD 0.1 /* of an interval, at random: not all at the same minute */
 #define IMPORTS_ASKERS 8
@@ -50,6 +53,7 @@ struct import {
 	unsigned failures; /* in a row */
 	bool asked; /* by the operator: to be fetched as soon as may be */
 	bool good; /* the last run */
+	bool uncopied; /* the next start would begin with an older list: this one is fetched again, news or not */
 	char why[IMPORT_WHY_MAX]; /* of the last run that was not */
 	time_t good_at; /* wall time; 0: never, by this process */
 	ev_tstamp run_at; /* loop time: the end of the last run; 0: none yet */
@@ -93,7 +97,10 @@ struct imports {
 	bool written; /* the journal, of the merge in hand */
 	enum imports_sync sync;
 	struct imported next; /* that waits for the journal */
-	bool stale; /* something changed since the merge began */
+	bool stale; /* something changed since the merge began, or it failed */
+	ev_tstamp merge_at; /* loop time; not before this is it tried again */
+	double again_s; /* the wait after the next failure; 0: the last one was good */
+	char why[IMPORT_WHY_MAX]; /* of the merge that failed, as long as none is good; else "" */
 	bool frozen;
 	bool settled; /* imports_begin() was called */
 	uint32_t present_count; /* bits of present */

@@ -111,6 +111,7 @@ SYSTEM_TESTS += tests/system/hang.sh
 SYSTEM_TESTS += tests/system/tree.sh
 SYSTEM_TESTS += tests/system/lineup.sh
 SYSTEM_TESTS += tests/system/dropped.sh
+SYSTEM_TESTS += tests/system/full.sh
 SYSTEM_TESTS += tests/system/guide.sh
 SYSTEM_TESTS += tests/system/private.sh
 SYSTEM_TESTS += tests/system/provider.sh

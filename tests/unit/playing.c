@@ -19,7 +19,8 @@
 static const char *headers[] = { "Referer: http://r.example/", "X-A: b" };
 static const char *backups[] = { "http://b.example/1", "https://c.example/2" };
 static const char *backup_providers[] = { NULL, "other" };
-static const struct channel_request backup_requests[] = { { .user_agent = "Agent/2" }, { .headers = headers + 1, .header_count = 1 } };
+static const struct channel_request backup_requests[] = { { .user_agent = "Agent/2" },
+	{ .headers = headers + 1, .header_count = 1 } };
 static const struct channel_more more = {
 	.backups = backups,
 	.backup_providers = backup_providers,
