@@ -134,6 +134,16 @@ let_leave(struct imported *to, const struct channel *ch)
 }
 
 static bool
+imports_any(const struct config *config)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < config->provider_count; i++)
+		any |= provider_imports(&config->providers[i]);
+	return any;
+}
+
+static bool
 is_provider(const struct config *config, const char *name)
 {
 	for (size_t i = 0; name != NULL && i < config->provider_count; i++)
@@ -256,7 +266,7 @@ see_whole(struct imports *im, const struct config *config)
 	bool whole = true;
 
 	for (size_t i = 0; i < im->count; i++)
-		whole &= im->at[i].list != NULL || !provider_imports(&config->providers[i]);
+		whole &= (im->at[i].list != NULL && !im->lost) || !provider_imports(&config->providers[i]);
 	im->whole = whole;
 }
 
@@ -269,8 +279,6 @@ install(struct imports *im, struct config *config, struct imported *new)
 	memset(new, 0, sizeof(*new));
 	see_whole(im, config);
 	im->changes++;
-	im->again_s = 0;
-	im->why[0] = '\0';
 }
 
 static void
@@ -280,6 +288,8 @@ publish(struct imports *im)
 
 	keep_watched(im, sup->config, &im->next);
 	install(im, sup->config, &im->next);
+	im->again_s = 0;
+	im->why[0] = '\0';
 	note_playing(im, sup->config);
 	if (units_update(&sup->units, sup->config, &sup->config->lineup, im->whole) != 0)
 		log_event(LOG_ERR, "lineup.failed", "why=\"no memory for a device's part of it\"");
@@ -299,14 +309,50 @@ publish(struct imports *im)
 	next(im);
 }
 
+/* 0, with -1 where there is none; PB_ESYS when nobody knows what is in it. */
+static int
+open_dir(struct imports *im)
+{
+	if (im->dir != -1)
+		return 0;
+	im->dir = open(im->sup->config->server.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (im->dir == -1)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : PB_ESYS;
+	if (mkdirat(im->dir, FOLDER, 0700) == -1 && errno != EEXIST)
+		log_event(LOG_WARNING, "import.keep", "why=\"" FOLDER ": %s\"", strerror(errno));
+	return 0;
+}
+
+/* false, with why, when there is one that can't be read: giving all numbers anew would be worse than to show none. */
+static bool
+open_journal(struct imports *im, char why[IMPORT_WHY_MAX])
+{
+	const char *device = im->sup->units.at[0].device.id_text;
+	int err = open_dir(im);
+
+	journal_free(&im->journal);
+	if (err == 0)
+		err = journal_open(&im->journal, im->dir, device);
+	im->lost = err != 0;
+	if (err == 0)
+		return true;
+	snprintf(why, IMPORT_WHY_MAX, "lineup.journal, which has the numbers, can't be read: %s",
+	    err == PB_ESYS          ? strerror(errno)
+		: err == PB_EFORMAT ? "it is of another version"
+				    : pb_strerror(err));
+	if (journal_open(&im->journal, -1, device) != 0)
+		pb_assert(!"no memory for an empty journal");
+	return false;
+}
+
 /* The journal knows what its file does not: as it was before. */
 static void
 forget_new(struct imports *im)
 {
-	journal_free(&im->journal);
-	if (journal_open(&im->journal, im->dir, im->sup->units.at[0].device.id_text) != 0 &&
-	    journal_open(&im->journal, -1, im->sup->units.at[0].device.id_text) != 0)
-		pb_assert(!"no memory for an empty journal");
+	char why[IMPORT_WHY_MAX];
+
+	if (!open_journal(im, why))
+		log_event(LOG_ERR, "journal.open", "why=\"%s\"", why);
 }
 
 /*
@@ -337,7 +383,12 @@ static void
 begin_merge(struct imports *im)
 {
 	struct list *lists[CONFIG_PROVIDERS_MAX] = { NULL };
+	char why[IMPORT_WHY_MAX];
 
+	if (im->lost && !open_journal(im, why)) {
+		put_off_merge(im, why);
+		return;
+	}
 	for (size_t i = 0; i < im->count; i++)
 		lists[i] = im->at[i].list;
 	merge_free(&im->merge);
@@ -873,11 +924,18 @@ static void
 make_lineup(struct imports *im, struct config *config)
 {
 	struct list *lists[CONFIG_PROVIDERS_MAX] = { NULL };
+	char why[IMPORT_WHY_MAX];
 	struct merge *m = NULL;
 	struct imported new;
 	int err;
 
-	for (size_t i = 0; i < im->count; i++)
+	if (im->lost && !open_journal(im, why)) {
+		if (imports_any(config))
+			note_failed(im, why);
+		else
+			log_event(LOG_WARNING, "journal.open", "why=\"%s; nothing is imported\"", why);
+	}
+	for (size_t i = 0; i < im->count && !im->lost; i++)
 		lists[i] = im->at[i].list;
 	err = merge_new(&m, config, lists, im->journal, im->sup->units.at[0].device.id_text);
 	while (err == 0 && (err = merge_step(m, SIZE_MAX)) == PB_AGAIN)
@@ -899,13 +957,15 @@ make_lineup(struct imports *im, struct config *config)
 	merge_free(&m);
 	keep_watched(im, config, &new);
 	install(im, config, &new);
+	if (im->lost)
+		return;
+	im->again_s = 0;
+	im->why[0] = '\0';
 }
 
 void
 imports_begin(struct imports *im, struct supervisor *sup)
 {
-	int err;
-
 	im->sup = sup;
 	im->settled = true;
 	errand_init(&im->errand, sup->loop);
@@ -916,15 +976,9 @@ imports_begin(struct imports *im, struct supervisor *sup)
 	ev_timer_init(&im->work, on_work, 0., 0.);
 	ev_timer_init(&im->due, on_due, 0., 0.);
 	im->work.data = im->due.data = im;
-	im->dir = open(sup->config->server.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (im->dir != -1 && mkdirat(im->dir, FOLDER, 0700) == -1 && errno != EEXIST)
-		log_event(LOG_WARNING, "import.keep", "why=\"" FOLDER ": %s\"", strerror(errno));
-	err = journal_open(&im->journal, im->dir, sup->units.at[0].device.id_text);
-	if (err != 0) {
-		log_event(LOG_ERR, "journal.open", "why=\"%s; numbers are kept in memory only\"",
-		    err == PB_ESYS ? strerror(errno) : pb_strerror(err));
-		forget_new(im);
-	}
+	im->dir = -1;
+	(void)open_dir(im);
+	im->lost = true; /* until make_lineup() has found it */
 	set_providers(im, sup->config);
 	make_lineup(im, sup->config);
 	take_playing(im);
@@ -1167,6 +1221,10 @@ imports_renumber(struct imports *im, const char *from, const char *to, const cha
 		return 400;
 	}
 	index = journal_owner(im->journal, from);
+	if (im->lost) {
+		*why = "lineup.journal, which has the numbers, can't be read";
+		return 503;
+	}
 	if (index == JOURNAL_NONE) {
 		*why = lineup_find(&config->written, from) != NULL ? "it is written in plexbridge.ini: change it there"
 								   : "there is no such channel";

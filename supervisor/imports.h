@@ -12,6 +12,9 @@
  *
  *   whole      every such provider has a list; until then there is no lineup
  *              to be shown (503), though hand-written channels can be tuned
+ *   numbers    are the journal's: where there is one that can't be read, no
+ *              imported channel is shown (503) until it can, and media
+ *              servers keep their maps; who watches watches on
  *   streams    are not touched: who plays what is no more offered plays on,
  *              also under the next supervisor (playing.h)
  *   blocking   only at a start and a reload, which read lists from the disk
@@ -87,6 +90,7 @@ struct imports {
 	bool whole;
 	int dir; /* state_dir; -1: nothing can be kept */
 	struct journal *journal;
+	bool lost; /* there is another, which can't be read: this one, empty, stands in for it */
 	enum imports_state state;
 	size_t which; /* that is fetched or checked */
 	struct list *candidate;

@@ -74,6 +74,18 @@ it "nor a worker that dies then"
 kill -KILL "$(bridge worker 100)"
 viewer wait v1 bytes=$(($(progress v1 bytes) + 400000))
 
+it "nor a journal that can't be read: media servers are told nothing until it can"
+before=$(lineup)
+journal hide
+old=$(supervisor)
+kill -KILL "$old"
+follows "$old"
+equal "lineup.json" "$(curl -s -o /dev/null -w '%{http_code}' "$(bridge url)/lineup.json")" 503
+journal show
+until_true 60 eval '[ "$(lineup 2>/dev/null)" = "$before" ]' || fail "the lineup is never what it was"
+kill -KILL "$(bridge worker 100)"
+viewer wait v1 bytes=$(($(progress v1 bytes) + 400000))
+
 it "nobody was closed, and all that came is clean"
 viewer check v1 closed=no clean=true
 equal "streams that were lost" "$(bridge log 'event=stream.lost' | wc -l)" 0

@@ -217,6 +217,26 @@ bridge stop
 bridge start
 expect "after a restart" eval 'lineup | grep -q "^4.2 Number 42"'
 
+it "shows no channel whose number it can't know, until it can"
+before=$(lineup)
+bridge stop
+journal hide
+bridge start
+equal "lineup.json" "$(status_of /lineup.json)" 503
+why='lineup.journal, which has the numbers, can.t be read: Permission denied'
+expect "why in the log" bridge log "event=lineup.failed .*$why" >"$T/out"
+bridge ctl status >"$T/out"
+expect "why in the status" grep -q "tried again: $why" "$T/out"
+bridge ctl renumber 4.2 4.3 >"$T/out" 2>&1 && fail "a channel that nobody knows was renumbered"
+bridge reload || fail "$(cat "$T/reload.out")"
+equal "lineup.json after a reload" "$(status_of /lineup.json)" 503
+viewer start v3 /auto/v7
+viewer wait v3 bytes=100000
+viewer check v3 closed=no
+journal show
+until_true 60 eval '[ "$(status_of /lineup.json)" = 200 ]' || fail "it is never read again"
+equal "lineup" "$(lineup)" "$before"
+
 # COUNT: a list of so many.
 long_list() {
 	awk -v count="$1" 'BEGIN {

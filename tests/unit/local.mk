@@ -327,6 +327,7 @@ tests_unit_guide_LDADD = $(GUIDE_LIBS) $(CHECK_LIBS)
 UNIT_TESTS += tests/unit/journal
 tests_unit_journal_SOURCES = tests/unit/journal.c
 tests_unit_journal_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_journal_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pread
 tests_unit_journal_LDADD = libsupervisor.a libipc.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(EV_LIBS) $(ZLIB_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += tests/unit/tune
