@@ -55,6 +55,7 @@ static void
 put_providers(FILE *out, const json_t *answer)
 {
 	const json_t *providers = json_object_get(answer, "providers");
+	const char *why = json_string_value(json_object_get(answer, "error"));
 
 	for (size_t i = 0; i < json_array_size(providers); i++) {
 		const json_t *p = json_array_get(providers, i);
@@ -66,6 +67,8 @@ put_providers(FILE *out, const json_t *answer)
 		    error != NULL ? error : "");
 		put_account(out, p);
 	}
+	if (why != NULL)
+		fprintf(out, "the lineup could not be made anew, and is tried again: %s\n", why);
 	if (json_is_false(json_object_get(answer, "whole")))
 		fputs("the lineup is not whole yet: media servers are answered 503\n", out);
 }

@@ -299,6 +299,7 @@ show_status(const json_t *status, bool utf8)
 		{ "BUSY", false, 0 }, { "CHANNELS", false, 0 } };
 	const json_t *streams = json_object_get(status, "streams"), *providers = json_object_get(status, "providers");
 	const json_t *devices = json_object_get(json_object_get(status, "supervisor"), "devices");
+	const char *why = json_string_value(json_object_get(json_object_get(status, "channels"), "error"));
 	struct table table, workers, sources, handovers, clients, connections;
 	char *text = NULL;
 	size_t len, n = json_array_size(streams);
@@ -307,6 +308,8 @@ show_status(const json_t *status, bool utf8)
 	if (out == NULL)
 		return NULL;
 	put_supervisor(out, status);
+	if (why != NULL)
+		fprintf(out, "the lineup could not be made anew, and is tried again: %s\n", why);
 	/* One alone is told by the lines above. */
 	table_init(&table, of_device, NITEMS(of_device));
 	for (size_t i = 0; json_array_size(devices) > 1 && i < json_array_size(devices); i++)

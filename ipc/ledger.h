@@ -39,6 +39,7 @@
 #define LEDGER_NAME 13
 #define LEDGER_FD_LEDGER "ledger"
 #define LEDGER_FD_HISTORY "history" /* supervisor/archive.h */
+#define LEDGER_FD_PLAYING "playing" /* supervisor/playing.h */
 #define LEDGER_FD_SOCKET 'L'
 #define LEDGER_FD_SPOOL 'S'
 #define LEDGER_FD_STATE 'T'

@@ -130,6 +130,7 @@ answer_stream(const struct ask *ask, const struct tuner_route *route)
 	}
 	streams_tune(&ask->sup->streams, ask->conn, ask->req, channel, ask->unit->first, ask->unit->config->tuner_count,
 	    route->tuner, route->duration_s);
+	imports_tuned(&ask->sup->imports);
 }
 
 /*

@@ -21,11 +21,11 @@
 #include "base/log.h"
 #include "base/pb.h"
 #include "supervisor/importjob.h"
+#include "supervisor/playing.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/text.h"
 
 #define FOLDER "lists"
-#define MERGE_AGAIN_S 5. /* when there was no memory for it */
 
 static void next(struct imports *im);
 static void answer(struct imports *im);
@@ -135,6 +135,16 @@ let_leave(struct imported *to, const struct channel *ch)
 }
 
 static bool
+imports_any(const struct config *config)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < config->provider_count; i++)
+		any |= provider_imports(&config->providers[i]);
+	return any;
+}
+
+static bool
 is_provider(const struct config *config, const char *name)
 {
 	for (size_t i = 0; name != NULL && i < config->provider_count; i++)
@@ -143,7 +153,22 @@ is_provider(const struct config *config, const char *name)
 	return false;
 }
 
-/* Those that are in the old one, imported, and watched. What the operator wrote and takes out is to end. */
+/*
+ * May one that is in no lineup any more play on, as long as it is watched?
+ * What a provider drops may, also where the file says something over it;
+ * what the operator wrote and takes out, or whose provider, is to end.
+ */
+static bool
+may_stay(const struct config *config, const struct channel *ch)
+{
+	const struct channel *over = lineup_find(&config->written, ch->guide_number);
+
+	if (ch->url == NULL || (ch->line != 0 && over == NULL))
+		return false;
+	return is_provider(config, ch->provider) || (over != NULL && over->provider != NULL);
+}
+
+/* Those that are in the old one and watched. */
 static void
 keep_watched(struct imports *im, const struct config *config, struct imported *new)
 {
@@ -153,10 +178,69 @@ keep_watched(struct imports *im, const struct config *config, struct imported *n
 	{
 		const struct channel *ch = config_find_playing(im->sup->config, s->guide_number);
 
-		if (ch != NULL && ch->line == 0 && is_provider(config, ch->provider) &&
-		    lineup_find(&new->lineup, s->guide_number) == NULL)
+		if (ch != NULL && may_stay(config, ch) && lineup_find(&new->lineup, s->guide_number) == NULL)
 			let_leave(new, ch);
 	}
+}
+
+/* What the next supervisor may need to go on with our streams, and could not make itself. */
+static void
+note_playing(struct imports *im, const struct config *config)
+{
+	const struct channel *playing[STREAMS_MAX];
+	const struct stream *s;
+	size_t count = 0;
+	int fd = -1, err = 0;
+
+	TAILQ_FOREACH(s, &im->sup->streams.all, link)
+	{
+		const struct channel *ch = config_find_playing(config, s->guide_number);
+
+		if (ch != NULL && s->state_now != STREAM_ENDING && may_stay(config, ch) && count < NITEMS(playing))
+			playing[count++] = ch;
+	}
+	im->tunes = im->sup->streams.tunes;
+	if (count > 0)
+		err = playing_pack(playing, count, &fd);
+	if (err != 0)
+		log_event(LOG_WARNING, "keep.playing", "channels=%zu why=\"%s\"", count,
+		    err == PB_ESYS ? strerror(errno) : pb_strerror(err));
+	else if (fd != -1 || keep_playing(&im->sup->keep) != -1)
+		keep_playing_as(&im->sup->keep, fd);
+}
+
+void
+imports_tuned(struct imports *im)
+{
+	if (im->tunes != im->sup->streams.tunes)
+		note_playing(im, im->sup->config);
+}
+
+/* Only what has a stream, and is not there already. */
+static void
+on_playing(void *user, const struct channel *ch)
+{
+	struct imports *im = user;
+	struct ledger_stream stream;
+	bool streamed = false;
+
+	if (config_find_playing(im->sup->config, ch->guide_number) != NULL || !may_stay(im->sup->config, ch))
+		return;
+	for (size_t at = 0; !streamed && ledger_next_stream(im->sup->keep.ledger, &at, &stream);)
+		streamed = strcmp(stream.guide_number, ch->guide_number) == 0;
+	if (streamed)
+		let_leave(&im->sup->config->imported, ch);
+}
+
+static void
+take_playing(struct imports *im)
+{
+	int fd = keep_playing(&im->sup->keep);
+	int err = fd != -1 ? playing_read(fd, on_playing, im) : 0;
+
+	if (err != 0)
+		log_event(
+		    LOG_ERR, "keep.playing", "why=\"what the last one wrote can't be read: %s\"", pb_strerror(err));
 }
 
 static void
@@ -183,7 +267,7 @@ see_whole(struct imports *im, const struct config *config)
 	bool whole = true;
 
 	for (size_t i = 0; i < im->count; i++)
-		whole &= im->at[i].list != NULL || !provider_imports(&config->providers[i]);
+		whole &= (im->at[i].list != NULL && !im->lost) || !provider_imports(&config->providers[i]);
 	im->whole = whole;
 }
 
@@ -205,6 +289,9 @@ publish(struct imports *im)
 
 	keep_watched(im, sup->config, &im->next);
 	install(im, sup->config, &im->next);
+	im->again_s = 0;
+	im->why[0] = '\0';
+	note_playing(im, sup->config);
 	if (units_update(&sup->units, sup->config, &sup->config->lineup, im->whole) != 0)
 		log_event(LOG_ERR, "lineup.failed", "why=\"no memory for a device's part of it\"");
 	log_event(LOG_INFO, "lineup", "channels=%zu imported=%zu new=%zu backups=%zu whole=%s",
@@ -227,36 +314,92 @@ publish(struct imports *im)
 	next(im);
 }
 
+/* 0, with -1 where there is none; PB_ESYS when nobody knows what is in it. */
+static int
+open_dir(struct imports *im)
+{
+	if (im->dir != -1)
+		return 0;
+	im->dir = open(im->sup->config->server.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (im->dir == -1)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : PB_ESYS;
+	if (mkdirat(im->dir, FOLDER, 0700) == -1 && errno != EEXIST)
+		log_event(LOG_WARNING, "import.keep", "why=\"" FOLDER ": %s\"", strerror(errno));
+	return 0;
+}
+
+/* false, with why, when there is one that can't be read: giving all numbers anew would be worse than to show none. */
+static bool
+open_journal(struct imports *im, char why[IMPORT_WHY_MAX])
+{
+	const char *device = im->sup->units.at[0].device.id_text;
+	int err = open_dir(im);
+
+	journal_free(&im->journal);
+	if (err == 0)
+		err = journal_open(&im->journal, im->dir, device);
+	im->lost = err != 0;
+	if (err == 0)
+		return true;
+	snprintf(why, IMPORT_WHY_MAX, "lineup.journal, which has the numbers, can't be read: %s",
+	    err == PB_ESYS          ? strerror(errno)
+		: err == PB_EFORMAT ? "it is of another version"
+				    : pb_strerror(err));
+	if (journal_open(&im->journal, -1, device) != 0)
+		pb_assert(!"no memory for an empty journal");
+	return false;
+}
+
 /* The journal knows what its file does not: as it was before. */
 static void
 forget_new(struct imports *im)
 {
-	journal_free(&im->journal);
-	if (journal_open(&im->journal, im->dir, im->sup->units.at[0].device.id_text) != 0 &&
-	    journal_open(&im->journal, -1, im->sup->units.at[0].device.id_text) != 0)
-		pb_assert(!"no memory for an empty journal");
+	char why[IMPORT_WHY_MAX];
+
+	if (!open_journal(im, why))
+		log_event(LOG_ERR, "journal.open", "why=\"%s\"", why);
 }
 
 /*
  * Merging
  */
 
+/* What was to come in force is tried again: later, or when somebody asks. */
+static void
+note_failed(struct imports *im, const char *why)
+{
+	im->again_s = PB_MIN(PB_MAX(2 * im->again_s, IMPORTS_MERGE_AGAIN_S), IMPORTS_MERGE_AGAIN_MAX_S);
+	im->merge_at = ev_now(im->sup->loop) + im->again_s;
+	im->stale = true;
+	snprintf(im->why, sizeof(im->why), "%s", why);
+	log_event(LOG_ERR, "lineup.failed", "retry_s=%.0f why=\"%s\"", im->again_s, why);
+}
+
+/* Meanwhile what is in force stays. */
+static void
+put_off_merge(struct imports *im, const char *why)
+{
+	note_failed(im, why);
+	set_state(im, IMPORTS_IDLE);
+	next(im);
+}
+
 static void
 begin_merge(struct imports *im)
 {
 	struct list *lists[CONFIG_PROVIDERS_MAX] = { NULL };
+	char why[IMPORT_WHY_MAX];
 
+	if (im->lost && !open_journal(im, why)) {
+		put_off_merge(im, why);
+		return;
+	}
 	for (size_t i = 0; i < im->count; i++)
 		lists[i] = im->at[i].list;
 	merge_free(&im->merge);
 	im->stale = im->written = false;
 	if (merge_new(&im->merge, im->sup->config, lists, im->journal, im->sup->units.at[0].device.id_text) != 0) {
-		log_event(LOG_ERR, "lineup.failed", "why=\"no memory\"");
-		im->stale = true;
-		set_state(im, IMPORTS_IDLE);
-		ev_timer_stop(im->sup->loop, &im->due);
-		ev_timer_set(&im->due, MERGE_AGAIN_S, 0.);
-		ev_timer_start(im->sup->loop, &im->due);
+		put_off_merge(im, "no memory");
 		return;
 	}
 	set_state(im, IMPORTS_MERGING);
@@ -278,10 +421,8 @@ drop_merge(struct imports *im)
 static void
 give_up_merge(struct imports *im, const char *why)
 {
-	log_event(LOG_ERR, "lineup.failed", "why=\"%s; the lineup stays as it was\"", why);
 	drop_merge(im);
-	set_state(im, IMPORTS_IDLE);
-	next(im);
+	put_off_merge(im, why);
 }
 
 /* As soon as nobody else is out on an errand. */
@@ -483,13 +624,21 @@ static void
 keep_list(struct imports *im, bool whole)
 {
 	char from[256], to[256];
+	bool kept = false;
 
 	list_name(from, sizeof(from), im->keeping, ".new");
 	list_name(to, sizeof(to), im->keeping, ".list");
 	if (im->dir != -1 && !whole && !im->frozen)
 		(void)unlinkat(im->dir, from, 0);
-	else if (im->dir != -1 && whole && renameat(im->dir, from, im->dir, to) == -1 && errno != ENOENT)
-		log_event(LOG_WARNING, "import.keep", "provider=\"%s\" why=\"%s\"", im->keeping, strerror(errno));
+	else if (im->dir != -1 && whole) {
+		kept = renameat(im->dir, from, im->dir, to) == 0;
+		if (!kept && errno != ENOENT)
+			log_event(
+			    LOG_WARNING, "import.keep", "provider=\"%s\" why=\"%s\"", im->keeping, strerror(errno));
+	}
+	for (size_t i = 0; i < im->count; i++)
+		if (strcmp(im->at[i].name, im->keeping) == 0)
+			im->at[i].uncopied = im->dir != -1 && !kept;
 	im->keeping[0] = '\0';
 }
 
@@ -663,7 +812,7 @@ fetch(struct imports *im, size_t which)
 	list_name(name, sizeof(name), p->name, ".new");
 	if (im->dir != -1)
 		out = openat(im->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	job = importjob_list(im->sup->config, p, im->at[which].list);
+	job = importjob_list(im->sup->config, p, im->at[which].uncopied ? NULL : im->at[which].list);
 	err = job == NULL ? PB_ENOMEM
 			  : errand_start(&im->errand, &im->sup->privs, job->data, job->len, &out, out != -1, &file,
 				file.fd != -1, IMPORTS_RUN_S);
@@ -686,7 +835,7 @@ next(struct imports *im)
 
 	if (im->frozen || im->state != IMPORTS_IDLE || errand_runs(&im->errand))
 		return;
-	if (im->stale) {
+	if (im->stale && im->merge_at <= ev_now(loop)) {
 		begin_merge(im);
 		return;
 	}
@@ -697,6 +846,8 @@ next(struct imports *im)
 		}
 	answer(im);
 	ev_timer_stop(loop, &im->due);
+	if (im->stale)
+		first = im->merge_at;
 	for (size_t i = 0; i < im->count; i++) {
 		if (!provider_imports(provider_of(im, i)))
 			continue;
@@ -796,22 +947,28 @@ drop_lists(struct import *at, size_t count)
 		list_drop(&at[i].list);
 }
 
-/* The lineup of config, at once. 0, or what went wrong, which is logged: it has none then. */
+/* The lineup of config, at once. 0, or what went wrong: it has none then. */
 static int
 make_lineup(struct imports *im, struct config *config)
 {
 	struct list *lists[CONFIG_PROVIDERS_MAX] = { NULL };
+	char why[IMPORT_WHY_MAX];
 	struct merge *m = NULL;
 	struct imported new;
 	int err;
 
-	for (size_t i = 0; i < im->count; i++)
+	if (im->lost && !open_journal(im, why)) {
+		if (imports_any(config))
+			note_failed(im, why);
+		else
+			log_event(LOG_WARNING, "journal.open", "why=\"%s; nothing is imported\"", why);
+	}
+	for (size_t i = 0; i < im->count && !im->lost; i++)
 		lists[i] = im->at[i].list;
 	err = merge_new(&m, config, lists, im->journal, im->sup->units.at[0].device.id_text);
 	while (err == 0 && (err = merge_step(m, SIZE_MAX)) == PB_AGAIN)
 		err = 0;
 	if (err != 0) {
-		log_event(LOG_ERR, "lineup.failed", "why=\"%s\"", pb_strerror(err));
 		merge_free(&m);
 		forget_new(im);
 		return err;
@@ -825,6 +982,10 @@ make_lineup(struct imports *im, struct config *config)
 	merge_free(&m);
 	keep_watched(im, config, &new);
 	install(im, config, &new);
+	if (im->lost)
+		return 0;
+	im->again_s = 0;
+	im->why[0] = '\0';
 	return 0;
 }
 
@@ -843,17 +1004,15 @@ imports_begin(struct imports *im, struct supervisor *sup)
 	ev_timer_init(&im->work, on_work, 0., 0.);
 	ev_timer_init(&im->due, on_due, 0., 0.);
 	im->work.data = im->due.data = im;
-	im->dir = open(sup->config->server.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (im->dir != -1 && mkdirat(im->dir, FOLDER, 0700) == -1 && errno != EEXIST)
-		log_event(LOG_WARNING, "import.keep", "why=\"" FOLDER ": %s\"", strerror(errno));
-	err = journal_open(&im->journal, im->dir, sup->units.at[0].device.id_text);
-	if (err != 0) {
-		log_event(LOG_ERR, "journal.open", "why=\"%s; numbers are kept in memory only\"",
-		    err == PB_ESYS ? strerror(errno) : pb_strerror(err));
-		forget_new(im);
-	}
+	im->dir = -1;
+	(void)open_dir(im);
+	im->lost = true; /* until make_lineup() has found it */
 	set_providers(im, sup->config, NULL, 0);
-	im->stale = make_lineup(im, sup->config) != 0; /* then once more, in steps */
+	err = make_lineup(im, sup->config);
+	if (err != 0)
+		note_failed(im, pb_strerror(err)); /* then once more, in steps */
+	take_playing(im);
+	im->tunes = UINT64_MAX; /* of what is restored, nothing is written down by us */
 	(void)units_update(&sup->units, sup->config, &sup->config->lineup, im->whole); /* it was done a moment before */
 	next(im);
 }
@@ -878,16 +1037,19 @@ imports_reload(struct imports *im, struct config *config)
 	im->state = IMPORTS_IDLE;
 	memcpy(was, im->at, sizeof(im->at));
 	set_providers(im, config, was, was_count);
+	/* What was being merged for the old one was given up; it is begun again where this fails, or can't be shown. */
+	im->stale = false;
 	err = make_lineup(im, config);
 	if (err != 0) {
 		drop_lists(im->at, im->count);
 		memcpy(im->at, was, sizeof(im->at));
 		im->count = was_count;
-	} else
+		note_failed(im, pb_strerror(err));
+	} else {
 		drop_lists(was, was_count);
+		note_playing(im, config);
+	}
 	free(was);
-	/* What was being merged for the old one was given up: again. */
-	im->stale = err != 0;
 	/* The configuration is not in force yet: on the next turn. */
 	ev_timer_stop(im->sup->loop, &im->due);
 	ev_timer_set(&im->due, 0., 0.);
@@ -983,6 +1145,14 @@ refreshed(const struct imports *im, const bool *of, int *status)
 		text_addf(&t, ",\"ok\":%s,\"entries\":%u,\"wrong\":%u}", at->good ? "true" : "false",
 		    at->list != NULL ? at->list->head->count : 0, at->wrong);
 	}
+	if (im->why[0] != '\0') {
+		char why[IMPORT_WHY_MAX + 80];
+
+		snprintf(why, sizeof(why), "%s; the lineup stays as it was", im->why);
+		text_add(&errors, ok ? "" : ",");
+		text_add_json(&errors, why);
+		ok = false;
+	}
 	*status = ok ? 200 : 409;
 	struct text all = { 0 };
 	struct blob *why = text_blob(&errors);
@@ -1055,6 +1225,7 @@ imports_refresh(struct imports *im, const char *provider, struct http_conn *conn
 	http_take(conn, &a->conn);
 	http_consume(&a->conn);
 	a->used = true;
+	im->merge_at = 0; /* what the last one failed of may be mended */
 	guides_refresh(&im->sup->guides, provider); /* nobody waits for those: they may be gigabytes */
 	next(im);
 }
@@ -1099,6 +1270,10 @@ imports_renumber(struct imports *im, const char *from, const char *to, const cha
 		return 400;
 	}
 	index = journal_owner(im->journal, from);
+	if (im->lost) {
+		*why = "lineup.journal, which has the numbers, can't be read";
+		return 503;
+	}
 	if (index == JOURNAL_NONE) {
 		*why = lineup_find(&config->written, from) != NULL ? "it is written in plexbridge.ini: change it there"
 								   : "there is no such channel";
@@ -1121,6 +1296,7 @@ imports_renumber(struct imports *im, const char *from, const char *to, const cha
 	}
 	log_event(LOG_INFO, "lineup.renumber", "from=%s to=%s", from, to);
 	im->stale = true;
+	im->merge_at = 0;
 	next(im);
 	return 200;
 }

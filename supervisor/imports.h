@@ -6,12 +6,17 @@
  * with the others' into the lineup in force (merge.h); the journal is on
  * the disk before anybody sees a number of it. A source that fails, is
  * empty or shrinks too much changes nothing: what was there stays, the
- * operator is told, and it is tried again with backoff. Lists are kept in
+ * operator is told, and it is tried again with backoff. So is a lineup that
+ * can't be made, or whose numbers can't be written down. Lists are kept in
  * state_dir, so that a restart has the last good lineup at once.
  *
  *   whole      every such provider has a list; until then there is no lineup
  *              to be shown (503), though hand-written channels can be tuned
- *   streams    are not touched: who plays what is no more offered plays on
+ *   numbers    are the journal's: where there is one that can't be read, no
+ *              imported channel is shown (503) until it can, and media
+ *              servers keep their maps; who watches watches on
+ *   streams    are not touched: who plays what is no more offered plays on,
+ *              also under the next supervisor (playing.h)
  *   blocking   only at a start and a reload, which read lists from the disk
  */
 #ifndef PLEXBRIDGE_SUPERVISOR_IMPORTS_H
@@ -34,6 +39,8 @@
 
 #define IMPORTS_BACKOFF_S 10.0 /* the first; doubles up to `refresh` */
 #define IMPORTS_RUN_S 330.0
+#define IMPORTS_MERGE_AGAIN_S 5.0 /* a merge that failed; doubles up to the next */
+#define IMPORTS_MERGE_AGAIN_MAX_S 300.0
 #define IMPORTS_SCAN_S 300.0 /* a scan asks for nothing that is younger */
 #define IMPORTS_SPREAD 0.1 /* of an interval, at random: not all at the same minute */
 #define IMPORTS_ASKERS 8
@@ -49,6 +56,7 @@ struct import {
 	unsigned failures; /* in a row */
 	bool asked; /* by the operator: to be fetched as soon as may be */
 	bool good; /* the last run */
+	bool uncopied; /* the next start would begin with an older list: this one is fetched again, news or not */
 	char why[IMPORT_WHY_MAX]; /* of the last run that was not */
 	time_t good_at; /* wall time; 0: never, by this process */
 	ev_tstamp run_at; /* loop time: the end of the last run; 0: none yet */
@@ -83,6 +91,7 @@ struct imports {
 	bool whole;
 	int dir; /* state_dir; -1: nothing can be kept */
 	struct journal *journal;
+	bool lost; /* there is another, which can't be read: this one, empty, stands in for it */
 	enum imports_state state;
 	size_t which; /* that is fetched or checked */
 	struct list *candidate;
@@ -93,7 +102,10 @@ struct imports {
 	bool written; /* the journal, of the merge in hand */
 	enum imports_sync sync;
 	struct imported next; /* that waits for the journal */
-	bool stale; /* something changed since the merge began */
+	bool stale; /* something changed since the merge began, or it failed */
+	ev_tstamp merge_at; /* loop time; not before this is it tried again */
+	double again_s; /* the wait after the next failure; 0: the last one was good */
+	char why[IMPORT_WHY_MAX]; /* of the merge that failed, as long as none is good; else "" */
 	bool frozen;
 	bool settled; /* imports_begin() was called */
 	uint32_t present_count; /* bits of present */
@@ -102,9 +114,13 @@ struct imports {
 	ev_timer work, due;
 	struct import_asker askers[IMPORTS_ASKERS];
 	uint64_t changes; /* lineups that were put in force */
+	uint64_t tunes; /* of the streams, when what plays was written down */
 };
 
-/* Read the journal and the lists that were kept, and put their lineup in force. Logs. */
+/*
+ * Read the journal and the lists that were kept, and put their lineup in
+ * force; the last supervisor's streams find in it what they play. Logs.
+ */
 void imports_begin(struct imports *imports, struct supervisor *sup);
 
 /*
@@ -113,6 +129,9 @@ void imports_begin(struct imports *imports, struct supervisor *sup);
  * or PB_ELIMIT: it is not to come in force, and all is as before.
  */
 int imports_reload(struct imports *imports, struct config *config);
+
+/* A stream may have begun: leave what it plays to the next supervisor. */
+void imports_tuned(struct imports *imports);
 
 /* Fetch now: that provider's (NULL: all). Takes conn, and answers it when all is over; or answers at once. */
 void imports_refresh(struct imports *imports, const char *provider, struct http_conn *conn);

@@ -100,7 +100,9 @@ imports_json(const struct imports *im)
 	struct text t = { 0 };
 	bool first = true;
 
-	text_addf(&t, "{\"whole\":%s,\"count\":%zu,\"channels\":[", im->whole ? "true" : "false", lineup->count);
+	text_addf(&t, "{\"whole\":%s,\"count\":%zu", im->whole ? "true" : "false", lineup->count);
+	add_pair(&t, "error", im->why[0] != '\0' ? im->why : NULL);
+	text_add(&t, ",\"channels\":[");
 	for (size_t i = 0; i < lineup->count; i++) {
 		text_add(&t, i == 0 ? "\n" : ",\n");
 		add_channel(im, &t, &lineup->channels[i]);

@@ -29,7 +29,10 @@
 #include "base/utf8.h"
 
 #define FILE_NAME "lineup.journal"
-#define HEADER "plexbridge lineup journal 1\n"
+#define NEW_NAME FILE_NAME ".new"
+#define HEADER_WORDS "plexbridge lineup journal "
+#define HEADER HEADER_WORDS "1\n"
+#define BAD_MAX 99 /* damaged files kept aside */
 #define LINE_MAX_BYTES 4096
 #define FILE_MAX ((off_t)1 << 30)
 #define FIELDS 8
@@ -58,6 +61,7 @@ struct journal {
 	off_t size; /* of the file, as far as it is good */
 	size_t ahead; /* bytes behind that, of the change in hand */
 	bool failed; /* to write them */
+	bool salvaged; /* it has no first line that is one: what is good goes into `added`, too */
 	char device[16];
 	uint64_t seed;
 	struct known *known;
@@ -527,15 +531,47 @@ take_lines(struct journal *j, char *data, size_t len, size_t *damaged, int *err)
 	char *line = data, *end;
 
 	while (*err == 0 && (end = memchr(line, '\n', len - (size_t)(line - data))) != NULL) {
+		size_t was = j->added.len;
+
+		if (j->salvaged && put(&j->added, line, (size_t)(end - line) + 1) != 0)
+			*err = PB_ENOMEM;
 		*end = '\0';
-		*err = take_line(j, line, (size_t)(end - line));
+		if (*err == 0)
+			*err = take_line(j, line, (size_t)(end - line));
 		if (*err == PB_EFORMAT) {
 			++*damaged;
 			*err = 0;
+			j->added.len = was;
 		}
 		line = end + 1;
 	}
 	return (size_t)(line - data);
+}
+
+/*
+ * The file's first bytes, of which there are so many: does it begin as it
+ * must? 0, and it is not salvaged, or is; PB_AGAIN: cut within its first
+ * line it never had another; PB_EFORMAT: it is of another version.
+ */
+static int
+take_header(struct journal *j, const char *data, size_t have, size_t *taken)
+{
+	size_t words = strlen(HEADER_WORDS), digits;
+
+	if (have < strlen(HEADER) && memcmp(data, HEADER, have) == 0)
+		return PB_AGAIN;
+	if (have >= strlen(HEADER) && memcmp(data, HEADER, strlen(HEADER)) == 0) {
+		*taken = strlen(HEADER);
+		return 0;
+	}
+	if (have > words && memcmp(data, HEADER_WORDS, words) == 0) {
+		for (digits = 0; words + digits < have && data[words + digits] >= '0' && data[words + digits] <= '9';)
+			digits++;
+		if (digits > 0 && (words + digits == have || data[words + digits] == '\n'))
+			return PB_EFORMAT;
+	}
+	j->salvaged = true;
+	return 0;
 }
 
 /* A portion at a time. 0, or what went wrong. */
@@ -544,6 +580,7 @@ read_portions(struct journal *j, char *data, off_t size, size_t *damaged)
 {
 	size_t have = 0;
 	off_t at = 0;
+	bool first;
 	int err = 0;
 
 	while (err == 0 && at < size) {
@@ -552,16 +589,15 @@ read_portions(struct journal *j, char *data, off_t size, size_t *damaged)
 
 		if (n == -1 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n == -1)
+			return PB_ESYS; /* what is behind this may be good */
+		if (n == 0)
 			break;
+		first = at == 0;
 		at += n;
 		have += (size_t)n;
-		if (j->size == 0) {
-			taken = strlen(HEADER);
-			if (have < taken || memcmp(data, HEADER, taken) != 0)
-				/* Cut within its first line it never had another. */
-				return have < taken && memcmp(data, HEADER, have) == 0 ? 0 : PB_EFORMAT;
-		}
+		if (first && (err = take_header(j, data, have, &taken)) != 0)
+			return err == PB_AGAIN ? 0 : err;
 		taken += take_lines(j, data + taken, have - taken, damaged, &err);
 		j->size += (off_t)taken;
 		have -= taken;
@@ -586,23 +622,89 @@ read_file(struct journal *j)
 
 	if (fstat(j->fd, &st) == -1)
 		return PB_ESYS;
+	if (!S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		return PB_ESYS;
+	}
 	if (st.st_size > FILE_MAX)
-		return PB_EFORMAT;
+		return PB_ELIMIT;
 	data = malloc(PORTION);
 	if (data == NULL)
 		return PB_ENOMEM;
 	err = read_portions(j, data, st.st_size, &damaged);
 	free(data);
-	if (err == 0 && j->size < st.st_size) {
+	if (err == 0 && !j->salvaged && j->size < st.st_size) {
 		log_event(LOG_WARNING, "journal.cut", "bytes=%lld why=\"its last line was not written to the end\"",
 		    (long long)(st.st_size - j->size));
 		if (ftruncate(j->fd, j->size) == -1)
 			err = PB_ESYS;
 	}
-	if (damaged > 0)
+	if (damaged > 0 && !j->salvaged)
 		log_event(LOG_ERR, "journal.damaged",
 		    "lines=%zu why=\"they are passed over: their channels get new numbers\"", damaged);
 	return err;
+}
+
+/* The file, under the first name that is free, and if it may be under its own as well: it is never not there. */
+static int
+keep_aside(int dir, char name[64])
+{
+	for (int i = 1; i <= BAD_MAX; i++) {
+		snprintf(name, 64, FILE_NAME ".bad-%d", i);
+		if (linkat(dir, FILE_NAME, dir, name, 0) == 0)
+			return 0;
+		/* A file system without links. */
+		if (errno != EEXIST && faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == -1)
+			return renameat(dir, FILE_NAME, dir, name) == 0 ? 0 : PB_ESYS;
+	}
+	return PB_ESYS;
+}
+
+/* What was readable of a damaged one becomes the file. */
+static int
+write_anew(struct journal *j, int dir)
+{
+	int fd = openat(dir, NEW_NAME, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+	size_t bytes = j->added.len;
+	char aside[64];
+
+	if (fd == -1)
+		return PB_ESYS;
+	(void)close(j->fd);
+	j->fd = fd;
+	j->size = 0;
+	if (journal_write(j) != 0 || fsync(fd) == -1 || keep_aside(dir, aside) != 0 ||
+	    renameat(dir, NEW_NAME, dir, FILE_NAME) == -1)
+		return PB_ESYS;
+	(void)fsync(dir);
+	j->salvaged = false;
+	log_event(LOG_ERR, "journal.damaged",
+	    "aside=%s bytes=%zu channels=%u why=\"its first line is none: what is readable goes on, channels that are "
+	    "not "
+	    "get new numbers\"",
+	    aside, bytes, j->count);
+	return 0;
+}
+
+/* What is there and can't be opened may be good: only where nothing is, memory will do. */
+static int
+open_file(struct journal *j, int dir)
+{
+	struct stat st;
+	int err;
+
+	j->fd = openat(dir, FILE_NAME, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+	if (j->fd != -1) {
+		err = read_file(j);
+		return err == 0 && j->salvaged ? write_anew(j, dir) : err;
+	}
+	err = errno;
+	if (fstatat(dir, FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) == -1 && errno == ENOENT) {
+		log_event(LOG_ERR, "journal.open", "why=\"%s; numbers are kept in memory only\"", strerror(err));
+		return 0;
+	}
+	errno = err;
+	return PB_ESYS;
 }
 
 int
@@ -624,11 +726,7 @@ journal_open(struct journal **out, int dir, const char *device)
 	if (j->slots == NULL || j->numbers == NULL || put(&j->texts, "", 1) != 0)
 		goto fail;
 	if (dir != -1) {
-		err = PB_ESYS;
-		j->fd = openat(dir, FILE_NAME, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
-		if (j->fd == -1)
-			goto fail;
-		err = read_file(j);
+		err = open_file(j, dir);
 		if (err != 0)
 			goto fail;
 	}

@@ -14,6 +14,8 @@
  *   crash      a line that was not written to its end is cut off at the next
  *              start; every line before it counts. One that is damaged in
  *              the middle is passed over, and told
+ *   damage     of the first line, or of all: the file is kept aside as
+ *              lineup.journal.bad-N, and what is readable of it written anew
  *   writer     the supervisor alone: a provider's bytes, and who reads them,
  *              never get near it
  *   blocking   reading, at a start; writing goes to the page cache, while
@@ -38,10 +40,12 @@
 struct journal;
 
 /*
- * Read the journal of a state directory; one that is not there is empty. dir
- * is borrowed for the call (-1: keep it in memory only); device is part of
- * new guide ids. Gives *out; journal_free() ends it. Logs what is damaged.
- * 0, PB_ENOMEM, PB_ESYS, or PB_EFORMAT: it is of another version.
+ * Read the journal of a state directory; one that is not there is empty, and
+ * kept in memory only where none can be made. dir is borrowed for the call
+ * (-1: in memory only); device is part of new guide ids. Gives *out;
+ * journal_free() ends it. Logs what is damaged. 0, or PB_ENOMEM, PB_ESYS,
+ * PB_EFORMAT (it is of another version), PB_ELIMIT (it is too large): there
+ * is one, untouched, and its numbers are not known.
  */
 int journal_open(struct journal **out, int dir, const char *device);
 void journal_free(struct journal **journal);

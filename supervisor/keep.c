@@ -103,7 +103,7 @@ keep_open(struct keep *keep, struct ev_loop *loop, struct notify_held *passed)
 	int err;
 
 	memset(keep, 0, sizeof(*keep));
-	keep->history_fd = -1;
+	keep->history_fd = keep->playing_fd = -1;
 	keep->loop = loop;
 	ev_timer_init(&keep->settled, on_settled, KEEP_SETTLED_S, 0.0);
 	keep->settled.data = keep;
@@ -121,6 +121,8 @@ keep_open(struct keep *keep, struct ev_loop *loop, struct notify_held *passed)
 	}
 	keep->history_fd = notify_held_claim(&keep->held, LEDGER_FD_HISTORY);
 	keep->history_held = keep->history_fd != -1;
+	keep->playing_fd = notify_held_claim(&keep->held, LEDGER_FD_PLAYING);
+	keep->playing_held = keep->playing_fd != -1;
 	if (err == 0)
 		err = open_ledger(keep);
 	if (err != 0)
@@ -142,6 +144,8 @@ keep_close(struct keep *keep)
 	if (keep->loop == NULL)
 		return;
 	ev_timer_stop(keep->loop, &keep->settled);
+	if (keep->playing_fd != -1)
+		close(keep->playing_fd);
 	notify_held_clear(&keep->held);
 	notify_free(&keep->notify);
 	ledger_free(&keep->ledger);
@@ -192,6 +196,8 @@ keep_each(const struct keep *keep, int (*fn)(void *user, const char *name, int f
 
 	if (err == 0 && keep->history_fd != -1)
 		err = fn(user, LEDGER_FD_HISTORY, keep->history_fd);
+	if (err == 0 && keep->playing_fd != -1)
+		err = fn(user, LEDGER_FD_PLAYING, keep->playing_fd);
 	for (size_t i = 0; err == 0 && i < keep->socket_count; i++)
 		err = fn(user, ledger_name(name, LEDGER_FD_SOCKET, keep->sockets[i].number), keep->sockets[i].fd);
 	return err;
@@ -215,6 +221,23 @@ keep_history(struct keep *keep, int fd, bool same)
 	if (keep->history_held)
 		drop(keep, LEDGER_FD_HISTORY);
 	keep->history_held = hold(keep, LEDGER_FD_HISTORY, fd);
+}
+
+int
+keep_playing(const struct keep *keep)
+{
+	return keep->playing_fd;
+}
+
+void
+keep_playing_as(struct keep *keep, int fd)
+{
+	if (keep->playing_fd != -1)
+		close(keep->playing_fd);
+	keep->playing_fd = fd;
+	if (keep->playing_held)
+		drop(keep, LEDGER_FD_PLAYING);
+	keep->playing_held = fd != -1 && hold(keep, LEDGER_FD_PLAYING, fd);
 }
 
 int

@@ -43,7 +43,8 @@ struct keep {
 	} sockets[LEDGER_SOCKETS]; /* that are bound; borrowed */
 	size_t socket_count;
 	int history_fd; /* borrowed, or nobody's yet; -1: none */
-	bool history_held; /* the holder has one */
+	int playing_fd; /* ours; -1: none */
+	bool history_held, playing_held; /* the holder has one */
 	ev_timer settled;
 	struct ev_loop *loop;
 };
@@ -79,7 +80,13 @@ int keep_history_claim(struct keep *keep);
 /* Keep this one, which is borrowed from now on. same: it is the one that was claimed. */
 void keep_history(struct keep *keep, int fd, bool same);
 
-/* Call fn for ledger, history and sockets, as they are named; descriptors are borrowed. Ends when fn gives anything but 0. */
+/* What plays, as the last supervisor wrote it down, or this one did (playing.h). Borrowed; -1: nothing. */
+int keep_playing(const struct keep *keep);
+
+/* Keep this in its place; takes fd, -1: nothing plays. */
+void keep_playing_as(struct keep *keep, int fd);
+
+/* Call fn for ledger, history, what plays, and sockets, as they are named; descriptors are borrowed. Ends when fn gives anything but 0. */
 int keep_each(const struct keep *keep, int (*fn)(void *user, const char *name, int fd), void *user);
 
 /* The entry of a stream, new or changed; and its end. */

@@ -48,6 +48,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/merge.h supervisor/merge.c \
 	supervisor/memory.h supervisor/memory.c \
 	supervisor/notify.h supervisor/notify.c \
+	supervisor/playing.h supervisor/playing.c \
 	supervisor/privs.h supervisor/privs.c \
 	supervisor/provider.h supervisor/provider.c \
 	supervisor/quarantine.h supervisor/quarantine.c supervisor/slates.h supervisor/slates.c \

@@ -586,6 +586,9 @@ status_object(const struct supervisor *sup)
 	TAILQ_FOREACH(s, &sup->streams.all, link)
 	json_array_append_new(streams, stream_object(s));
 	json_object_set_new(channels, "count", number(sup->config->lineup.count));
+	json_object_set_new(channels, "whole", json_boolean(sup->imports.whole));
+	if (sup->imports.why[0] != '\0')
+		json_object_set_new(channels, "error", json_string(sup->imports.why));
 	json_object_set_new(o, "supervisor", supervisor_object(sup));
 	json_object_set_new(o, "spare", spare != NULL ? worker_object(spare) : json_null());
 	json_object_set_new(o, "streams", streams);

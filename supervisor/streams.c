@@ -32,7 +32,7 @@ streams_find(struct streams *all, uint64_t number)
  * Workers
  */
 
-/* Can it begin, or go on, as soon as there is a worker? */
+/* Can it begin, or go on, as soon as there is a worker? May free s. */
 static bool
 wants_worker(struct stream *s)
 {
@@ -45,6 +45,11 @@ wants_worker(struct stream *s)
 		return false;
 	if (s->state_now == STREAM_WAITING || stream_pack(&tune, s, s->streams->config, &why))
 		return true;
+	/* Then nobody will ever know what to play: no tuner is held for that. */
+	if (config_find_playing(s->streams->config, s->guide_number) == NULL) {
+		stream_end(s, "removed", TUNER_TUNE_FAILED);
+		return false;
+	}
 	log_event(LOG_WARNING, "stream.backoff", "channel=%s stream=%" PRIu64 " wait_ms=%.0f why=\"%s\"",
 	    s->guide_number, s->number, ORIGIN_WAIT_S * 1e3, why);
 	succession_wait(s, ORIGIN_WAIT_S);

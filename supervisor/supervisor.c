@@ -546,6 +546,7 @@ begin(struct supervisor *sup)
 	trial_begin(&sup->trial, sup);
 	guides_begin(&sup->guides, sup);
 	streams_restore(&sup->streams);
+	imports_tuned(&sup->imports);
 	discovery_start(&sup->discovery);
 	(void)notify_ready(sup->keep.notify);
 	(void)notify_status(sup->keep.notify, "%zu channels", sup->config->lineup.count);

@@ -27,6 +27,7 @@
 #	files  start|url|dir
 #	bridge config|start|stop|reload|url|pid|worker|status|wait|log|wait-log|ctl|watch-memory|peak
 #	viewer start|wait|stop|get|check|smooth|whole
+#	journal hide|show
 #	machine watch|worst
 #	media NAME
 #
@@ -492,6 +493,23 @@ watch_memory() {
 # bridge_says SECONDS JQ: is it true, or does it become so?
 bridge_says() {
 	peek -t "$1" "$T/control.sock" "$2" >/dev/null
+}
+
+# journal hide | show: the bridge can't read it, or can again.
+journal() {
+	case $1 in
+	hide)
+		chmod 000 "$T/state/lineup.journal"
+		[ "$(id -u)" != 0 ] || chown root "$T/state/lineup.journal"
+		;;
+	show)
+		[ "$(id -u)" != 0 ] || chown "$run_user" "$T/state/lineup.journal"
+		chmod 640 "$T/state/lineup.journal"
+		;;
+	*)
+		give_up "journal $1: no such word"
+		;;
+	esac
 }
 
 # ---- viewer ------------------------------------------------------------------

@@ -15,7 +15,10 @@ status_of() {
 write_list() {
 	sed "s#@ORIGIN@#$(origin url)#g" >"$list.new" && mv "$list.new" "$list"
 }
-bridge config <<'INI'
+# What the file says of channels comes from standard input.
+configure() {
+	{
+		cat <<'INI'
 [stream]
 reserve = 4s
 [fetch]
@@ -24,10 +27,14 @@ private_targets = yes
 playlist = @FILES@/list.m3u?username=someone&password=secretword
 first_number = 100
 exclude_name = ~adult
-[channel 7]
-name = Mine
-url = @ORIGIN@/b/master.m3u8
 INI
+		cat
+	} | bridge config
+}
+mine='[channel 7]
+name = Mine
+url = @ORIGIN@/b/master.m3u8'
+configure <<<"$mine"
 
 it "answers 503 until the first lineup is whole, and tunes what is written by hand"
 bridge start
@@ -82,6 +89,49 @@ kill -KILL "$(bridge worker 5.1)"
 viewer wait v1 bytes=$((seen + 400000))
 viewer stop v1
 viewer check v1 closed=no clean=true
+
+it "who watches what its provider drops watches on, also where the file says something over it"
+configure <<<"$mine
+[channel 101]
+name = My Three"
+bridge reload || fail "$(cat "$T/reload.out")"
+viewer start v2 /auto/v101
+viewer wait v2 bytes=100000
+write_list <<'M3U'
+#EXTM3U
+#EXTINF:-1 tvg-id="two.tv" tvg-chno="5.1",Zwei
+@ORIGIN@/a/master.m3u8
+#EXTINF:-1,Adult
+@ORIGIN@/a/master.m3u8
+M3U
+bridge ctl refresh >"$T/refresh.out" || fail "it is refused: $(cat "$T/refresh.out")"
+equal "its number" "$(status_of /auto/v101)" 404
+for what in refresh reload; do
+	bridge ctl "$what" >"$T/$what.out" || fail "$(cat "$T/$what.out")"
+	seen=$(progress v2 bytes)
+	kill -KILL "$(bridge worker 101)"
+	viewer wait v2 bytes=$((seen + 400000))
+done
+viewer check v2 closed=no clean=true
+
+it "what the operator takes out of the file ends, and gives its tuner back"
+viewer start v2 /auto/v7
+viewer wait v2 bytes=100000
+configure </dev/null
+bridge reload || fail "$(cat "$T/reload.out")"
+viewer wait v2 closed=yes
+viewer stop v2
+bridge wait '[.streams[] | select(.channel == "7")] | length == 0'
+configure <<<"$mine"
+bridge reload || fail "$(cat "$T/reload.out")"
+write_list <<'M3U'
+#EXTM3U
+#EXTINF:-1 tvg-id="two.tv" tvg-chno="5.1",Zwei
+@ORIGIN@/a/master.m3u8
+#EXTINF:-1,Three
+@ORIGIN@/a/master.m3u8
+M3U
+bridge ctl refresh >"$T/refresh.out" || fail "it is refused: $(cat "$T/refresh.out")"
 
 it "shows what a list would change, and changes nothing"
 before=$(lineup)
@@ -166,6 +216,26 @@ until_true 10 eval 'lineup | grep -q "^4.2 Number 42"' || fail "it has no other 
 bridge stop
 bridge start
 expect "after a restart" eval 'lineup | grep -q "^4.2 Number 42"'
+
+it "shows no channel whose number it can't know, until it can"
+before=$(lineup)
+bridge stop
+journal hide
+bridge start
+equal "lineup.json" "$(status_of /lineup.json)" 503
+why='lineup.journal, which has the numbers, can.t be read: Permission denied'
+expect "why in the log" bridge log "event=lineup.failed .*$why" >"$T/out"
+bridge ctl status >"$T/out"
+expect "why in the status" grep -q "tried again: $why" "$T/out"
+bridge ctl renumber 4.2 4.3 >"$T/out" 2>&1 && fail "a channel that nobody knows was renumbered"
+bridge reload || fail "$(cat "$T/reload.out")"
+equal "lineup.json after a reload" "$(status_of /lineup.json)" 503
+viewer start v3 /auto/v7
+viewer wait v3 bytes=100000
+viewer check v3 closed=no
+journal show
+until_true 60 eval '[ "$(status_of /lineup.json)" = 200 ]' || fail "it is never read again"
+equal "lineup" "$(lineup)" "$before"
 
 # other FILE COUNT: a list of so many.
 other() {

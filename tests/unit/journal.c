@@ -2,6 +2,7 @@
  * journal.c - tests of supervisor/journal.c and merge.c: a number never moves by itself
  */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,19 @@
 
 static char folder[] = "/tmp/plexbridge-journal-XXXXXX";
 static int dir = -1;
+
+/* The linker leads calls of pread(2) here (local.mk), where it is called that. */
+ssize_t __real_pread(int fd, void *data, size_t len, off_t at);
+ssize_t __wrap_pread(int fd, void *data, size_t len, off_t at);
+static bool pread_seen, pread_fails;
+
+ssize_t
+__wrap_pread(int fd, void *data, size_t len, off_t at)
+{
+	pread_seen = true;
+	errno = EIO;
+	return pread_fails ? -1 : __real_pread(fd, data, len, at);
+}
 
 static void
 setup(void)
@@ -311,6 +325,143 @@ static const struct offered first[] = {
 	{ "Film", "film", "film.tv", "7", "http://h/4", LIST_PLAIN },
 };
 
+/* A journal of two channels, as its file; and its length. */
+static ssize_t
+two_channels(char bytes[8192])
+{
+	struct journal *j = reopen(NULL);
+	ssize_t len;
+	int fd;
+
+	ck_assert_uint_eq(add(j, "ifirst.tv", NULL), 0);
+	ck_assert_int_eq(give(j, 0, "5.1", "First", "ifirst.tv", NULL), 0);
+	ck_assert_uint_eq(add(j, "isecond.tv", NULL), 1);
+	ck_assert_int_eq(give(j, 1, "100", "Second", "isecond.tv", NULL), 0);
+	ck_assert_int_eq(journal_write(j), 0);
+	ck_assert_int_eq(journal_renumber(j, 1, "42"), 0);
+	ck_assert_int_eq(journal_write(j), 0);
+	journal_free(&j);
+	fd = openat(dir, "lineup.journal", O_RDONLY);
+	len = read(fd, bytes, 8192);
+	ck_assert_int_gt(len, 100);
+	close(fd);
+	return len;
+}
+
+static void
+set_file(const char *bytes, size_t len)
+{
+	int fd = openat(dir, "lineup.journal", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	ck_assert_int_eq(write(fd, bytes, len), (ssize_t)len);
+	close(fd);
+}
+
+static void
+is_file(const char *name, const char *bytes, size_t len)
+{
+	char have[8192];
+	int fd = openat(dir, name, O_RDONLY);
+
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(read(fd, have, sizeof(have)), (ssize_t)len);
+	ck_assert_mem_eq(have, bytes, len);
+	close(fd);
+}
+
+/* Damage each byte of the first line but its version: no number moves, and what it was is kept. */
+START_TEST(a_damaged_first_line_costs_no_number)
+{
+	char bytes[8192], bad[8192];
+	ssize_t len = two_channels(bytes);
+	struct journal *j;
+
+	for (size_t at = 0; at < strlen("plexbridge lineup journal "); at++) {
+		memcpy(bad, bytes, (size_t)len);
+		bad[at] ^= 0x20;
+		set_file(bad, (size_t)len);
+		for (int again = 0; again < 2; again++) {
+			j = reopen(NULL);
+			ck_assert_uint_eq(journal_count(j), 2);
+			ck_assert_uint_eq(journal_owner(j, "5.1"), find(j, 'i', "first.tv"));
+			ck_assert_uint_eq(journal_owner(j, "42"), find(j, 'i', "second.tv"));
+			journal_free(&j);
+			is_file("lineup.journal", bytes, (size_t)len);
+			is_file("lineup.journal.bad-1", bad, (size_t)len);
+		}
+		ck_assert_int_eq(unlinkat(dir, "lineup.journal.bad-1", 0), 0);
+	}
+}
+END_TEST
+
+START_TEST(one_of_which_nothing_is_left_is_kept_aside)
+{
+	char zeros[5000] = "";
+	struct journal *j;
+
+	for (int i = 0; i < 2; i++) {
+		set_file(zeros, sizeof(zeros));
+		j = reopen(NULL);
+		ck_assert_uint_eq(journal_count(j), 0);
+		ck_assert_uint_eq(add(j, "nnew", NULL), 0);
+		ck_assert_int_eq(give(j, 0, "999", "New", "nnew", NULL), 0);
+		ck_assert_int_eq(journal_write(j), 0);
+		j = reopen(j);
+		ck_assert_uint_eq(journal_owner(j, "999"), 0);
+		journal_free(&j);
+	}
+	is_file("lineup.journal.bad-1", zeros, sizeof(zeros));
+	is_file("lineup.journal.bad-2", zeros, sizeof(zeros));
+	ck_assert_int_eq(unlinkat(dir, "lineup.journal.bad-1", 0), 0);
+	ck_assert_int_eq(unlinkat(dir, "lineup.journal.bad-2", 0), 0);
+}
+END_TEST
+
+/* It is refused and stays what it is; never is an empty one taken for it. */
+START_TEST(one_that_cannot_be_read_is_not_taken_for_none)
+{
+	static const char later[] = "plexbridge lineup journal 12\nwho knows\n";
+	struct journal *j = NULL;
+	char bytes[8192];
+	ssize_t len;
+
+	ck_assert_int_eq(symlinkat("nowhere", dir, "lineup.journal"), 0);
+	ck_assert_int_eq(journal_open(&j, dir, "105902DB"), PB_ESYS);
+	ck_assert_int_eq(unlinkat(dir, "lineup.journal", 0), 0);
+	ck_assert_int_eq(mkdirat(dir, "lineup.journal", 0700), 0);
+	ck_assert_int_eq(journal_open(&j, dir, "105902DB"), PB_ESYS);
+	ck_assert_int_eq(unlinkat(dir, "lineup.journal", AT_REMOVEDIR), 0);
+	ck_assert_int_eq(mkfifoat(dir, "lineup.journal", 0600), 0);
+	ck_assert_int_eq(journal_open(&j, dir, "105902DB"), PB_ESYS);
+	ck_assert_int_eq(unlinkat(dir, "lineup.journal", 0), 0);
+	set_file(later, sizeof(later) - 1);
+	ck_assert_int_eq(journal_open(&j, dir, "105902DB"), PB_EFORMAT);
+	is_file("lineup.journal", later, sizeof(later) - 1);
+	ck_assert_int_eq(unlinkat(dir, "lineup.journal", 0), 0);
+	len = two_channels(bytes);
+	j = reopen(NULL);
+	journal_free(&j);
+	pread_fails = pread_seen;
+	if (pread_fails)
+		ck_assert_int_eq(journal_open(&j, dir, "105902DB"), PB_ESYS);
+	pread_fails = false;
+	is_file("lineup.journal", bytes, (size_t)len);
+	ck_assert_ptr_null(j);
+}
+END_TEST
+
+START_TEST(where_none_can_be_made_memory_will_do)
+{
+	struct journal *j = NULL;
+	int proc = open("/proc/self", O_RDONLY | O_DIRECTORY);
+
+	ck_assert_int_eq(journal_open(&j, proc, "105902DB"), 0);
+	ck_assert_int_eq(journal_fd(j), -1);
+	journal_free(&j);
+	close(proc);
+}
+END_TEST
+
 START_TEST(entries_of_a_channel_become_one_across_providers)
 {
 	static const struct offered other[] = { { "SPORT", "sport", NULL, NULL, "http://o/1", LIST_PLAIN },
@@ -580,6 +731,10 @@ main(void)
 	tcase_add_test(tc, what_was_written_is_there_after_a_restart);
 	tcase_add_test(tc, a_journal_cut_at_any_byte_loses_at_most_its_last_entry);
 	tcase_add_test(tc, a_line_that_is_damaged_costs_itself);
+	tcase_add_test(tc, a_damaged_first_line_costs_no_number);
+	tcase_add_test(tc, one_of_which_nothing_is_left_is_kept_aside);
+	tcase_add_test(tc, one_that_cannot_be_read_is_not_taken_for_none);
+	tcase_add_test(tc, where_none_can_be_made_memory_will_do);
 	tcase_add_test(tc, entries_of_a_channel_become_one_across_providers);
 	tcase_add_test(tc, what_a_provider_changes_moves_no_number);
 	tcase_add_test(tc, an_id_that_is_shared_makes_no_entries_one);

@@ -34,6 +34,11 @@ tests_unit_recorder_SOURCES = tests/unit/recorder.c
 tests_unit_recorder_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_recorder_LDADD = libipc.a libbase.a $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/playing
+tests_unit_playing_SOURCES = tests/unit/playing.c
+tests_unit_playing_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_playing_LDADD = libsupervisor.a libipc.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(EV_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/history
 tests_unit_history_SOURCES = tests/unit/history.c
 tests_unit_history_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
@@ -338,6 +343,7 @@ tests_unit_guide_LDADD = $(GUIDE_LIBS) $(CHECK_LIBS)
 UNIT_TESTS += tests/unit/journal
 tests_unit_journal_SOURCES = tests/unit/journal.c
 tests_unit_journal_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_journal_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pread
 tests_unit_journal_LDADD = libsupervisor.a libipc.a libconfig.a libbase.a $(INIH_LIBS) $(JANSSON_LIBS) $(EV_LIBS) $(ZLIB_LIBS) $(BSD_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += tests/unit/tune
