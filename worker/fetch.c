@@ -327,6 +327,13 @@ obey(struct fetch *f, const struct verdict *v)
 	}
 }
 
+/* What is on the wire has had its time. Curl itself would mostly wait for its connection for longer. */
+static void
+given_up(struct fetch *f)
+{
+	fetch_pool_find_way(f->pool, f->t, CURLE_OPERATION_TIMEDOUT);
+}
+
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -343,6 +350,8 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	if (deadline_rules(f) && now + 1e-6 >= f->o.deadline) {
 		if (f->why[0] == '\0')
 			fetch_because(f, "nothing came before the deadline");
+		if (now - PB_MAX(f->active_at, f->named_at) >= TRY_MIN_S) /* else it had no time at all */
+			given_up(f);
 		finish(f, PB_ETIME);
 		return;
 	}
@@ -355,6 +364,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		fetch_arm(f);
 		return;
 	}
+	given_up(f);
 	if (f->hedge.t != NULL) { /* the first had its time; the second has the rest of its own */
 		hedge_take(f);
 		fetch_arm(f);
@@ -574,6 +584,7 @@ fetch_over(void *arg, struct transfer *t, CURLcode code)
 	struct verdict v;
 
 	(void)arg;
+	fetch_pool_find_way(f->pool, t, code);
 	if (t == f->hedge.t) { /* it came to nothing: the first one goes on */
 		hedge_drop(f);
 		return;
@@ -585,7 +596,6 @@ fetch_over(void *arg, struct transfer *t, CURLcode code)
 		fetch_arm(f);
 		return;
 	}
-	fetch_pool_find_way(f, code);
 	f->curl_code = f->stop_err != 0 || f->whole || f->discard || f->replan ? CURLE_OK : (int)code;
 	fetch_pool_measure(f);
 	if (f->pool->answered != NULL && f->head_over && f->reply.status >= 200 && f->reply.location == NULL)

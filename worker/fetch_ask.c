@@ -145,6 +145,7 @@ fetch_ask(struct fetch *f, struct transfer *t, bool fresh, unsigned rotate)
 	curl_easy_setopt(
 	    e, CURLOPT_HTTP_VERSION, (long)(http2_wanted(f) ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(s->connect_timeout_ms * p->patience));
+	t->way = p->interfaces.at;
 	if (interface[0] != '\0')
 		curl_easy_setopt(e, CURLOPT_INTERFACE, interface);
 	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);

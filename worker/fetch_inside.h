@@ -170,8 +170,8 @@ void fetch_pool_note_phases(struct fetch_phases *phases, CURL *easy);
 /* A transfer is over, whatever became of it: its figures, for fetch and pool. */
 void fetch_pool_measure(struct fetch *f);
 
-/* It failed with code: is the way out dead? */
-void fetch_pool_find_way(struct fetch *f, CURLcode code);
+/* t failed with code, or was given up (CURLE_OPERATION_TIMEDOUT): is the way out dead? t may be NULL. */
+void fetch_pool_find_way(struct fetch_pool *pool, const struct transfer *t, CURLcode code);
 
 /* A segment's body moves, or doesn't: the pool's meter is told, whenever that may have changed. */
 void fetch_pool_meter(struct fetch *f);

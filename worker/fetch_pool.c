@@ -300,16 +300,21 @@ fetch_pool_note_trouble(struct fetch *f, enum trouble what)
 	snprintf(t->host, sizeof(t->host), "%s", f->parts.host);
 }
 
+/* It has no connection, neither a new one nor one that was kept. */
 static bool
-connects(const struct fetch *f)
+unconnected(const struct transfer *t)
 {
 	curl_off_t connected_us = 0, ready_us = 0;
 
-	if (f->state != RUNNING || f->t == NULL)
-		return false;
-	curl_easy_getinfo(f->t->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
-	curl_easy_getinfo(f->t->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+	curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+	curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
 	return connected_us <= 0 && ready_us <= 0;
+}
+
+static bool
+connects(const struct fetch *f)
+{
+	return f->state == RUNNING && f->t != NULL && unconnected(f->t);
 }
 
 bool
@@ -403,21 +408,20 @@ fetch_pool_measure(struct fetch *f)
 		fig->ttfb_ms = smooth(fig->ttfb_ms, PB_MAX(f->ttfb_ms, 1U));
 }
 
-/* A route that is dead is dead for all addresses behind it: try the next interface, if there are several. */
+/*
+ * A route that is dead is dead for all addresses behind it: try the next interface, if there are several. What
+ * was asked for through another than the one in use says nothing about that one.
+ */
 void
-fetch_pool_find_way(struct fetch *f, CURLcode code)
+fetch_pool_find_way(struct fetch_pool *p, const struct transfer *t, CURLcode code)
 {
-	struct fetch_pool *p = f->pool;
-	long os_errno = 0, connects = 0;
+	long os_errno = 0;
 
-	curl_easy_getinfo(f->t->easy, CURLINFO_OS_ERRNO, &os_errno);
-	curl_easy_getinfo(f->t->easy, CURLINFO_NUM_CONNECTS, &connects);
-	if (f->head_over)
+	if (t == NULL || t->way != p->interfaces.at || !unconnected(t))
 		return;
-	if (code == CURLE_INTERFACE_FAILED ||
+	curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_errno);
+	if (code == CURLE_INTERFACE_FAILED || code == CURLE_OPERATION_TIMEDOUT ||
 	    (code == CURLE_COULDNT_CONNECT &&
-		(os_errno == ENETUNREACH || os_errno == EHOSTUNREACH || os_errno == ENETDOWN)) ||
-	    ((code == CURLE_OPERATION_TIMEDOUT || code == CURLE_COULDNT_CONNECT) && os_errno == ETIMEDOUT) ||
-	    (code == CURLE_OPERATION_TIMEDOUT && connects == 0))
+		(os_errno == ENETUNREACH || os_errno == EHOSTUNREACH || os_errno == ENETDOWN || os_errno == ETIMEDOUT)))
 		(void)interfaces_next(&p->interfaces, ev_now(p->loop));
 }

@@ -29,6 +29,7 @@ struct transfer {
 	/* What curl borrows for as long as the handle runs. */
 	char resolve_text[TRANSFER_TEXT], header_text[TRANSFER_TEXT];
 	struct curl_slist resolve, header;
+	size_t way; /* the owner's: by which of its interfaces */
 
 	/* transfer.c */
 	TAILQ_ENTRY(transfer) link;

@@ -973,6 +973,62 @@ START_TEST(an_interface_whose_route_is_dead_loses_to_the_next)
 }
 END_TEST
 
+/* A server to which no connection comes about, and none is refused: its queue of connections is full. */
+static int
+full(int filler[8], char *url, size_t size)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sin, len), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	ck_assert_int_eq(listen(fd, 0), 0);
+	for (int i = 0; i < 8; i++) {
+		filler[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)connect(filler[i], (struct sockaddr *)&sin, len);
+	}
+	snprintf(url, size, "http://127.0.0.1:%d/a", ntohs(sin.sin_port));
+	return fd;
+}
+
+/* Curl's own connect timeout is longer than all that bounds a try. */
+static const struct {
+	uint32_t try_timeout_ms;
+	double deadline_s;
+	uint32_t hedge_ms;
+} dead_ways[] = {
+	{ 300, 0, 0 },
+	{ 300, 0, 100 },
+	{ 5000, 1.5, 0 },
+	{ 5000, 1.5, 100 },
+};
+
+START_TEST(an_interface_by_which_nobody_is_reached_loses_to_the_next)
+{
+	struct job *j = job(FETCH_SEGMENT, "/");
+	int filler[8], fd = full(filler, j->url, sizeof(j->url));
+
+	snprintf(settings.interfaces, sizeof(settings.interfaces), "127.0.0.2,127.0.0.1");
+	settings.connect_timeout_ms = 60000;
+	settings.try_timeout_ms = dead_ways[_i].try_timeout_ms;
+	settings.tries = 1;
+	new_pool(NULL, 0, false);
+	j->o.hedge_ms = dead_ways[_i].hedge_ms;
+	go(j);
+	if (dead_ways[_i].deadline_s > 0)
+		fetch_set_deadline(j->f, ev_now(loop) + dead_ways[_i].deadline_s);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_ETIME);
+	/* Its second request was on the way that was left, and says nothing about the next. */
+	ck_assert_str_eq(fetch_pool_way(pool).interface, "127.0.0.1");
+	for (int i = 0; i < 8; i++)
+		close(filler[i]);
+	close(fd);
+	free(j);
+}
+END_TEST
+
 static const int final[] = { 400, 401, 403, 407, 410, 429, 451, 458, 509, 304, 204 };
 
 START_TEST(an_answer_that_another_try_would_not_change_is_given_at_once)
@@ -1711,6 +1767,7 @@ main(void)
 	tcase_add_test(tc, a_new_route_ends_all_waiting);
 	tcase_add_test(tc, a_kept_connection_from_a_lost_address_is_not_used);
 	tcase_add_test(tc, an_interface_whose_route_is_dead_loses_to_the_next);
+	tcase_add_loop_test(tc, an_interface_by_which_nobody_is_reached_loses_to_the_next, 0, (int)NITEMS(dead_ways));
 	tcase_add_loop_test(tc, an_answer_that_another_try_would_not_change_is_given_at_once, 0, (int)NITEMS(final));
 	tcase_add_loop_test(tc, a_segment_that_is_one_too_many_is_waited_for, 0, (int)NITEMS(busy));
 	tcase_add_test(tc, a_segment_that_is_one_too_many_is_given_up_when_there_is_no_time);
