@@ -99,7 +99,7 @@ try_timeout(const struct fetch *f)
 
 	if (f->o.deadline <= 0)
 		return seconds;
-	return PB_MIN(seconds, PB_MAX((f->o.deadline - ev_now(f->pool->loop)) * try_share(f), TRY_MIN_S));
+	return PB_MIN(seconds, PB_MAX((f->o.deadline - loop_now(f->pool->loop)) * try_share(f), TRY_MIN_S));
 }
 
 /* A body that moves is not cut by the deadline; but half a playlist is of no use to anybody. */
@@ -136,7 +136,7 @@ fetch_arm(struct fetch *f)
 	ev_timer_stop(f->pool->loop, &f->timer);
 	if (at == 0)
 		return;
-	ev_timer_set(&f->timer, PB_MAX(at - ev_now(f->pool->loop), 0.), 0.);
+	ev_timer_set(&f->timer, PB_MAX(at - loop_now(f->pool->loop), 0.), 0.);
 	ev_timer_start(f->pool->loop, &f->timer);
 }
 
@@ -153,7 +153,7 @@ stop_transfer(struct fetch *f)
 static void
 again_in(struct fetch *f, double delay)
 {
-	ev_tstamp now = ev_now(f->pool->loop);
+	ev_tstamp now = loop_now(f->pool->loop);
 
 	stop_transfer(f);
 	leave_host(f);
@@ -177,7 +177,7 @@ static void
 again(struct fetch *f, double delay)
 {
 	if (f->o.deadline > 0)
-		delay = PB_MIN(delay, (f->o.deadline - ev_now(f->pool->loop)) / 2);
+		delay = PB_MIN(delay, (f->o.deadline - loop_now(f->pool->loop)) / 2);
 	again_in(f, delay);
 }
 
@@ -238,10 +238,10 @@ known(const struct fetch *f, CURLcode code)
 			f->o.range.offset + f->pos == (uint64_t)f->reply.total),
 		.partial = partial(f),
 		.missing_ms = f->o.missing_ms,
-		.missing_s = f->missing_since > 0 ? ev_now(f->pool->loop) - f->missing_since : 0,
+		.missing_s = f->missing_since > 0 ? loop_now(f->pool->loop) - f->missing_since : 0,
 		.busy = f->busy,
 		.retry_after_ms = f->retry_after_ms,
-		.left_s = f->o.deadline > 0 ? f->o.deadline - ev_now(f->pool->loop) : 0,
+		.left_s = f->o.deadline > 0 ? f->o.deadline - loop_now(f->pool->loop) : 0,
 		.refused = f->refused,
 		.whole = f->whole,
 		.replan = f->replan,
@@ -260,7 +260,7 @@ failed(struct fetch *f, int err)
 {
 	const struct msg_settings *s = &f->pool->settings;
 	bool moved = f->got >= VERDICT_MOVED_WELL;
-	double pause_s, left_s = f->o.deadline - ev_now(f->pool->loop);
+	double pause_s, left_s = f->o.deadline - loop_now(f->pool->loop);
 
 	if (moved && !fetch_collected(f))
 		f->failed = 0;
@@ -292,7 +292,7 @@ obey(struct fetch *f, const struct verdict *v)
 	if (v->doubt)
 		resolve_doubt(f->pool->resolve, f->parts.host);
 	if (v->http2)
-		hosts_http2_failed(&f->place, ev_now(f->pool->loop));
+		hosts_http2_failed(&f->place, loop_now(f->pool->loop));
 	switch (v->what) {
 	case VERDICT_DONE:
 		succeeded(f);
@@ -308,7 +308,7 @@ obey(struct fetch *f, const struct verdict *v)
 		break;
 	case VERDICT_MISSING:
 		if (f->missing_since == 0)
-			f->missing_since = ev_now(f->pool->loop);
+			f->missing_since = loop_now(f->pool->loop);
 		again(f, VERDICT_MISSING_S);
 		break;
 	case VERDICT_BUSY:
@@ -338,7 +338,7 @@ static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct fetch *f = w->data;
-	ev_tstamp now = ev_now(loop), at = due(f);
+	ev_tstamp now = loop_now(loop), at = due(f);
 	struct verdict_try t;
 	struct verdict v;
 
@@ -394,7 +394,7 @@ named(struct fetch *f, int err)
 		return;
 	}
 	if (p->phases.dns_ms < 0)
-		p->phases.dns_ms = (int)PB_MAX((ev_now(p->loop) - f->naming_at) * 1e3, 0.);
+		p->phases.dns_ms = (int)PB_MAX((loop_now(p->loop) - f->naming_at) * 1e3, 0.);
 	if (f->o.channel_url && f->hops == 0 && p->source == SOURCE_UNKNOWN)
 		p->source = resolve_all_private(&f->addrs) ? SOURCE_PRIVATE : SOURCE_PUBLIC;
 	if (!fetch_ask_private(f) && resolve_all_private(&f->addrs)) {
@@ -403,7 +403,7 @@ named(struct fetch *f, int err)
 		finish(f, PB_NO);
 		return;
 	}
-	f->named_at = ev_now(p->loop);
+	f->named_at = loop_now(p->loop);
 	f->t = transfer_new(p->transfers, f);
 	if (f->t == NULL) {
 		finish(f, PB_ENOMEM);
@@ -437,11 +437,11 @@ launch(struct fetch *f)
 	int err;
 
 	if (f->hops == 0) {
-		f->active_at = f->began_at = ev_now(f->pool->loop);
+		f->active_at = f->began_at = loop_now(f->pool->loop);
 		f->tries++;
 	}
 	f->state = NAMING;
-	f->naming_at = ev_now(f->pool->loop);
+	f->naming_at = loop_now(f->pool->loop);
 	f->try_s = try_timeout(f);
 	f->hedge.spent = false;
 	reply_clear(&f->reply);
@@ -466,7 +466,7 @@ fetch_work(void *arg)
 {
 	struct fetch_pool *p = arg;
 
-	if (ev_now(p->loop) < p->hold)
+	if (loop_now(p->loop) < p->hold)
 		return;
 	for (unsigned n = 0; n < LAUNCHES_MAX; n++) {
 		struct place *place = hosts_next(&p->hosts);
@@ -651,7 +651,7 @@ finish(struct fetch *f, int err)
 	r.tries = f->tries;
 	r.connect_ms = f->connect_ms;
 	r.ttfb_ms = f->ttfb_ms;
-	r.total_ms = (uint32_t)PB_MAX((ev_now(f->pool->loop) - f->started) * 1e3, 0.);
+	r.total_ms = (uint32_t)PB_MAX((loop_now(f->pool->loop) - f->started) * 1e3, 0.);
 	r.retry_after_ms = f->retry_after_ms;
 	r.range_ignored = f->range_ignored;
 	r.reused = f->reused;
@@ -695,7 +695,7 @@ fetch_start(struct fetch_pool *p, const struct fetch_options *options, struct fe
 		f->o.range = (struct fetch_range){ 0 };
 	f->tries_max = options->tries > 0 ? options->tries : PB_MAX(p->settings.tries, 1U);
 	f->body.max = options->kind == FETCH_KEY ? FETCH_KEY_MAX : FETCH_PLAYLIST_MAX;
-	f->started = ev_now(p->loop);
+	f->started = loop_now(p->loop);
 	reply_init(&f->reply);
 	reply_init(&f->first);
 	reply_init(&f->hedge.reply);
@@ -718,7 +718,7 @@ fetch_resume(struct fetch *f)
 	if (f->state != PAUSED)
 		return;
 	f->state = RUNNING;
-	f->active_at = ev_now(f->pool->loop);
+	f->active_at = loop_now(f->pool->loop);
 	transfer_unpause(f->pool->transfers, f->t);
 	fetch_pool_meter(f);
 	fetch_arm(f);

@@ -27,6 +27,7 @@
 #include "worker/hosts.h"
 #include "worker/interfaces.h"
 #include "worker/late.h"
+#include "worker/loop.h"
 #include "worker/meter.h"
 #include "worker/reply.h"
 #include "worker/resolve.h"

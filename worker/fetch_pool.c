@@ -90,7 +90,7 @@ fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch
 	p->loop = loop;
 	p->resolve = o->resolve;
 	p->patience = 1;
-	meter_init(&p->meter, ev_now(loop));
+	meter_init(&p->meter, loop_now(loop));
 	late_init(&p->late[0]);
 	late_init(&p->late[1]);
 	interfaces_init(&p->interfaces, o->settings->interfaces);
@@ -178,7 +178,7 @@ fetch_pool_hold(struct fetch_pool *p, ev_tstamp until)
 {
 	p->hold = until;
 	ev_timer_stop(p->loop, &p->held);
-	ev_timer_set(&p->held, PB_MAX(until - ev_now(p->loop), 0.) + 1e-3, 0.);
+	ev_timer_set(&p->held, PB_MAX(until - loop_now(p->loop), 0.) + 1e-3, 0.);
 	ev_timer_start(p->loop, &p->held);
 }
 
@@ -228,7 +228,7 @@ fetch_pool_rerouted(struct fetch_pool *p, const struct sockaddr *gone)
 	interfaces_first(&p->interfaces);
 	TAILQ_FOREACH(f, &p->fetches, link)
 	if (f->state == WAITING) {
-		f->wake = ev_now(p->loop);
+		f->wake = loop_now(p->loop);
 		fetch_arm(f);
 	}
 }
@@ -240,9 +240,9 @@ fetch_pool_second(struct fetch_pool *p)
 
 	TAILQ_FOREACH(f, &p->fetches, link)
 	fetch_pool_meter(f); /* what was in the making isn't for ever */
-	p->figures.throughput_bps = meter_bps(&p->meter, ev_now(p->loop));
-	p->figures.still_s = meter_still_s(&p->meter, ev_now(p->loop));
-	return interfaces_second(&p->interfaces, ev_now(p->loop));
+	p->figures.throughput_bps = meter_bps(&p->meter, loop_now(p->loop));
+	p->figures.still_s = meter_still_s(&p->meter, loop_now(p->loop));
+	return interfaces_second(&p->interfaces, loop_now(p->loop));
 }
 
 struct fetch_way
@@ -272,7 +272,7 @@ fetch_pool_figures(const struct fetch_pool *p)
 void
 fetch_pool_meter(struct fetch *f)
 {
-	ev_tstamp now = ev_now(f->pool->loop);
+	ev_tstamp now = loop_now(f->pool->loop);
 	bool moves =
 	    f->o.kind == FETCH_SEGMENT && f->state == RUNNING && f->t != NULL && f->first_byte > 0 && !f->discard;
 	bool at_edge = moves && now - f->first_byte < f->o.making_ms / 1e3;
@@ -326,7 +326,7 @@ fetch_pool_waits(const struct fetch_pool *p, uint32_t least_ms, struct fetch_wai
 	TAILQ_FOREACH(f, &p->fetches, link)
 	{
 		bool naming = f->state == NAMING;
-		double s = ev_now(p->loop) - (naming ? f->naming_at : f->named_at);
+		double s = loop_now(p->loop) - (naming ? f->naming_at : f->named_at);
 
 		if (s < longest_s || !(naming || connects(f)))
 			continue;
@@ -423,5 +423,5 @@ fetch_pool_find_way(struct fetch_pool *p, const struct transfer *t, CURLcode cod
 	if (code == CURLE_INTERFACE_FAILED || code == CURLE_OPERATION_TIMEDOUT ||
 	    (code == CURLE_COULDNT_CONNECT &&
 		(os_errno == ENETUNREACH || os_errno == EHOSTUNREACH || os_errno == ENETDOWN || os_errno == ETIMEDOUT)))
-		(void)interfaces_next(&p->interfaces, ev_now(p->loop));
+		(void)interfaces_next(&p->interfaces, loop_now(p->loop));
 }

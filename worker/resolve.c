@@ -31,6 +31,7 @@
 
 #include "base/pb.h"
 #include "base/private.h"
+#include "worker/loop.h"
 
 #define TTL_MIN_S 10
 #define TTL_MAX_S 300
@@ -310,7 +311,7 @@ name_get(struct resolve *r, const char *host)
 static bool
 take_addrs(struct name *n, const struct ares_addrinfo *info)
 {
-	ev_tstamp now = ev_now(n->r->loop);
+	ev_tstamp now = loop_now(n->r->loop);
 	struct resolve_addrs got = { 0 };
 	int ttl_s = TTL_MAX_S;
 
@@ -350,7 +351,7 @@ static void
 note_none(struct name *n)
 {
 	n->err = PB_NO;
-	n->negative_until = ev_now(n->r->loop) + NEGATIVE_S;
+	n->negative_until = loop_now(n->r->loop) + NEGATIVE_S;
 }
 
 static void
@@ -384,7 +385,7 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 		break;
 	default:
 		n->err = PB_ENET;
-		r->down_until = ev_now(r->loop) + DOWN_S;
+		r->down_until = loop_now(r->loop) + DOWN_S;
 		r->figures.failures++;
 		break;
 	}
@@ -558,7 +559,7 @@ int
 resolve_start(struct resolve *r, const char *host, uint32_t timeout_ms, struct resolve_addrs *out,
     void (*done)(void *arg, int err, const struct resolve_addrs *addrs), void *arg, struct resolve_query **query)
 {
-	ev_tstamp now = ev_now(r->loop);
+	ev_tstamp now = loop_now(r->loop);
 	const struct resolve_addrs *addrs;
 	struct resolve_query *q;
 	struct name *n;
@@ -644,7 +645,7 @@ resolve_doubt(struct resolve *r, const char *host)
 	struct name *n = name_find(r, host);
 
 	if (n != NULL)
-		n->good_until = PB_MIN(n->good_until, ev_now(r->loop) - GRACE_S);
+		n->good_until = PB_MIN(n->good_until, loop_now(r->loop) - GRACE_S);
 }
 
 struct resolve_figures

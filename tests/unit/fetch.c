@@ -12,10 +12,14 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <ev.h>
@@ -23,6 +27,7 @@
 
 #include "base/pb.h"
 #include "ipc/msg.h"
+#include "worker/loop.h"
 #include "worker/reply.h"
 #include "worker/resolve.h"
 
@@ -46,6 +51,30 @@ static uint8_t
 pattern(uint64_t at)
 {
 	return (uint8_t)((at * UINT64_C(2654435761)) >> 13);
+}
+
+/* The wall clock of this program, libev's too, is set by so much. */
+static time_t shift_s;
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+	long rc = syscall(SYS_clock_gettime, id, ts);
+
+	if (rc == 0 && id == CLOCK_REALTIME)
+		ts->tv_sec += shift_s;
+	return (int)rc;
+}
+
+int
+gettimeofday(struct timeval *restrict tv, void *restrict zone)
+{
+	struct timespec ts;
+
+	(void)zone;
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	*tv = (struct timeval){ .tv_sec = ts.tv_sec, .tv_usec = ts.tv_nsec / 1000 };
+	return 0;
 }
 
 /* The server. */
@@ -763,10 +792,10 @@ START_TEST(the_deadline_ends_all_waiting)
 {
 	struct job *j = job(FETCH_SEGMENT, "/never");
 
-	j->o.deadline = ev_now(loop) + 60;
+	j->o.deadline = loop_now(loop) + 60;
 	go(j);
 	turn_for(0.02);
-	fetch_set_deadline(j->f, ev_now(loop) + 0.05);
+	fetch_set_deadline(j->f, loop_now(loop) + 0.05);
 	wait_for(j);
 	ck_assert_int_eq(j->r.err, PB_ETIME);
 	ck_assert_uint_lt(j->r.total_ms, 190);
@@ -778,7 +807,7 @@ START_TEST(the_deadline_does_not_end_a_body_that_moves)
 {
 	struct job *j = job(FETCH_SEGMENT, "/drip");
 
-	j->o.deadline = ev_now(loop) + 0.4; /* the body takes 500 ms */
+	j->o.deadline = loop_now(loop) + 0.4; /* the body takes 500 ms */
 	go(j);
 	wait_for(j);
 	ck_assert_int_eq(j->r.err, 0);
@@ -911,7 +940,7 @@ START_TEST(tries_are_shortened_by_the_deadline_and_go_on_to_it)
 	new_pool(NULL, 0, false);
 	j->o.persist = true;
 	go(j);
-	fetch_set_deadline(j->f, ev_now(loop) + 2);
+	fetch_set_deadline(j->f, loop_now(loop) + 2);
 	wait_for(j);
 	whole(j);
 	ck_assert_uint_eq(j->r.tries, 3);
@@ -938,6 +967,64 @@ START_TEST(a_new_route_ends_all_waiting)
 	wait_for(j);
 	whole(j);
 	free(j);
+}
+END_TEST
+
+/* Set it, and have the loop know it. */
+static void
+set_clock(time_t s)
+{
+	ev_tstamp until = loop_now(loop) + 2, before = ev_time();
+	time_t by = s - shift_s;
+
+	shift_s = s;
+	ck_assert(fabs(ev_time() - before - (double)by) < 1);
+	while (fabs(ev_now(loop) - ev_time()) > 1) {
+		ck_assert(loop_now(loop) < until);
+		ev_now_update(loop);
+	}
+	turn.woke = 0; /* this turn can't be measured */
+}
+
+static const time_t steps_s[] = { -600, 3600 };
+
+START_TEST(a_wall_clock_that_is_set_keeps_nobody_waiting_and_hurries_nobody)
+{
+	struct job *j = job(FETCH_SEGMENT, "/twice/503"), *hung = job(FETCH_SEGMENT, "/never");
+	ev_tstamp began;
+
+	settings.backoff_ms = settings.backoff_max_ms = 900;
+	settings.try_timeout_ms = 1000;
+	settings.tries = 3;
+	new_pool(NULL, 0, false);
+	j->o.deadline = hung->o.deadline = loop_now(loop) + 60;
+	go(j);
+	while (site.requests < 1)
+		ev_run(loop, EVRUN_ONCE);
+	turn_for(0.05);
+	set_clock(steps_s[_i]);
+	began = loop_now(loop);
+	wait_for(j);
+	whole(j);
+	ck_assert(loop_now(loop) - began > 0.5 && loop_now(loop) - began < 10);
+	ck_assert_uint_lt(j->r.total_ms, 10000);
+
+	/* Time limits, and a hold for all. */
+	site.requests = 0;
+	settings.tries = 1;
+	new_pool(NULL, 0, false);
+	fetch_pool_hold(pool, loop_now(loop) + 0.3);
+	go(hung);
+	turn_for(0.05);
+	set_clock(0);
+	began = loop_now(loop);
+	ck_assert_int_eq(site.requests, 0);
+	wait_for(hung);
+	ck_assert_int_eq(hung->r.err, PB_ETIME);
+	ck_assert_int_eq(site.requests, 1);
+	ck_assert(loop_now(loop) - began > 0.9 && loop_now(loop) - began < 10);
+	free(j);
+	free(hung);
 }
 END_TEST
 
@@ -1017,7 +1104,7 @@ START_TEST(an_interface_by_which_nobody_is_reached_loses_to_the_next)
 	j->o.hedge_ms = dead_ways[_i].hedge_ms;
 	go(j);
 	if (dead_ways[_i].deadline_s > 0)
-		fetch_set_deadline(j->f, ev_now(loop) + dead_ways[_i].deadline_s);
+		fetch_set_deadline(j->f, loop_now(loop) + dead_ways[_i].deadline_s);
 	wait_for(j);
 	ck_assert_int_eq(j->r.err, PB_ETIME);
 	/* Its second request was on the way that was left, and says nothing about the next. */
@@ -1064,7 +1151,7 @@ START_TEST(a_segment_that_is_one_too_many_is_waited_for)
 {
 	struct job *j = job(busy[_i].kind, busy[_i].path);
 
-	j->o.deadline = ev_now(loop) + 10;
+	j->o.deadline = loop_now(loop) + 10;
 	go(j);
 	wait_for(j);
 	whole(j);
@@ -1080,7 +1167,7 @@ START_TEST(a_segment_that_is_one_too_many_is_given_up_when_there_is_no_time)
 {
 	struct job *j = job(FETCH_SEGMENT, "/busy");
 
-	j->o.deadline = ev_now(loop) + 1.9;
+	j->o.deadline = loop_now(loop) + 1.9;
 	go(j);
 	wait_for(j);
 	ck_assert_int_eq(j->r.err, PB_NO);
@@ -1313,7 +1400,7 @@ START_TEST(a_body_that_drips_for_ever_is_given_up)
 
 	/* A deadline cuts a playlist, too: half of one is none. */
 	j = job(FETCH_PLAYLIST, "/slow/200");
-	j->o.deadline = ev_now(loop) + 0.2;
+	j->o.deadline = loop_now(loop) + 0.2;
 	go(j);
 	wait_for(j);
 	ck_assert_int_eq(j->r.err, PB_ETIME);
@@ -1585,7 +1672,7 @@ START_TEST(disguised_addresses_are_names_that_nobody_has)
 		snprintf(j->url, sizeof(j->url), "http://%s:%d/file", hosts[i], site.port);
 		j->o.channel_url = false;
 		j->o.tries = 1;
-		j->o.deadline = ev_now(loop) + 0.3;
+		j->o.deadline = loop_now(loop) + 0.3;
 		if (fetch_start(pool, &j->o, &j->f) == 0) {
 			wait_for(j);
 			ck_assert_int_ne(j->r.err, 0);
@@ -1765,6 +1852,8 @@ main(void)
 	tcase_add_test(tc, a_fetch_with_a_hedge_can_be_cancelled_and_its_pool_freed);
 	tcase_add_test(tc, tries_are_shortened_by_the_deadline_and_go_on_to_it);
 	tcase_add_test(tc, a_new_route_ends_all_waiting);
+	tcase_add_loop_test(
+	    tc, a_wall_clock_that_is_set_keeps_nobody_waiting_and_hurries_nobody, 0, (int)NITEMS(steps_s));
 	tcase_add_test(tc, a_kept_connection_from_a_lost_address_is_not_used);
 	tcase_add_test(tc, an_interface_whose_route_is_dead_loses_to_the_next);
 	tcase_add_loop_test(tc, an_interface_by_which_nobody_is_reached_loses_to_the_next, 0, (int)NITEMS(dead_ways));
