@@ -1060,6 +1060,29 @@ START_TEST(an_interface_whose_route_is_dead_loses_to_the_next)
 }
 END_TEST
 
+START_TEST(an_own_address_is_what_a_name_is_asked_from)
+{
+	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 2) };
+	struct job *j = job(FETCH_SEGMENT, "/file");
+
+	snprintf(settings.interfaces, sizeof(settings.interfaces), "127.0.0.3, 127.0.0.1");
+	new_pool(NULL, 0, false);
+	snprintf(j->url, sizeof(j->url), "http://localhost:%d/file", site.port);
+	for (int i = 0; i < 2; i++) {
+		go(j);
+		wait_for(j);
+		whole(j);
+		ck_assert_uint_eq(j->r.tries, 1);
+		ck_assert_int_eq(site.accepted, i + 1);
+		ck_assert_str_eq(fetch_pool_way(pool).interface, "127.0.0.3");
+		fetch_pool_rerouted(pool, (struct sockaddr *)&own); /* ends what is kept from there */
+		j->dones = 0;
+		j->bytes = 0;
+	}
+	free(j);
+}
+END_TEST
+
 /* A server to which no connection comes about, and none is refused: its queue of connections is full. */
 static int
 full(int filler[8], char *url, size_t size)
@@ -1856,6 +1879,7 @@ main(void)
 	    tc, a_wall_clock_that_is_set_keeps_nobody_waiting_and_hurries_nobody, 0, (int)NITEMS(steps_s));
 	tcase_add_test(tc, a_kept_connection_from_a_lost_address_is_not_used);
 	tcase_add_test(tc, an_interface_whose_route_is_dead_loses_to_the_next);
+	tcase_add_test(tc, an_own_address_is_what_a_name_is_asked_from);
 	tcase_add_loop_test(tc, an_interface_by_which_nobody_is_reached_loses_to_the_next, 0, (int)NITEMS(dead_ways));
 	tcase_add_loop_test(tc, an_answer_that_another_try_would_not_change_is_given_at_once, 0, (int)NITEMS(final));
 	tcase_add_loop_test(tc, a_segment_that_is_one_too_many_is_waited_for, 0, (int)NITEMS(busy));
