@@ -67,6 +67,47 @@ hash(const char *s)
 	return h;
 }
 
+bool
+fetch_abroad(const struct fetch *f)
+{
+	uint64_t home = hash(f->home);
+
+	if (strcmp(f->parts.host, f->home) != 0)
+		return true;
+	for (unsigned i = 0; i < FETCH_LED_MAX; i++)
+		if (f->pool->requests[f->o.source].led[i] == home)
+			return true;
+	return false;
+}
+
+/* The operator wrote its URL, so its host is no stranger, whatever led there. */
+static void
+note_own(struct fetch *f)
+{
+	uint64_t *led = f->pool->requests[f->o.source].led, home = hash(f->home);
+
+	f->pool->requests[f->o.source].own = home;
+	for (unsigned i = 0; i < FETCH_LED_MAX; i++)
+		if (led[i] == home)
+			led[i] = 0;
+}
+
+/* A redirect led to where it goes now: so will whatever is relative to the answer. */
+static void
+note_led(struct fetch *f)
+{
+	unsigned source = f->o.source, *next = &f->pool->requests[source].led_next;
+	uint64_t *led = f->pool->requests[source].led, host = hash(f->parts.host);
+
+	if (strcmp(f->parts.host, f->home) == 0 || host == f->pool->requests[source].own)
+		return;
+	for (unsigned i = 0; i < FETCH_LED_MAX; i++)
+		if (led[i] == host)
+			return;
+	led[*next] = host;
+	*next = (*next + 1) % FETCH_LED_MAX;
+}
+
 static void
 leave_host(struct fetch *f)
 {
@@ -559,6 +600,7 @@ redirect(struct fetch *f)
 		return;
 	}
 	f->pool->figures.redirects++;
+	note_led(f);
 	leave_host(f);
 	if (enqueue(f) != 0)
 		finish(f, PB_ENOMEM);
@@ -691,6 +733,8 @@ fetch_start(struct fetch_pool *p, const struct fetch_options *options, struct fe
 	f->seen[0] = hash(f->now);
 	f->o = *options;
 	f->o.url = f->url;
+	if (f->o.channel_url)
+		note_own(f);
 	if (options->kind != FETCH_SEGMENT)
 		f->o.range = (struct fetch_range){ 0 };
 	f->tries_max = options->tries > 0 ? options->tries : PB_MAX(p->settings.tries, 1U);

@@ -137,7 +137,7 @@ fetch_ask(struct fetch *f, struct transfer *t, bool fresh, unsigned rotate)
 	unsigned source = p->requests[f->o.source].user_agent != NULL ? f->o.source : 0;
 	const struct headers *headers = &p->requests[source].headers;
 	long keepalive_s = PB_MAX((long)(s->keepalive_ms / 1000), 1L);
-	bool abroad = p->headers_one_host && strcmp(f->parts.host, f->home) != 0;
+	bool abroad = fetch_abroad(f);
 	const char *interface = interfaces_now(&p->interfaces);
 	CURL *e = t->easy;
 

@@ -34,6 +34,8 @@
 #include "worker/sockets.h"
 #include "worker/transfer.h"
 
+#define FETCH_LED_MAX 16 /* hosts to which redirects led lately */
+
 enum fetch_state { QUEUED, NAMING, RUNNING, PAUSED, WAITING };
 
 struct fetch_pool {
@@ -46,8 +48,9 @@ struct fetch_pool {
 	struct {
 		char *user_agent; /* NULL: all is as that of source 0 */
 		struct headers headers;
+		uint64_t own, led[FETCH_LED_MAX]; /* hosts, hashed: the operator's; those that only a redirect led to */
+		unsigned led_next;
 	} requests[MSG_SOURCES_MAX]; /* by source */
-	bool headers_one_host;
 	enum { SOURCE_UNKNOWN, SOURCE_PUBLIC, SOURCE_PRIVATE } source;
 	uint64_t random;
 	struct fetch_figures figures;
@@ -150,6 +153,9 @@ fetch_history(const struct fetch *f)
 
 /* Why what goes wrong does, for the result. */
 void fetch_because(struct fetch *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Is it on its way to a host that only a redirect led to? The operator's secrets are none of its business. */
+bool fetch_abroad(const struct fetch *f);
 
 /* Set its timer for whatever is due next. */
 void fetch_arm(struct fetch *f);
