@@ -546,21 +546,21 @@ all_digits(const char *s, size_t len)
 	return len > 0;
 }
 
-/* Does an Xtream path begin here: "live/USER/PASSWORD/..."? */
-static bool
-is_xtream_word(struct span seg)
+/* How many segments behind this one are an account: "live/USER/PASSWORD/...", "hlsr/TOKEN/USER/PASSWORD/...". */
+static size_t
+account_len(struct span seg)
 {
 	static const char *const words[] = { "live", "movie", "series", "timeshift", "streaming", "play" };
 
 	for (size_t i = 0; i < NITEMS(words); i++)
 		if (span_is(seg, words[i]))
-			return true;
-	return false;
+			return 2;
+	return span_is(seg, "hlsr") ? 3 : 0;
 }
 
 /*
  * How many segments from the front hide an account: after /live/ and its
- * like the next two; in the short form /USER/PASSWORD/NUMBER[.ts] the first
+ * like the next two, after /hlsr/ (Xtream's segments) three; in the short form /USER/PASSWORD/NUMBER[.ts] the first
  * two. Written as indices [*from, *to).
  */
 static void
@@ -581,9 +581,9 @@ find_account(struct span path, size_t *from, size_t *to)
 		if (next == NULL)
 			next = end;
 		seg = (struct span){ at, (size_t)(next - at) };
-		if (*to == 0 && is_xtream_word(seg)) {
+		if (*to == 0 && account_len(seg) > 0) {
 			*from = index + 1;
-			*to = index + 3;
+			*to = *from + account_len(seg);
 		}
 		index++;
 		at = next;

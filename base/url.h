@@ -53,7 +53,7 @@ int url_append_query(char *url, size_t size, const char *base);
 /*
  * A URL that may be shown: user and password become "***", as do query
  * values, and path segments that look like a secret (Xtream's
- * /live/USER/PASSWORD/1.ts, or 20 and more characters of token). Always
+ * /live/USER/PASSWORD/1.ts and /hlsr/TOKEN/USER/PASSWORD/..., or 20 and more characters of token). Always
  * terminates out; a URL that does not parse is shown as its scheme and
  * "***". Returns out.
  */

@@ -163,8 +163,12 @@ int
 config_parse_url(const char *text, const char **why)
 {
 	struct url_parts parts;
+	char encoded[URL_MAX];
+	int err = url_parse(&parts, text);
 
-	switch (url_parse(&parts, text)) {
+	if (err == 0) /* it is asked for with three bytes for each blank and umlaut */
+		err = url_resolve(encoded, sizeof(encoded), NULL, text, strlen(text));
+	switch (err) {
 	case 0:
 		return 0;
 	case PB_NO:

@@ -211,6 +211,7 @@ run_url(struct fetch *f)
 	struct running r = { .f = f,
 		.curl = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? curl_easy_init() : NULL };
 	struct curl_slist *headers = NULL;
+	char url[URL_MAX];
 	CURLcode code;
 	int err;
 
@@ -221,7 +222,9 @@ run_url(struct fetch *f)
 	headers = add_header(headers, "Accept-Encoding", "gzip");
 	headers = add_header(headers, "If-None-Match", f->etag);
 	headers = add_header(headers, "If-Modified-Since", f->modified);
-	curl_easy_setopt(r.curl, CURLOPT_URL, f->url);
+	/* The operator may write blanks and umlauts; curl takes none. */
+	err = url_resolve(url, sizeof(url), NULL, f->url, strlen(f->url));
+	curl_easy_setopt(r.curl, CURLOPT_URL, err == 0 ? url : f->url);
 	curl_easy_setopt(r.curl, CURLOPT_HTTPHEADER, headers);
 #if LIBCURL_VERSION_NUM >= 0x075500
 	curl_easy_setopt(r.curl, CURLOPT_PROTOCOLS_STR, "http,https");

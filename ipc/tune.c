@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/pb.h"
+#include "base/url.h"
 
 _Static_assert(CHANNEL_HEADERS_LEN == MSG_HEADERS_MAX, "headers that the configuration takes can be sent");
 
@@ -32,6 +33,19 @@ pack_request(
 	}
 	out->headers_len = (uint32_t)at;
 	return 0;
+}
+
+/*
+ * As it can be asked for: the operator may write blanks and umlauts, as
+ * playlists do. 0, PB_EFORMAT, PB_ELIMIT.
+ */
+static int
+pack_url(char out[URL_MAX], const char *url, const char **why)
+{
+	int err = url_resolve(out, URL_MAX, NULL, url, strlen(url));
+
+	*why = err == PB_ELIMIT ? "the URL is too long" : "the URL is none";
+	return err;
 }
 
 static void
@@ -96,15 +110,16 @@ tune_pack_source(
     struct msg_source *out, const struct config *config, const struct channel *channel, unsigned n, const char **why)
 {
 	struct channel_request urls = channel_request(channel, 0), own = channel_request(channel, n);
+	int err;
 
 	if (n == 0 || n > channel->backup_count || n >= MSG_SOURCES_MAX)
 		return PB_NO;
 	memset(out, 0, sizeof(*out));
 	out->n = n;
 	out->of = tune_account(config, channel_provider(channel, n));
-	*why = "the URL of a backup is too long";
-	if (strlcpy(out->url, channel_url(channel, n), sizeof(out->url)) >= sizeof(out->url))
-		return PB_ELIMIT;
+	err = pack_url(out->url, channel_url(channel, n), why);
+	if (err != 0)
+		return err;
 	out->own = !channel_request_same(&own, &urls);
 	return out->own ? pack_request(&out->request, config, &own, why) : 0;
 }
@@ -123,9 +138,9 @@ tune_pack(
 		out->source_count += PB_MIN(channel->backup_count, (unsigned)MSG_SOURCES_MAX - 1);
 	}
 	out->of = tune_account(config, channel->provider);
-	*why = "the URL is too long";
-	if (strlcpy(out->url, url, sizeof(out->url)) >= sizeof(out->url))
-		return PB_ELIMIT;
+	err = pack_url(out->url, url, why);
+	if (err != 0)
+		return err;
 	err = pack_request(&out->request, config, &request, why);
 	if (err != 0)
 		return err;

@@ -24,6 +24,7 @@
 #include "base/pb.h"
 #include "base/ts.h"
 #include "ipc/spool.h"
+#include "worker/loop.h"
 #include "worker/wire.h"
 
 /* netinet/tcp.h of this libc may lack tcpi_bytes_acked; the kernel's own layout has it since 4.1. */
@@ -354,7 +355,7 @@ client_new(struct clients *cs, const struct msg_client *from, int fd)
 	c->slot = &cs->state->slots[from->slot];
 	c->fd = fd;
 	c->id = from->client;
-	c->moved = ev_now(cs->loop);
+	c->moved = loop_now(cs->loop);
 	size_buffers(c);
 	ev_io_init(&c->readable, client_readable, fd, EV_READ);
 	c->readable.data = c;
@@ -644,7 +645,7 @@ client_send(struct client *c)
 		if (n == PB_AGAIN && !(c->head_sent < c->slot->head_len) &&
 		    c->next >= atomic_load(&cs->state->released)) {
 			/* All is sent: waiting for more is no fault of the client's. */
-			c->moved = ev_now(cs->loop);
+			c->moved = loop_now(cs->loop);
 			break;
 		}
 		if (n == PB_AGAIN)
@@ -659,7 +660,7 @@ client_send(struct client *c)
 			break;
 		}
 		turn += (size_t)n;
-		c->moved = ev_now(cs->loop);
+		c->moved = loop_now(cs->loop);
 	}
 	atomic_store_explicit(&c->slot->sent, c->body, memory_order_relaxed);
 	atomic_store_explicit(&c->slot->offset, c->next, memory_order_relaxed);
@@ -782,7 +783,7 @@ look_at(struct client *c)
 {
 	struct clients *cs = c->all;
 	struct wire wire;
-	double still = ev_now(cs->loop) - c->moved;
+	double still = loop_now(cs->loop) - c->moved;
 
 	atomic_store_explicit(&c->slot->paused, c->blocked && still > 2, memory_order_relaxed);
 	if (c->blocked && still > cs->paused_s) {

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/pb.h"
 #include "base/url.h"
+#include "worker/loop.h"
 #include "worker/source.h"
 #include "worker/verdict.h"
 
@@ -193,7 +194,7 @@ probe_moved(void *arg)
 {
 	struct failover *f = arg;
 
-	f->probe_moved = ev_now(f->loop);
+	f->probe_moved = loop_now(f->loop);
 	if (f->probe_listed)
 		probe_verdict(f, true);
 	else
@@ -208,9 +209,9 @@ probe_stream(void *arg)
 {
 	struct failover *f = arg;
 
-	f->probe_moved = ev_now(f->loop);
+	f->probe_moved = loop_now(f->loop);
 	probe_verdict(f, true);
-	f->probe_again = ev_now(f->loop) + PB_MAX(PROBE_STREAM_S, f->tune->settings.return_after_ms / 4e3);
+	f->probe_again = loop_now(f->loop) + PB_MAX(PROBE_STREAM_S, f->tune->settings.return_after_ms / 4e3);
 	f->probe_over = true;
 	act_soon(f);
 }
@@ -281,7 +282,7 @@ probe_begin(struct failover *f, unsigned n)
 		probe_verdict(f, false);
 		return;
 	}
-	f->probe_moved = ev_now(f->loop);
+	f->probe_moved = loop_now(f->loop);
 	log_event(LOG_DEBUG, "source.probe", "channel=%s source=%u", f->tune->guide_number, n);
 	source_open(f->probe);
 }
@@ -292,12 +293,12 @@ probe_look(struct failover *f)
 	double target_s;
 
 	if (f->probe == NULL) {
-		if (f->machine.probe >= 0 && f->probe_again > 0 && ev_now(f->loop) >= f->probe_again)
+		if (f->machine.probe >= 0 && f->probe_again > 0 && loop_now(f->loop) >= f->probe_again)
 			probe_begin(f, (unsigned)f->machine.probe);
 		return;
 	}
 	target_s = PB_MAX(atomic_load(&f->probe_figures->target_ms) / 1e3, 1.);
-	if (ev_now(f->loop) - f->probe_moved > PROBE_STILL_TARGETS * target_s + PROBE_STILL_S)
+	if (loop_now(f->loop) - f->probe_moved > PROBE_STILL_TARGETS * target_s + PROBE_STILL_S)
 		probe_verdict(f, false);
 }
 
@@ -495,7 +496,7 @@ hold(struct failover *f, uint32_t account, uint32_t wait_ms, const char *why)
 		if (wait_ms > 0)
 			log_event(LOG_WARNING, "source.wait", "channel=%s source=%u wait_ms=%u why=\"%s\"",
 			    f->tune->guide_number, f->playing, wait_ms, why);
-		f->held_until = ev_now(f->loop) + wait_ms / 1e3;
+		f->held_until = loop_now(f->loop) + wait_ms / 1e3;
 		fetch_pool_hold(f->pool, f->held_until);
 		atomic_store(&f->state->sources.hold_ms, wait_ms);
 	}
@@ -530,12 +531,12 @@ failover_answered(struct failover *f, int status, uint32_t retry_after_ms, bool 
 		report.what = LIMIT_BUSY;
 		wait_ms = PB_MIN(retry_after_ms, (uint32_t)MSG_LIMIT_MAX_MS);
 		/* What was on its way when the waiting began says nothing new. */
-		if (wait_ms == 0 && account == NOBODY && ev_now(f->loop) >= f->held_until) {
+		if (wait_ms == 0 && account == NOBODY && loop_now(f->loop) >= f->held_until) {
 			wait_ms = (uint32_t)(busy_waits_s[PB_MIN(f->busy_row, NITEMS(busy_waits_s) - 1)] * 1e3);
 			f->busy_row++;
 		}
 		/* At once; the supervisor may say more. */
-		if (wait_ms > 0 && ev_now(f->loop) + wait_ms / 1e3 > f->held_until)
+		if (wait_ms > 0 && loop_now(f->loop) + wait_ms / 1e3 > f->held_until)
 			hold(f, account, wait_ms,
 			    retry_after_ms > 0 ? "the provider said when to come back"
 					       : "too many requests or connections, the provider says");
@@ -654,12 +655,12 @@ failover_open(struct failover *f)
 {
 	fetch_pool_one(f->pool, limited(f, f->playing));
 	if (f->tune->hold_ms > 0)
-		fetch_pool_hold(f->pool, ev_now(f->loop) + f->tune->hold_ms / 1e3);
+		fetch_pool_hold(f->pool, loop_now(f->loop) + f->tune->hold_ms / 1e3);
 	if (!needs_slot(f, f->playing))
 		return;
 	/* The worker before had one, which ended with it. Without one it goes on elsewhere. */
 	f->slot_of = (int)f->playing;
-	f->held_until = ev_now(f->loop) + f->tune->hold_ms / 1e3;
+	f->held_until = loop_now(f->loop) + f->tune->hold_ms / 1e3;
 	fetch_pool_hold(f->pool, f->held_until + SLOT_WAIT_S);
 	f->ops->want_slot(f->arg, f->playing, true);
 }

@@ -69,6 +69,47 @@ hash(const char *s)
 	return h;
 }
 
+bool
+fetch_abroad(const struct fetch *f)
+{
+	uint64_t home = hash(f->home);
+
+	if (strcmp(f->parts.host, f->home) != 0)
+		return true;
+	for (unsigned i = 0; i < FETCH_LED_MAX; i++)
+		if (f->pool->requests[f->o.source].led[i] == home)
+			return true;
+	return false;
+}
+
+/* The operator wrote its URL, so its host is no stranger, whatever led there. */
+static void
+note_own(struct fetch *f)
+{
+	uint64_t *led = f->pool->requests[f->o.source].led, home = hash(f->home);
+
+	f->pool->requests[f->o.source].own = home;
+	for (unsigned i = 0; i < FETCH_LED_MAX; i++)
+		if (led[i] == home)
+			led[i] = 0;
+}
+
+/* A redirect led to where it goes now: so will whatever is relative to the answer. */
+static void
+note_led(struct fetch *f)
+{
+	unsigned source = f->o.source, *next = &f->pool->requests[source].led_next;
+	uint64_t *led = f->pool->requests[source].led, host = hash(f->parts.host);
+
+	if (strcmp(f->parts.host, f->home) == 0 || host == f->pool->requests[source].own)
+		return;
+	for (unsigned i = 0; i < FETCH_LED_MAX; i++)
+		if (led[i] == host)
+			return;
+	led[*next] = host;
+	*next = (*next + 1) % FETCH_LED_MAX;
+}
+
 static void
 leave_host(struct fetch *f)
 {
@@ -115,7 +156,7 @@ try_timeout(const struct fetch *f)
 
 	if (deadline(f) <= 0)
 		return seconds;
-	return PB_MIN(seconds, PB_MAX((deadline(f) - ev_now(f->pool->loop)) * try_share(f), TRY_MIN_S));
+	return PB_MIN(seconds, PB_MAX((deadline(f) - loop_now(f->pool->loop)) * try_share(f), TRY_MIN_S));
 }
 
 /* A body that moves is not cut by the deadline; but half a playlist is of no use to anybody. */
@@ -152,7 +193,7 @@ fetch_arm(struct fetch *f)
 	ev_timer_stop(f->pool->loop, &f->timer);
 	if (at == 0)
 		return;
-	ev_timer_set(&f->timer, PB_MAX(at - ev_now(f->pool->loop), 0.), 0.);
+	ev_timer_set(&f->timer, PB_MAX(at - loop_now(f->pool->loop), 0.), 0.);
 	ev_timer_start(f->pool->loop, &f->timer);
 }
 
@@ -169,7 +210,7 @@ stop_transfer(struct fetch *f)
 static void
 again_in(struct fetch *f, double delay)
 {
-	ev_tstamp now = ev_now(f->pool->loop);
+	ev_tstamp now = loop_now(f->pool->loop);
 
 	stop_transfer(f);
 	leave_host(f);
@@ -193,7 +234,7 @@ static void
 again(struct fetch *f, double delay)
 {
 	if (deadline(f) > 0)
-		delay = PB_MIN(delay, (deadline(f) - ev_now(f->pool->loop)) / 2);
+		delay = PB_MIN(delay, (deadline(f) - loop_now(f->pool->loop)) / 2);
 	again_in(f, delay);
 }
 
@@ -254,10 +295,10 @@ known(const struct fetch *f, CURLcode code)
 			f->o.range.offset + f->pos == (uint64_t)f->reply.total),
 		.partial = partial(f),
 		.missing_ms = f->o.missing_ms,
-		.missing_s = f->missing_since > 0 ? ev_now(f->pool->loop) - f->missing_since : 0,
+		.missing_s = f->missing_since > 0 ? loop_now(f->pool->loop) - f->missing_since : 0,
 		.busy = f->busy,
 		.retry_after_ms = f->retry_after_ms,
-		.left_s = deadline(f) > 0 ? deadline(f) - ev_now(f->pool->loop) : 0,
+		.left_s = deadline(f) > 0 ? deadline(f) - loop_now(f->pool->loop) : 0,
 		.refused = f->refused,
 		.whole = f->whole,
 		.replan = f->replan,
@@ -276,7 +317,7 @@ failed(struct fetch *f, int err)
 {
 	const struct msg_settings *s = &f->pool->settings;
 	bool moved = f->got >= VERDICT_MOVED_WELL;
-	double pause_s, left_s = deadline(f) - ev_now(f->pool->loop);
+	double pause_s, left_s = deadline(f) - loop_now(f->pool->loop);
 
 	if (moved && !fetch_collected(f))
 		f->failed = 0;
@@ -308,7 +349,7 @@ obey(struct fetch *f, const struct verdict *v)
 	if (v->doubt)
 		resolve_doubt(f->pool->resolve, f->parts.host);
 	if (v->http2)
-		hosts_http2_failed(&f->place, ev_now(f->pool->loop));
+		hosts_http2_failed(&f->place, loop_now(f->pool->loop));
 	switch (v->what) {
 	case VERDICT_DONE:
 		succeeded(f);
@@ -324,7 +365,7 @@ obey(struct fetch *f, const struct verdict *v)
 		break;
 	case VERDICT_MISSING:
 		if (f->missing_since == 0)
-			f->missing_since = ev_now(f->pool->loop);
+			f->missing_since = loop_now(f->pool->loop);
 		again(f, VERDICT_MISSING_S);
 		break;
 	case VERDICT_BUSY:
@@ -343,11 +384,18 @@ obey(struct fetch *f, const struct verdict *v)
 	}
 }
 
+/* What is on the wire has had its time. Curl itself would mostly wait for its connection for longer. */
+static void
+given_up(struct fetch *f)
+{
+	fetch_pool_find_way(f->pool, f->t, CURLE_OPERATION_TIMEDOUT);
+}
+
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct fetch *f = w->data;
-	ev_tstamp now = ev_now(loop), at = due(f);
+	ev_tstamp now = loop_now(loop), at = due(f);
 	struct verdict_try t;
 	struct verdict v;
 
@@ -359,6 +407,8 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	if (deadline_rules(f) && now + 1e-6 >= deadline(f)) {
 		if (f->why[0] == '\0')
 			fetch_because(f, "nothing came before the deadline");
+		if (now - PB_MAX(f->active_at, f->named_at) >= TRY_MIN_S) /* else it had no time at all */
+			given_up(f);
 		finish(f, PB_ETIME);
 		return;
 	}
@@ -371,6 +421,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		fetch_arm(f);
 		return;
 	}
+	given_up(f);
 	if (f->hedge.t != NULL) { /* the first had its time; the second has the rest of its own */
 		hedge_take(f);
 		fetch_arm(f);
@@ -400,7 +451,7 @@ named(struct fetch *f, int err)
 		return;
 	}
 	if (p->phases.dns_ms < 0)
-		p->phases.dns_ms = (int)PB_MAX((ev_now(p->loop) - f->naming_at) * 1e3, 0.);
+		p->phases.dns_ms = (int)PB_MAX((loop_now(p->loop) - f->naming_at) * 1e3, 0.);
 	if (f->o.channel_url && f->hops == 0 && p->source == SOURCE_UNKNOWN)
 		p->source = resolve_all_private(&f->addrs) ? SOURCE_PRIVATE : SOURCE_PUBLIC;
 	if (!fetch_ask_private(f) && resolve_all_private(&f->addrs)) {
@@ -409,7 +460,7 @@ named(struct fetch *f, int err)
 		finish(f, PB_NO);
 		return;
 	}
-	f->named_at = ev_now(p->loop);
+	f->named_at = loop_now(p->loop);
 	f->t = transfer_new(p->transfers, f);
 	if (f->t == NULL) {
 		finish(f, PB_ENOMEM);
@@ -443,11 +494,11 @@ launch(struct fetch *f)
 	int err;
 
 	if (f->hops == 0) {
-		f->active_at = f->began_at = ev_now(f->pool->loop);
+		f->active_at = f->began_at = loop_now(f->pool->loop);
 		f->tries++;
 	}
 	f->state = NAMING;
-	f->naming_at = ev_now(f->pool->loop);
+	f->naming_at = loop_now(f->pool->loop);
 	f->try_s = try_timeout(f);
 	f->hedge.spent = false;
 	reply_clear(&f->reply);
@@ -472,7 +523,7 @@ fetch_work(void *arg)
 {
 	struct fetch_pool *p = arg;
 
-	if (ev_now(p->loop) < p->hold)
+	if (loop_now(p->loop) < p->hold)
 		return;
 	for (unsigned n = 0; n < LAUNCHES_MAX; n++) {
 		struct place *place = hosts_next(&p->hosts);
@@ -565,6 +616,7 @@ redirect(struct fetch *f)
 		return;
 	}
 	f->pool->figures.redirects++;
+	note_led(f);
 	leave_host(f);
 	if (enqueue(f) != 0)
 		finish(f, PB_ENOMEM);
@@ -590,6 +642,7 @@ fetch_over(void *arg, struct transfer *t, CURLcode code)
 	struct verdict v;
 
 	(void)arg;
+	fetch_pool_find_way(f->pool, t, code);
 	if (t == f->hedge.t) { /* it came to nothing: the first one goes on */
 		hedge_drop(f);
 		return;
@@ -601,7 +654,6 @@ fetch_over(void *arg, struct transfer *t, CURLcode code)
 		fetch_arm(f);
 		return;
 	}
-	fetch_pool_find_way(f, code);
 	f->curl_code = f->stop_err != 0 || f->whole || f->discard || f->replan ? CURLE_OK : (int)code;
 	fetch_pool_measure(f);
 	if (f->pool->answered != NULL && f->head_over && f->reply.status >= 200 && f->reply.location == NULL)
@@ -657,7 +709,7 @@ finish(struct fetch *f, int err)
 	r.tries = f->tries;
 	r.connect_ms = f->connect_ms;
 	r.ttfb_ms = f->ttfb_ms;
-	r.total_ms = (uint32_t)PB_MAX((ev_now(f->pool->loop) - f->started) * 1e3, 0.);
+	r.total_ms = (uint32_t)PB_MAX((loop_now(f->pool->loop) - f->started) * 1e3, 0.);
 	r.retry_after_ms = f->retry_after_ms;
 	r.range_ignored = f->range_ignored;
 	r.reused = f->reused;
@@ -697,13 +749,15 @@ fetch_start(struct fetch_pool *p, const struct fetch_options *options, struct fe
 	f->seen[0] = hash(f->now);
 	f->o = *options;
 	f->o.url = f->url;
+	if (f->o.channel_url)
+		note_own(f);
 	if (options->kind != FETCH_SEGMENT)
 		f->o.range = (struct fetch_range){ 0 };
 	f->tries_max = options->tries > 0 ? options->tries : PB_MAX(p->settings.tries, 1U);
 	f->body.max = options->kind == FETCH_KEY ? FETCH_KEY_MAX : FETCH_PLAYLIST_MAX;
 	f->fresh = options->elsewhere > 0 && !p->hosts.one;
 	f->rotate = options->elsewhere;
-	f->started = ev_now(p->loop);
+	f->started = loop_now(p->loop);
 	reply_init(&f->reply);
 	reply_init(&f->first);
 	reply_init(&f->hedge.reply);
@@ -726,7 +780,7 @@ fetch_resume(struct fetch *f)
 	if (f->state != PAUSED)
 		return;
 	f->state = RUNNING;
-	f->active_at = ev_now(f->pool->loop);
+	f->active_at = loop_now(f->pool->loop);
 	transfer_unpause(f->pool->transfers, f->t);
 	fetch_pool_meter(f);
 	fetch_arm(f);

@@ -183,7 +183,6 @@ struct fetch_pool_options {
 	struct resolve *resolve; /* borrowed for the pool's life */
 	const struct msg_settings *settings; /* borrowed for the call (ipc/msg.h) */
 	const struct msg_request *request; /* to source 0; borrowed for the call. NULL: nothing of its own */
-	bool headers_one_host; /* Authorization, cookies and tokens among them stay with the host of the fetch */
 	uint64_t seed; /* of the jitter; 0: random */
 	const char *ca_file; /* trust these certificates instead of the system's; NULL */
 	/*
@@ -195,7 +194,12 @@ struct fetch_pool_options {
 	void *arg;
 };
 
-/* Gives *out to the caller. 0, PB_ENOMEM, PB_ESYS. Header lines that are none are PB_EFORMAT. */
+/*
+ * The secrets among the headers (worker/headers.h) are sent to the hosts that
+ * the operator or a playlist names, and not to one that only a redirect led
+ * to: not in that request, nor in those for what is relative to its answer.
+ *
+ * Gives *out to the caller. 0, PB_ENOMEM, PB_ESYS. Header lines that are none are PB_EFORMAT. */
 int fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch_pool_options *options);
 
 /* Cancels what runs, closes all connections. Not from a callback. Sets *pool to NULL; NULL inside is fine. */

@@ -27,7 +27,8 @@ fetch_ask_private(const struct fetch *f)
 static curl_socket_t
 on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *sa)
 {
-	struct fetch *f = ((struct transfer *)arg)->owner;
+	struct transfer *t = arg;
+	struct fetch *f = t->owner;
 	int fd;
 
 	(void)purpose;
@@ -41,6 +42,7 @@ on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *sa)
 	fd = socket(sa->family, sa->socktype | SOCK_CLOEXEC, sa->protocol);
 	if (fd == -1)
 		return CURL_SOCKET_BAD;
+	t->binding = t->own_address;
 	sockets_add(&f->pool->sockets, fd);
 	return fd;
 }
@@ -57,10 +59,14 @@ on_close(void *arg, curl_socket_t fd)
 static int
 on_resolver(void *resolver, void *reserved, void *arg)
 {
+	struct transfer *t = arg;
+	bool binding = t->binding;
+
 	(void)resolver;
 	(void)reserved;
-	(void)arg;
-	return 1; /* curl was about to look up a name itself: never */
+	/* An address to bind to goes through curl's resolver as well; it is no name, so nobody is asked. */
+	t->binding = false;
+	return binding ? 0 : 1; /* curl was about to look up a name itself: never */
 }
 
 static bool
@@ -94,6 +100,7 @@ set_name(struct fetch *f, struct transfer *t, unsigned rotate)
 	t->resolve = (struct curl_slist){ .data = t->resolve_text };
 	curl_easy_setopt(t->easy, CURLOPT_RESOLVE, &t->resolve);
 	curl_easy_setopt(t->easy, CURLOPT_RESOLVER_START_FUNCTION, on_resolver);
+	curl_easy_setopt(t->easy, CURLOPT_RESOLVER_START_DATA, t);
 }
 
 /* true: only a part is asked for. */
@@ -130,7 +137,7 @@ fetch_ask(struct fetch *f, struct transfer *t, bool fresh, unsigned rotate)
 	unsigned source = p->requests[f->o.source].user_agent != NULL ? f->o.source : 0;
 	const struct headers *headers = &p->requests[source].headers;
 	long keepalive_s = PB_MAX((long)(s->keepalive_ms / 1000), 1L);
-	bool abroad = p->headers_one_host && strcmp(f->parts.host, f->home) != 0;
+	bool abroad = fetch_abroad(f);
 	const char *interface = interfaces_now(&p->interfaces);
 	CURL *e = t->easy;
 
@@ -145,6 +152,9 @@ fetch_ask(struct fetch *f, struct transfer *t, bool fresh, unsigned rotate)
 	curl_easy_setopt(
 	    e, CURLOPT_HTTP_VERSION, (long)(http2_wanted(f) ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(s->connect_timeout_ms * p->patience));
+	t->way = p->interfaces.at;
+	t->own_address = strncmp(interface, "host!", 5) == 0;
+	t->binding = false;
 	if (interface[0] != '\0')
 		curl_easy_setopt(e, CURLOPT_INTERFACE, interface);
 	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);

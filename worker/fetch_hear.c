@@ -128,7 +128,7 @@ fetch_hear_header(char *line, size_t size, size_t n, void *arg)
 			hedge_drop(f);
 			return 0;
 		}
-		late_heard(fetch_history(f), (uint32_t)((ev_now(f->pool->loop) - f->active_at) * 1e3));
+		late_heard(fetch_history(f), (uint32_t)((loop_now(f->pool->loop) - f->active_at) * 1e3));
 		f->pool->figures.hedges_won++;
 		hedge_take(f);
 	} else if (f->head_over || !reply_line(&f->reply, line, n))
@@ -204,7 +204,7 @@ fetch_hear_body(char *buf, size_t size, size_t n, void *arg)
 	}
 	if (hedge_runs(f))
 		hedge_drop(f); /* it moves again */
-	f->active_at = ev_now(f->pool->loop);
+	f->active_at = loop_now(f->pool->loop);
 	if (f->first_byte == 0)
 		f->first_byte = f->active_at;
 	fetch_pool_meter(f);

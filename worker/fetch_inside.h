@@ -27,11 +27,14 @@
 #include "worker/hosts.h"
 #include "worker/interfaces.h"
 #include "worker/late.h"
+#include "worker/loop.h"
 #include "worker/meter.h"
 #include "worker/reply.h"
 #include "worker/resolve.h"
 #include "worker/sockets.h"
 #include "worker/transfer.h"
+
+#define FETCH_LED_MAX 16 /* hosts to which redirects led lately */
 
 enum fetch_state { QUEUED, NAMING, RUNNING, PAUSED, WAITING };
 
@@ -45,8 +48,9 @@ struct fetch_pool {
 	struct {
 		char *user_agent; /* NULL: all is as that of source 0 */
 		struct headers headers;
+		uint64_t own, led[FETCH_LED_MAX]; /* hosts, hashed: the operator's; those that only a redirect led to */
+		unsigned led_next;
 	} requests[MSG_SOURCES_MAX]; /* by source */
-	bool headers_one_host;
 	enum { SOURCE_UNKNOWN, SOURCE_PUBLIC, SOURCE_PRIVATE } source;
 	uint64_t random;
 	struct fetch_figures figures;
@@ -150,6 +154,9 @@ fetch_history(const struct fetch *f)
 /* Why what goes wrong does, for the result. */
 void fetch_because(struct fetch *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Is it on its way to a host that only a redirect led to? The operator's secrets are none of its business. */
+bool fetch_abroad(const struct fetch *f);
+
 /* Set its timer for whatever is due next. */
 void fetch_arm(struct fetch *f);
 
@@ -170,8 +177,8 @@ void fetch_pool_note_phases(struct fetch_phases *phases, CURL *easy);
 /* A transfer is over, whatever became of it: its figures, for fetch and pool. */
 void fetch_pool_measure(struct fetch *f);
 
-/* It failed with code: is the way out dead? */
-void fetch_pool_find_way(struct fetch *f, CURLcode code);
+/* t failed with code, or was given up (CURLE_OPERATION_TIMEDOUT): is the way out dead? t may be NULL. */
+void fetch_pool_find_way(struct fetch_pool *pool, const struct transfer *t, CURLcode code);
 
 /* A segment's body moves, or doesn't: the pool's meter is told, whenever that may have changed. */
 void fetch_pool_meter(struct fetch *f);

@@ -90,13 +90,12 @@ fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch
 	p->loop = loop;
 	p->resolve = o->resolve;
 	p->patience = 1;
-	meter_init(&p->meter, ev_now(loop));
+	meter_init(&p->meter, loop_now(loop));
 	late_init(&p->late[0]);
 	late_init(&p->late[1]);
 	interfaces_init(&p->interfaces, o->settings->interfaces);
 	p->settings = *o->settings;
 	p->settings.connections = PB_MAX(p->settings.connections, 1U);
-	p->headers_one_host = o->headers_one_host;
 	p->random = o->seed;
 	p->answered = o->answered;
 	p->arg = o->arg;
@@ -177,9 +176,9 @@ void
 fetch_pool_hold(struct fetch_pool *p, ev_tstamp until)
 {
 	/* One that is lifted was one until now. */
-	p->hold = PB_MAX(until, PB_MIN(p->hold, ev_now(p->loop)));
+	p->hold = PB_MAX(until, PB_MIN(p->hold, loop_now(p->loop)));
 	ev_timer_stop(p->loop, &p->held);
-	ev_timer_set(&p->held, PB_MAX(until - ev_now(p->loop), 0.) + 1e-3, 0.);
+	ev_timer_set(&p->held, PB_MAX(until - loop_now(p->loop), 0.) + 1e-3, 0.);
 	ev_timer_start(p->loop, &p->held);
 }
 
@@ -229,7 +228,7 @@ fetch_pool_rerouted(struct fetch_pool *p, const struct sockaddr *gone)
 	interfaces_first(&p->interfaces);
 	TAILQ_FOREACH(f, &p->fetches, link)
 	if (f->state == WAITING) {
-		f->wake = ev_now(p->loop);
+		f->wake = loop_now(p->loop);
 		fetch_arm(f);
 	}
 }
@@ -241,9 +240,9 @@ fetch_pool_second(struct fetch_pool *p)
 
 	TAILQ_FOREACH(f, &p->fetches, link)
 	fetch_pool_meter(f); /* what was in the making isn't for ever */
-	p->figures.throughput_bps = meter_bps(&p->meter, ev_now(p->loop));
-	p->figures.still_s = meter_still_s(&p->meter, ev_now(p->loop));
-	return interfaces_second(&p->interfaces, ev_now(p->loop));
+	p->figures.throughput_bps = meter_bps(&p->meter, loop_now(p->loop));
+	p->figures.still_s = meter_still_s(&p->meter, loop_now(p->loop));
+	return interfaces_second(&p->interfaces, loop_now(p->loop));
 }
 
 struct fetch_way
@@ -273,7 +272,7 @@ fetch_pool_figures(const struct fetch_pool *p)
 void
 fetch_pool_meter(struct fetch *f)
 {
-	ev_tstamp now = ev_now(f->pool->loop);
+	ev_tstamp now = loop_now(f->pool->loop);
 	bool moves =
 	    f->o.kind == FETCH_SEGMENT && f->state == RUNNING && f->t != NULL && f->first_byte > 0 && !f->discard;
 	bool at_edge = moves && now - f->first_byte < f->o.making_ms / 1e3;
@@ -301,16 +300,21 @@ fetch_pool_note_trouble(struct fetch *f, enum trouble what)
 	snprintf(t->host, sizeof(t->host), "%s", f->parts.host);
 }
 
+/* It has no connection, neither a new one nor one that was kept. */
 static bool
-connects(const struct fetch *f)
+unconnected(const struct transfer *t)
 {
 	curl_off_t connected_us = 0, ready_us = 0;
 
-	if (f->state != RUNNING || f->t == NULL)
-		return false;
-	curl_easy_getinfo(f->t->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
-	curl_easy_getinfo(f->t->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+	curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+	curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
 	return connected_us <= 0 && ready_us <= 0;
+}
+
+static bool
+connects(const struct fetch *f)
+{
+	return f->state == RUNNING && f->t != NULL && unconnected(f->t);
 }
 
 bool
@@ -322,7 +326,7 @@ fetch_pool_waits(const struct fetch_pool *p, uint32_t least_ms, struct fetch_wai
 	TAILQ_FOREACH(f, &p->fetches, link)
 	{
 		bool naming = f->state == NAMING;
-		double s = ev_now(p->loop) - (naming ? f->naming_at : f->named_at);
+		double s = loop_now(p->loop) - (naming ? f->naming_at : f->named_at);
 
 		if (s < longest_s || !(naming || connects(f)))
 			continue;
@@ -404,21 +408,20 @@ fetch_pool_measure(struct fetch *f)
 		fig->ttfb_ms = smooth(fig->ttfb_ms, PB_MAX(f->ttfb_ms, 1U));
 }
 
-/* A route that is dead is dead for all addresses behind it: try the next interface, if there are several. */
+/*
+ * A route that is dead is dead for all addresses behind it: try the next interface, if there are several. What
+ * was asked for through another than the one in use says nothing about that one.
+ */
 void
-fetch_pool_find_way(struct fetch *f, CURLcode code)
+fetch_pool_find_way(struct fetch_pool *p, const struct transfer *t, CURLcode code)
 {
-	struct fetch_pool *p = f->pool;
-	long os_errno = 0, connects = 0;
+	long os_errno = 0;
 
-	curl_easy_getinfo(f->t->easy, CURLINFO_OS_ERRNO, &os_errno);
-	curl_easy_getinfo(f->t->easy, CURLINFO_NUM_CONNECTS, &connects);
-	if (f->head_over)
+	if (t == NULL || t->way != p->interfaces.at || !unconnected(t))
 		return;
-	if (code == CURLE_INTERFACE_FAILED ||
+	curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_errno);
+	if (code == CURLE_INTERFACE_FAILED || code == CURLE_OPERATION_TIMEDOUT ||
 	    (code == CURLE_COULDNT_CONNECT &&
-		(os_errno == ENETUNREACH || os_errno == EHOSTUNREACH || os_errno == ENETDOWN)) ||
-	    ((code == CURLE_OPERATION_TIMEDOUT || code == CURLE_COULDNT_CONNECT) && os_errno == ETIMEDOUT) ||
-	    (code == CURLE_OPERATION_TIMEDOUT && connects == 0))
-		(void)interfaces_next(&p->interfaces, ev_now(p->loop));
+		(os_errno == ENETUNREACH || os_errno == EHOSTUNREACH || os_errno == ENETDOWN || os_errno == ETIMEDOUT)))
+		(void)interfaces_next(&p->interfaces, loop_now(p->loop));
 }

@@ -3,7 +3,7 @@
  *
  * A channel may need headers that the operator wrote: a Referer, a token.
  * Those that look like a secret stay with the host they were meant for when
- * a redirect leads elsewhere; so there are two lists. Cookie is kept apart,
+ * a redirect leads elsewhere (worker/fetch.h); so there are two lists. Cookie is kept apart,
  * to be joined with those that servers set: two Cookie fields would be one
  * too many. Range and If-Range are ours alone and left out.
  */

@@ -41,7 +41,7 @@ hedge_launch(struct fetch *f)
 		hedge_drop(f);
 		return;
 	}
-	f->hedge.began_at = ev_now(p->loop);
+	f->hedge.began_at = loop_now(p->loop);
 	f->hedge.ranged = fetch_ask(f, f->hedge.t, true, f->rotate + 1);
 	p->figures.requests++;
 	p->figures.hedges++;

@@ -57,7 +57,7 @@ source_starts(void *arg, uint32_t behind_ms, uint32_t reserve_ms)
 	struct line *l = arg;
 	uint32_t burst_ms = l->tune.settings.burst_ms;
 
-	l->playlist_at = ev_now(l->loop);
+	l->playlist_at = loop_now(l->loop);
 	/* A window that is too short shrinks the burst first. */
 	if (behind_ms < burst_ms + reserve_ms)
 		burst_ms =
@@ -148,7 +148,7 @@ switch_to(void *arg, unsigned n, const char *url, bool keep)
 	l->keys = 0;
 	l->streaming = false;
 	vitals_init(&l->vitals);
-	step_init(&l->step, ev_now(l->loop));
+	step_init(&l->step, loop_now(l->loop));
 	l->need_bps = 0;
 	prefetch_most(l->prefetch, 0);
 	l->finishing = false;
@@ -327,8 +327,8 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
 	ev_timer_init(&l->second, line_second, 1., 1.);
 	ev_timer_init(&l->hold, line_held, 0., 0.);
 	l->tick.data = l->second.data = l->hold.data = l;
-	step_init(&l->step, ev_now(loop));
-	outlook_init(&l->outlook, &l->tune.settings, l->tune.learned_ms, ev_now(loop));
+	step_init(&l->step, loop_now(loop));
+	outlook_init(&l->outlook, &l->tune.settings, l->tune.learned_ms, loop_now(loop));
 	options = (struct fetch_pool_options){
 		.resolve = resolve,
 		.settings = &l->tune.settings,
@@ -402,9 +402,9 @@ line_open(struct line *l)
 	uint32_t ms = l->tune.settings.tune_timeout_ms;
 
 	if (!l->media)
-		l->opened_at = ev_now(l->loop);
+		l->opened_at = loop_now(l->loop);
 	if (!l->media)
-		prefetch_tuning(l->prefetch, ev_now(l->loop) + (ms != 0 ? ms : TUNE_TIMEOUT_MS) / 1e3);
+		prefetch_tuning(l->prefetch, loop_now(l->loop) + (ms != 0 ? ms : TUNE_TIMEOUT_MS) / 1e3);
 	ev_timer_start(l->loop, &l->tick);
 	ev_timer_start(l->loop, &l->second);
 	if (l->limited[failover_now(l->failover)])

@@ -200,7 +200,7 @@ void
 line_say_phases(struct line *l, const char *why)
 {
 	struct fetch_phases p = fetch_pool_phases(l->pool);
-	ev_tstamp now = ev_now(l->loop);
+	ev_tstamp now = loop_now(l->loop);
 	bool answered = p.answer_ms >= 0;
 
 	if (l->phases_said || l->opened_at == 0)
@@ -250,7 +250,7 @@ struct outlook_look
 line_outlook(struct line *l)
 {
 	return (struct outlook_look){
-		.now_s = ev_now(l->loop),
+		.now_s = loop_now(l->loop),
 		.figures = fetch_pool_figures(l->pool),
 		.way = fetch_pool_way(l->pool),
 		.media = l->fed,
@@ -362,7 +362,7 @@ look_at_variant(struct line *l)
 	struct step_variant variants[STEP_VARIANTS_MAX];
 	struct fetch_figures from = fetch_pool_figures(l->pool);
 	struct step_look look = {
-		.now_s = ev_now(l->loop),
+		.now_s = loop_now(l->loop),
 		.throughput_bps = from.still_s < STILL_S ? from.throughput_bps : 0,
 		.media_bps = (uint64_t)l->need_bps,
 		.reserve_ms = writer_reserve_ms(l->writer),

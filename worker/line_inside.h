@@ -11,6 +11,7 @@
 #include "worker/failover.h"
 #include "worker/fetch.h"
 #include "worker/line.h"
+#include "worker/loop.h"
 #include "worker/outlook.h"
 #include "worker/pace.h"
 #include "worker/prefetch.h"

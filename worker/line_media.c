@@ -72,7 +72,7 @@ feed(struct line *l, const void *buf, size_t len)
 	int err;
 
 	if (l->segment_at == 0)
-		l->segment_at = ev_now(l->loop);
+		l->segment_at = loop_now(l->loop);
 	err = writer_feed(l->writer, buf, len, line_now_ns());
 	if (err >= 0)
 		vitals_feed(&l->vitals, buf, len);
@@ -283,7 +283,7 @@ segment_gone(void *arg, const struct source_segment *segment, int status, const 
 {
 	static const double delays_s[] = { 0., .5, 1., 2. };
 	struct line *l = arg;
-	ev_tstamp now = ev_now(l->loop);
+	ev_tstamp now = loop_now(l->loop);
 
 	(void)status;
 	if (!l->media || !is_of_now(l, segment->source))

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/pb.h"
 #include "worker/decrypt.h"
+#include "worker/loop.h"
 
 #define BLOCK ((size_t)256 << 10)
 #define PIECE ((size_t)65536) /* decrypted at once */
@@ -318,13 +319,13 @@ fetch_again(struct segment *seg)
 	for (unsigned n = 0; n < seg->again && pause < AGAIN_MAX_S; n++)
 		pause *= 2;
 	pause = PB_MIN(pause, AGAIN_MAX_S);
-	if (ev_now(p->loop) + pause >= seg->deadline || (p->tuning > 0 && seg->again >= AGAIN_TUNING))
+	if (loop_now(p->loop) + pause >= seg->deadline || (p->tuning > 0 && seg->again >= AGAIN_TUNING))
 		return false;
 	fetch_cancel(&seg->fetch);
 	drop_blocks(seg);
 	decrypt_free(&seg->decrypt);
 	seg->again++;
-	seg->not_before = ev_now(p->loop) + pause;
+	seg->not_before = loop_now(p->loop) + pause;
 	seg->state = WAITING;
 	seg->begun = seg->refused = seg->truncated = false;
 	ev_timer_stop(p->loop, &p->later);
@@ -465,7 +466,7 @@ segment_done(void *arg, const struct fetch_result *r)
 	seg->status = r->http_status;
 	if (r->http_status != 0)
 		atomic_store(&p->state->figures.http_status, (uint32_t)r->http_status);
-	seg->whole_at = ev_now(p->loop);
+	seg->whole_at = loop_now(p->loop);
 	if (r->err == 0 && r->bytes > 0) {
 		seg->state = WHOLE;
 	} else if (r->err == 0 && fetch_again(seg)) {
@@ -497,7 +498,7 @@ due(struct segment *seg)
 
 	for (before = TAILQ_FIRST(&p->queue); before != seg; before = TAILQ_NEXT(before, entry))
 		s += before->info.duration_ms / 1e3;
-	return ev_now(p->loop) + PB_MAX(s, DEADLINE_MIN_S);
+	return loop_now(p->loop) + PB_MAX(s, DEADLINE_MIN_S);
 }
 
 /* By when a segment must be had. */
@@ -606,7 +607,7 @@ start_some(struct prefetch *p)
 			break;
 		if (seg->state != LOST && !key_is_known(seg))
 			start_key(seg);
-		if (seg->state == WAITING && ev_now(p->loop) >= seg->not_before)
+		if (seg->state == WAITING && loop_now(p->loop) >= seg->not_before)
 			start_segment(seg);
 		if (seg->state == LOST && is_first(seg))
 			turn_again(p);
@@ -757,8 +758,8 @@ holds_up(struct segment *seg)
 	while (next != NULL && next->state == LOST)
 		next = TAILQ_NEXT(next, entry);
 	return seg->state == FLOWING && (seg->begun || seg->kept > 0) && key_is_known(seg) &&
-	    ev_now(p->loop) >= seg->due && next != NULL && next->state == WHOLE &&
-	    ev_now(p->loop) >= next->whole_at + BEHIND_S && p->ops->reserve_ms(p->arg) < DRY_MS;
+	    loop_now(p->loop) >= seg->due && next != NULL && next->state == WHOLE &&
+	    loop_now(p->loop) >= next->whole_at + BEHIND_S && p->ops->reserve_ms(p->arg) < DRY_MS;
 }
 
 static void

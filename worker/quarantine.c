@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/pb.h"
+#include "worker/loop.h"
 
 #define DEADLINE_S 30. /* nobody waits for it */
 #define TRIES 2
@@ -122,7 +123,7 @@ quarantine_take(struct quarantine *q, const struct source_segment *segment)
 	/* Another worker may have begun with it, and died. */
 	if (ftruncate(q->fd, 0) == -1 || lseek(q->fd, 0, SEEK_SET) == -1)
 		return;
-	options.deadline = ev_now(q->loop) + DEADLINE_S;
+	options.deadline = loop_now(q->loop) + DEADLINE_S;
 	if (segment->has_range) {
 		options.range.offset = segment->offset;
 		options.range.length = segment->length;

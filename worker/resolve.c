@@ -6,6 +6,12 @@
  * only noted there, and given out when c-ares has returned: those who wait
  * may then do what they like.
  *
+ * A lookup is for both families, and c-ares answers it when it has both: with
+ * one of them never answered that is the end of all its tries. So when it
+ * takes longer than EARLY_S and somebody waits, IPv4 is asked for once more
+ * by itself. (Two lookups from the start would each go down resolv.conf's
+ * search list on their own: a name without IPv6 would get some from there.)
+ *
  * One lookup can't be taken back in c-ares, so a lookup belongs to the name
  * and not to the one who asked: who cancels only stops waiting.
  */
@@ -25,12 +31,14 @@
 
 #include "base/pb.h"
 #include "base/private.h"
+#include "worker/loop.h"
 
 #define TTL_MIN_S 10
 #define TTL_MAX_S 300
 #define NEGATIVE_S 2.0
 #define GRACE_S 30.0 /* past its time, and still given while it is being renewed */
 #define STALE_S 0.3 /* how long a new answer is waited for when there is an old one */
+#define EARLY_S 0.05 /* RFC 8305 section 3: how long both families are waited for */
 #define DOWN_S 5.0 /* after a failure the old answer is given without that wait */
 #define ASK_MS 600 /* to the first repetition; doubles */
 #define ASK_TRIES 3
@@ -53,8 +61,11 @@ struct name {
 	struct resolve_addrs addrs; /* the last good ones */
 	ev_tstamp renew_at, good_until, negative_until;
 	int err; /* of the last lookup */
-	bool busy; /* c-ares holds a pointer to this */
-	bool answered; /* c-ares is done; those who wait don't know yet */
+	bool busy; /* both families are looked up: c-ares holds a pointer to this */
+	bool early_busy; /* ... and so is IPv4 by itself */
+	bool early_got; /* with success, in the lookup that is under way */
+	bool answered; /* there is an answer; those who wait don't know yet */
+	ev_timer early;
 	TAILQ_HEAD(, resolve_query) queries;
 };
 
@@ -81,6 +92,7 @@ struct resolve {
 };
 
 static void give_out(struct resolve *r);
+static void on_early(struct ev_loop *loop, ev_timer *w, int revents);
 
 /* The sockets of c-ares. */
 
@@ -258,6 +270,7 @@ name_find(struct resolve *r, const char *host)
 static void
 name_drop(struct name *n)
 {
+	ev_timer_stop(n->r->loop, &n->early);
 	TAILQ_REMOVE(&n->r->names, n, link);
 	n->r->count--;
 	free(n);
@@ -275,7 +288,7 @@ name_get(struct resolve *r, const char *host)
 	}
 	if (r->count >= RESOLVE_NAMES_MAX) {
 		TAILQ_FOREACH_REVERSE(old, &r->names, names, link)
-		if (!old->busy && !old->answered && TAILQ_EMPTY(&old->queries))
+		if (!old->busy && !old->early_busy && !old->answered && TAILQ_EMPTY(&old->queries))
 			break;
 		if (old == NULL)
 			return NULL;
@@ -287,15 +300,18 @@ name_get(struct resolve *r, const char *host)
 	n->r = r;
 	memcpy(n->host, host, strlen(host) + 1); /* resolve_start() has bounded it */
 	TAILQ_INIT(&n->queries);
+	ev_timer_init(&n->early, on_early, EARLY_S, 0.);
+	n->early.data = n;
 	TAILQ_INSERT_HEAD(&r->names, n, link);
 	r->count++;
 	return n;
 }
 
-static void
+/* true: there are some. */
+static bool
 take_addrs(struct name *n, const struct ares_addrinfo *info)
 {
-	ev_tstamp now = ev_now(n->r->loop);
+	ev_tstamp now = loop_now(n->r->loop);
 	struct resolve_addrs got = { 0 };
 	int ttl_s = TTL_MAX_S;
 
@@ -320,17 +336,22 @@ take_addrs(struct name *n, const struct ares_addrinfo *info)
 		ttl_s = PB_MIN(ttl_s, a->ai_ttl);
 		got.count++;
 	}
-	if (got.count == 0) {
-		n->err = PB_NO;
-		n->negative_until = now + NEGATIVE_S;
-		return;
-	}
+	if (got.count == 0)
+		return false;
 	ttl_s = PB_MAX(ttl_s, TTL_MIN_S);
 	n->addrs = got;
 	n->renew_at = now + ttl_s * 0.75;
 	n->good_until = now + ttl_s;
 	n->negative_until = 0.;
 	n->err = 0;
+	return true;
+}
+
+static void
+note_none(struct name *n)
+{
+	n->err = PB_NO;
+	n->negative_until = loop_now(n->r->loop) + NEGATIVE_S;
 }
 
 static void
@@ -348,28 +369,64 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 	n->busy = false;
 	n->answered = true;
 	r->busy--;
-	switch (status) {
+	switch (n->early_got && status != ARES_SUCCESS ? ARES_SUCCESS : status) {
 	case ARES_SUCCESS:
-		take_addrs(n, info);
+		if ((info == NULL || !take_addrs(n, info)) && !n->early_got)
+			note_none(n);
 		break;
 	case ARES_ENOTFOUND:
 	case ARES_ENODATA:
 	case ARES_EBADNAME:
 	case ARES_ENONAME:
-		n->err = PB_NO;
-		n->negative_until = ev_now(r->loop) + NEGATIVE_S;
+		note_none(n);
 		break;
 	case ARES_ENOMEM:
 		n->err = PB_ENOMEM;
 		break;
 	default:
 		n->err = PB_ENET;
-		r->down_until = ev_now(r->loop) + DOWN_S;
+		r->down_until = loop_now(r->loop) + DOWN_S;
 		r->figures.failures++;
 		break;
 	}
 	if (info != NULL)
 		ares_freeaddrinfo(info);
+}
+
+static void
+on_early_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
+{
+	struct name *n = arg;
+
+	(void)timeouts;
+	if (!n->r->ending) {
+		n->early_busy = false;
+		n->r->busy--;
+		/* If it is no success, the lookup for both will tell. */
+		if (status == ARES_SUCCESS && n->busy && take_addrs(n, info))
+			n->early_got = n->answered = true;
+	}
+	if (info != NULL)
+		ares_freeaddrinfo(info);
+}
+
+/* Somebody waits, and one family keeps the other from him. */
+static void
+on_early(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct ares_addrinfo_hints hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
+	struct name *n = w->data;
+	struct resolve *r = n->r;
+
+	(void)loop;
+	(void)revents;
+	if (!n->busy || n->early_busy || TAILQ_EMPTY(&n->queries))
+		return;
+	n->early_busy = true;
+	r->busy++;
+	ares_getaddrinfo(r->channel, n->host, NULL, &hints, on_early_answer, n);
+	set_timer(r);
+	give_out(r);
 }
 
 static void
@@ -387,6 +444,7 @@ look_up(struct name *n)
 		return;
 	}
 	n->busy = true;
+	n->early_got = false;
 	r->busy++;
 	r->figures.lookups++;
 	ares_getaddrinfo(r->channel, n->host, NULL, &hints, on_answer, n); /* may have answered on return */
@@ -501,7 +559,7 @@ int
 resolve_start(struct resolve *r, const char *host, uint32_t timeout_ms, struct resolve_addrs *out,
     void (*done)(void *arg, int err, const struct resolve_addrs *addrs), void *arg, struct resolve_query **query)
 {
-	ev_tstamp now = ev_now(r->loop);
+	ev_tstamp now = loop_now(r->loop);
 	const struct resolve_addrs *addrs;
 	struct resolve_query *q;
 	struct name *n;
@@ -565,6 +623,10 @@ resolve_start(struct resolve *r, const char *host, uint32_t timeout_ms, struct r
 	q->timer.data = q;
 	ev_timer_start(r->loop, &q->timer);
 	TAILQ_INSERT_TAIL(&n->queries, q, link);
+	if (!ev_is_active(&n->early)) {
+		ev_timer_set(&n->early, EARLY_S, 0.);
+		ev_timer_start(r->loop, &n->early);
+	}
 	*query = q;
 	return PB_AGAIN;
 }
@@ -583,7 +645,7 @@ resolve_doubt(struct resolve *r, const char *host)
 	struct name *n = name_find(r, host);
 
 	if (n != NULL)
-		n->good_until = PB_MIN(n->good_until, ev_now(r->loop) - GRACE_S);
+		n->good_until = PB_MIN(n->good_until, loop_now(r->loop) - GRACE_S);
 }
 
 struct resolve_figures

@@ -17,6 +17,10 @@
  * again; but when no answer comes within 300 ms or the resolver is broken,
  * the old addresses are given, however old they are. "There is no such name"
  * is remembered for 2 s.
+ *
+ * Who waits for longer than 50 ms gets the IPv4 addresses as soon as they are
+ * there: many a resolver never answers questions for IPv6. Those join them
+ * when they come (RFC 8305 section 3).
  */
 #ifndef PLEXBRIDGE_WORKER_RESOLVE_H
 #define PLEXBRIDGE_WORKER_RESOLVE_H
@@ -50,7 +54,7 @@ struct resolve_addrs {
 };
 
 struct resolve_figures {
-	uint64_t lookups; /* asked of c-ares */
+	uint64_t lookups; /* of names, asked of c-ares; each for both families */
 	uint64_t failures; /* of those, without an answer of any kind */
 	uint64_t stale; /* answers given past their time */
 };

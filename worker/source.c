@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/pb.h"
+#include "worker/loop.h"
 #include "worker/outlook.h"
 #include "worker/source_inside.h"
 #include "worker/verdict.h"
@@ -162,13 +163,13 @@ void
 source_failed_again(struct source *s)
 {
 	if (s->open_failures++ == 0)
-		s->failing_since = ev_now(s->loop);
+		s->failing_since = loop_now(s->loop);
 }
 
 static bool
 fails_for_long(const struct source *s)
 {
-	return s->open_failures > 0 && ev_now(s->loop) - s->failing_since > STARVED_QUICK_S;
+	return s->open_failures > 0 && loop_now(s->loop) - s->failing_since > STARVED_QUICK_S;
 }
 
 /* The stream goes on trying: from the channel's own URL, slower each time, but for one that waits for it. */
@@ -285,7 +286,7 @@ play_variant(struct source *s, size_t variant)
 static bool
 lately_excluded(const struct source *s, size_t variant)
 {
-	return s->excluded[variant] && ev_now(s->loop) - s->excluded_at <= EXCLUDE_S;
+	return s->excluded[variant] && loop_now(s->loop) - s->excluded_at <= EXCLUDE_S;
 }
 
 /* The best that didn't fail lately and that the way carries, as the last step found; else as if it did. */
@@ -311,7 +312,7 @@ follow_variant(struct source *s)
 	const char *why = NULL;
 	int chosen;
 
-	if (s->excluded != NULL && ev_now(s->loop) - s->excluded_at > EXCLUDE_S)
+	if (s->excluded != NULL && loop_now(s->loop) - s->excluded_at > EXCLUDE_S)
 		memset(s->excluded, 0, s->master.variant_count * sizeof(*s->excluded));
 	chosen = choose_variant(s, &why);
 	if (chosen < 0) {
@@ -320,7 +321,7 @@ follow_variant(struct source *s)
 	}
 	if (playlist_resolve(&s->master, s->master.variants[chosen].uri, s->media_url, sizeof(s->media_url)) != 0) {
 		s->excluded[chosen] = true;
-		s->excluded_at = ev_now(s->loop);
+		s->excluded_at = loop_now(s->loop);
 		return follow_variant(s);
 	}
 	s->opened.since = s->load_start;
@@ -377,7 +378,7 @@ source_refuse(struct source *s, uint32_t code, const char *why)
 	if (s->variant >= 0) {
 		source_say(s, LOG_WARNING, "source.variant-refused", why);
 		s->excluded[s->variant] = true;
-		s->excluded_at = ev_now(s->loop);
+		s->excluded_at = loop_now(s->loop);
 		s->variant = -1;
 		for (size_t i = 0; i < s->master.variant_count; i++)
 			if (!s->excluded[i]) {
@@ -446,7 +447,7 @@ hand_out(struct source *s, size_t i)
 static void
 schedule_reload(struct source *s, const struct track_news *news)
 {
-	int64_t now_ms = (int64_t)(ev_now(s->loop) * 1e3), start_ms = (int64_t)(s->load_start * 1e3);
+	int64_t now_ms = (int64_t)(loop_now(s->loop) * 1e3), start_ms = (int64_t)(s->load_start * 1e3);
 	uint32_t ms =
 	    track_next_reload_ms(&s->track, news, now_ms, start_ms, s->ops->reserve_ms(s->arg), 2 * drand48() - 1);
 
@@ -562,7 +563,7 @@ token_old(const struct source *s, const struct token *t)
 {
 	double next_s = PB_MIN(atomic_load(&s->figures->target_ms) / 1e3, t->life_s / 4);
 
-	return t->since > 0 && t->life_s > 0 && ev_now(s->loop) + next_s - t->since > t->life_s * TOKEN_RENEW;
+	return t->since > 0 && t->life_s > 0 && loop_now(s->loop) + next_s - t->since > t->life_s * TOKEN_RENEW;
 }
 
 /* For how long there may be nothing new now, before more is done about it than to ask again. */
@@ -597,19 +598,19 @@ on_nothing_new(struct source *s)
 
 	s->ask_elsewhere |= s->news.other_node;
 	if (s->still_at == 0)
-		s->still_at = ev_now(s->loop);
+		s->still_at = loop_now(s->loop);
 	patience = still_s(s);
-	if (!s->has_media || ev_now(s->loop) - s->still_at < patience) {
+	if (!s->has_media || loop_now(s->loop) - s->still_at < patience) {
 		schedule_reload(s, &s->news);
 		return;
 	}
-	s->still_at = s->stills == 0 ? s->still_at + patience : ev_now(s->loop);
+	s->still_at = s->stills == 0 ? s->still_at + patience : loop_now(s->loop);
 	if (s->stills++ == 0) {
 		s->ask_elsewhere = true;
 		schedule_reload(s, &s->news);
 		return;
 	}
-	snprintf(why, sizeof(why), "nothing new was listed for %.0f s", ev_now(s->loop) - s->news_at);
+	snprintf(why, sizeof(why), "nothing new was listed for %.0f s", loop_now(s->loop) - s->news_at);
 	if (s->news_at == 0)
 		strlcpy(why, "nothing new is listed", sizeof(why));
 	if (s->stills == 2 && led) {
@@ -663,7 +664,7 @@ on_media(struct source *s, struct playlist *pl)
 	if (s->news.resolve) {
 		source_reopen(s, "the playlist is no longer one");
 	} else if (s->news.what == TRACK_NEW) {
-		s->news_at = s->still_at = ev_now(s->loop);
+		s->news_at = s->still_at = loop_now(s->loop);
 		s->stills = 0;
 		if (s->ops->moved != NULL)
 			s->ops->moved(s->arg);
@@ -810,7 +811,7 @@ deadline(struct source *s)
 {
 	if (!s->has_media)
 		return s->tune_deadline;
-	return ev_now(s->loop) + PB_MAX(REQUEST_MIN_S, s->ops->reserve_ms(s->arg) / 1e3 - 1);
+	return loop_now(s->loop) + PB_MAX(REQUEST_MIN_S, s->ops->reserve_ms(s->arg) / 1e3 - 1);
 }
 
 /* Is this a try for one whose picture stands? It is over soon, and another one follows soon. */
@@ -826,7 +827,7 @@ open_deadline(const struct source *s, bool quickly)
 	if (!s->has_media)
 		return s->tune_deadline;
 	/* A try gets half of the time that there is. */
-	return quickly ? ev_now(s->loop) + PB_MAX(STARVED_TRY_S, atomic_load(&s->figures->latency_ms) * 4e-3) : 0;
+	return quickly ? loop_now(s->loop) + PB_MAX(STARVED_TRY_S, atomic_load(&s->figures->latency_ms) * 4e-3) : 0;
 }
 
 /* All that was named with a master that is about to expire is named anew; nothing was missed. */
@@ -834,7 +835,7 @@ static void
 renew(struct source *s)
 {
 	log_event(LOG_INFO, "token.renew", "channel=%s what=master age_s=%.1f", s->tune->guide_number,
-	    ev_now(s->loop) - s->opened.since);
+	    loop_now(s->loop) - s->opened.since);
 	s->resuming = true;
 	s->resume_msn = s->track.top_msn + 1;
 	s->resume_serial = s->track.next_serial;
@@ -876,12 +877,12 @@ load(struct source *s)
 		/* Another one is a request away: it is not waited for long. */
 		options.tries = LED_TRIES;
 		options.deadline = PB_MIN(options.deadline,
-		    ev_now(s->loop) + PB_MAX(LED_WAIT_S, atomic_load(&s->figures->target_ms) * 1.5e-3));
+		    loop_now(s->loop) + PB_MAX(LED_WAIT_S, atomic_load(&s->figures->target_ms) * 1.5e-3));
 	}
 	if (s->ask_elsewhere)
 		options.elsewhere = ++s->elsewhere;
 	s->ask_elsewhere = false;
-	s->load_start = ev_now(s->loop);
+	s->load_start = loop_now(s->loop);
 	fetch_cancel(&s->fetch);
 	err = fetch_start(s->pool, &options, &s->fetch);
 	if (err != 0)
@@ -920,7 +921,7 @@ open_channel(struct source *s)
 	source_stream_forget(s);
 	s->sniff = SNIFF_OPEN;
 	s->what = OPENING;
-	s->load_start = ev_now(s->loop);
+	s->load_start = loop_now(s->loop);
 	err = fetch_start(s->pool, &options, &s->fetch);
 	if (err != 0)
 		open_failed(s, 806, err == PB_ENOMEM ? "out of memory" : "the channel's address can't be asked");
@@ -931,7 +932,7 @@ source_open(struct source *s)
 {
 	uint32_t ms = s->tune->settings.tune_timeout_ms;
 
-	s->tune_deadline = ev_now(s->loop) + (ms != 0 ? ms : TUNE_TIMEOUT_MS) / 1e3;
+	s->tune_deadline = loop_now(s->loop) + (ms != 0 ? ms : TUNE_TIMEOUT_MS) / 1e3;
 	open_channel(s);
 }
 
@@ -1000,7 +1001,7 @@ source_switch(struct source *s, unsigned number, const char *url, uint64_t seria
 uint32_t
 source_missed_ms(const struct source *s)
 {
-	double ms = s->news_at > 0 ? (ev_now(s->loop) - s->news_at) * 1e3 : 0;
+	double ms = s->news_at > 0 ? (loop_now(s->loop) - s->news_at) * 1e3 : 0;
 
 	if (s->what == FOLLOWING && s->list.kind == PLAYLIST_MEDIA)
 		for (size_t i = s->next; i < s->news.first + s->news.count; i++)

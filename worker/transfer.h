@@ -29,6 +29,9 @@ struct transfer {
 	/* What curl borrows for as long as the handle runs. */
 	char resolve_text[TRANSFER_TEXT], header_text[TRANSFER_TEXT];
 	struct curl_slist resolve, header;
+	size_t way; /* the owner's: by which of its interfaces, */
+	bool own_address; /* ... which is an address, and not a name, */
+	bool binding; /* ... that curl is about to read, now that a socket is open */
 
 	/* transfer.c */
 	TAILQ_ENTRY(transfer) link;

@@ -420,6 +420,22 @@ START_TEST(a_long_url_passes_unharmed_whatever_stands_where_it_is_cut)
 }
 END_TEST
 
+/* Each blank of a URL is three bytes when it is asked for. */
+START_TEST(a_url_that_is_too_long_once_it_is_encoded_is_refused)
+{
+	char url[4000] = "http://cdn.example/";
+	const char *why = "";
+
+	memset(url + 19, ' ', 2700);
+	memcpy(url + 19 + 2700, "x", 2);
+	ck_assert_int_eq(config_parse_url(url, &why), 0);
+	memset(url + 19, ' ', 2800);
+	memcpy(url + 19 + 2800, "x", 2);
+	ck_assert_int_ne(config_parse_url(url, &why), 0);
+	ck_assert_str_eq(why, "a URL has at most 8191 bytes");
+}
+END_TEST
+
 /* The same with a blank, in a value where blanks are legal, and two and three of them. */
 START_TEST(a_blank_where_a_long_line_is_cut_is_kept)
 {
@@ -1044,6 +1060,7 @@ main(void)
 	tcase_add_test(tc, the_shipped_file_has_every_setting_and_its_examples_are_right);
 	tcase_add_test(tc, values_are_read_in_their_units);
 	tcase_add_loop_test(tc, a_long_url_passes_unharmed_whatever_stands_where_it_is_cut, 0, 6);
+	tcase_add_test(tc, a_url_that_is_too_long_once_it_is_encoded_is_refused);
 	tcase_add_test(tc, a_blank_where_a_long_line_is_cut_is_kept);
 	tcase_add_loop_test(
 	    tc, headers_that_can_not_be_sent_together_are_refused_in_the_line_of_the_first_that_is_too_much, 0, 2);

@@ -865,6 +865,30 @@ START_TEST(only_a_private_source_leads_to_a_private_address)
 }
 END_TEST
 
+START_TEST(a_source_with_blanks_in_its_url_is_fetched)
+{
+	size_t got = 0;
+	char url[64];
+	pid_t pid;
+	struct fetch f = { .url = url,
+		.fd = -1,
+		.etag = "",
+		.modified = "",
+		.user_agent = "Test",
+		.total_s = 10,
+		.bytes_max = 100,
+		.sink = count_bytes,
+		.user = &got };
+	int err;
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/my list.m3u?type=all of it", serve(&pid));
+	err = fetch_run(&f);
+	ck_assert_msg(err == 0, "%d, %s", err, f.why);
+	ck_assert_uint_eq(got, 2);
+	kill(pid, SIGKILL);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -882,6 +906,7 @@ main(void)
 	tcase_add_loop_test(tc, a_name_is_cleaned_as_the_manual_says, 0, (int)NITEMS(names));
 	tcase_add_test(tc, patterns_choose_and_rename);
 	tcase_add_test(tc, only_a_private_source_leads_to_a_private_address);
+	tcase_add_test(tc, a_source_with_blanks_in_its_url_is_fetched);
 	tcase_add_test(tc, a_pattern_that_is_none_is_named);
 	tcase_add_test(tc, patterns_know_letters_beyond_ascii);
 	tcase_add_test(tc, a_rename_that_leaves_no_name_leaves_the_name);

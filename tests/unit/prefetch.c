@@ -16,6 +16,7 @@
 
 #include "base/pb.h"
 #include "base/ts.h"
+#include "worker/loop.h"
 #include "worker/resolve.h"
 
 #define PACKETS 1000
@@ -245,10 +246,10 @@ turn_for(double s, const char *until)
 	ev_tstamp end;
 
 	ev_now_update(loop);
-	end = ev_now(loop) + s;
+	end = loop_now(loop) + s;
 	ev_timer_init(&tick, on_tick, 0.02, 0.02);
 	ev_timer_start(loop, &tick);
-	while (ev_now(loop) < end && (until == NULL || strcmp(seen.said, until) != 0))
+	while (loop_now(loop) < end && (until == NULL || strcmp(seen.said, until) != 0))
 		ev_run(loop, EVRUN_ONCE);
 	ev_timer_stop(loop, &tick);
 }
@@ -349,7 +350,7 @@ START_TEST(a_segment_that_trickles_does_not_keep_back_what_is_there)
 {
 	seen.reserve_ms = trickles[_i].reserve_ms;
 	if (trickles[_i].tuning)
-		prefetch_tuning(prefetch, ev_now(loop) + 15);
+		prefetch_tuning(prefetch, loop_now(loop) + 15);
 	queue(1, "/trickle", NULL);
 	queue(2, trickles[_i].next, NULL);
 	turn_for(2.8, NULL);

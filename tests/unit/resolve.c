@@ -19,7 +19,7 @@
 
 #include "base/pb.h"
 
-enum mode { ANSWER, NXDOMAIN, SERVFAIL, SWALLOW };
+enum mode { ANSWER, NXDOMAIN, SERVFAIL, SWALLOW, SWALLOW_V6 };
 
 static struct ev_loop *loop;
 static struct resolve *r;
@@ -79,13 +79,15 @@ on_question(struct ev_loop *l, ev_io *w, int revents)
 	if (len > (size_t)n)
 		return;
 	type = (uint16_t)(q[len - 4] << 8 | q[len - 3]);
+	if (dns.mode == SWALLOW_V6 && type == 28)
+		return;
 	memcpy(a, q, len);
 	a[2] = 0x81;
 	a[3] = dns.mode == NXDOMAIN ? 0x83 : dns.mode == SERVFAIL ? 0x82 : 0x80;
 	memset(a + 4, 0, 8);
 	a[5] = 1;
 	alen = len;
-	if (dns.mode == ANSWER && type == 1) {
+	if ((dns.mode == ANSWER || dns.mode == SWALLOW_V6) && type == 1) {
 		const uint8_t rr[] = { 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 203, 0, 113, dns.last };
 
 		a[7] = 1;
@@ -258,6 +260,59 @@ START_TEST(an_answer_has_both_families_and_is_remembered)
 	ck_assert_int_eq(start(&b, "CDN.test", 2000), 0); /* the TTL of 1 s counts as 10 */
 	ck_assert_uint_eq(b.addrs.count, a.addrs.count);
 	ck_assert_int_eq(dns.asked, asked);
+}
+END_TEST
+
+static bool
+has(const struct asked *a, int family)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < a->addrs.count; i++)
+		found |= a->addrs.addr[i].family == family;
+	return found;
+}
+
+/* IPv6 comes when c-ares asks for it again, and joins what was given out. */
+START_TEST(a_resolver_that_never_answers_for_ipv6_keeps_nobody_waiting)
+{
+	struct asked a = { 0 }, b = { 0 };
+	ev_tstamp began;
+
+	dns.mode = SWALLOW_V6;
+	ck_assert_int_eq(start(&a, "cdn.test", 5000), PB_AGAIN);
+	began = ev_now(loop);
+	wait_for(&a);
+	ck_assert_int_eq(a.err, 0);
+	ck_assert(a.at - began < 0.4); /* c-ares asks again after 0.6 s */
+	ck_assert(has(&a, AF_INET) && !has(&a, AF_INET6));
+	dns.mode = ANSWER;
+	for (began = ev_time(); !has(&b, AF_INET6) && ev_time() - began < 5;) {
+		turn_for(0.05);
+		ck_assert_int_eq(start(&b, "cdn.test", 5000), 0);
+	}
+	ck_assert(has(&b, AF_INET) && has(&b, AF_INET6));
+	ck_assert_int_eq(a.calls, 1);
+	ck_assert_int_eq(resolve_figures(r).lookups, 1);
+}
+END_TEST
+
+START_TEST(a_resolver_that_never_answers_for_ipv6_is_none_that_is_broken)
+{
+	struct asked a = { 0 }, b = { 0 };
+	int asked;
+
+	dns.mode = SWALLOW_V6;
+	ck_assert_int_eq(start(&a, "cdn.test", 5000), PB_AGAIN);
+	wait_for(&a);
+	for (asked = 0; asked != dns.asked;) { /* until c-ares has given up */
+		asked = dns.asked;
+		turn_for(2.7);
+	}
+	ck_assert_int_eq(resolve_figures(r).failures, 0);
+	ck_assert_int_eq(start(&b, "cdn.test", 5000), 0);
+	ck_assert(has(&b, AF_INET));
+	ck_assert_int_eq(resolve_figures(r).lookups, 1);
 }
 END_TEST
 
@@ -482,6 +537,8 @@ main(void)
 	tcase_add_test(tc, literals_and_localhost_are_answered_at_once);
 	tcase_add_test(tc, what_is_no_name_is_refused);
 	tcase_add_test(tc, an_answer_has_both_families_and_is_remembered);
+	tcase_add_test(tc, a_resolver_that_never_answers_for_ipv6_keeps_nobody_waiting);
+	tcase_add_test(tc, a_resolver_that_never_answers_for_ipv6_is_none_that_is_broken);
 	tcase_add_test(tc, two_who_ask_for_one_name_cost_one_lookup);
 	tcase_add_test(tc, a_name_that_does_not_exist_is_remembered_as_that);
 	tcase_add_test(tc, a_dead_resolver_costs_the_caller_its_limit_and_the_loop_nothing);

@@ -64,6 +64,31 @@ START_TEST(a_source_has_its_own_request_where_that_is_another)
 }
 END_TEST
 
+START_TEST(a_url_is_sent_as_it_can_be_asked_for)
+{
+	static const char as_written[] = "HTTP://h/my tv/\xc3\xa4%20.m3u8?a b#part";
+	static const char encoded[] = "http://h/my%20tv/%C3%A4%20.m3u8?a%20b";
+	static char longest[URL_MAX] = "http://h/";
+	struct msg_source source;
+	struct msg_tune tune;
+	const char *why = "";
+
+	channel.url = urls[0] = as_written;
+	ck_assert_int_eq(tune_pack(&tune, &config, &channel, NULL, &why), 0);
+	ck_assert_str_eq(tune.url, encoded);
+	ck_assert_int_eq(tune_pack_source(&source, &config, &channel, 1, &why), 0);
+	ck_assert_str_eq(source.url, encoded);
+	memset(longest + strlen(longest), ' ', 4000);
+	longest[4000] = 'x';
+	channel.url = urls[0] = longest;
+	ck_assert_int_eq(tune_pack(&tune, &config, &channel, NULL, &why), PB_ELIMIT);
+	ck_assert_str_eq(why, "the URL is too long");
+	ck_assert_int_eq(tune_pack_source(&source, &config, &channel, 1, &why), PB_ELIMIT);
+	channel.url = "no URL";
+	ck_assert_int_eq(tune_pack(&tune, &config, &channel, NULL, &why), PB_EFORMAT);
+}
+END_TEST
+
 START_TEST(what_is_too_long_for_a_message_is_refused_whole)
 {
 	static char headers[2][MSG_HEADERS_MAX], agent[400];
@@ -146,6 +171,7 @@ main(void)
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, a_source_has_its_own_request_where_that_is_another);
+	tcase_add_test(tc, a_url_is_sent_as_it_can_be_asked_for);
 	tcase_add_test(tc, what_is_too_long_for_a_message_is_refused_whole);
 	tcase_add_test(tc, another_request_of_a_backup_is_another_source);
 	suite_add_tcase(suite, tc);

@@ -215,6 +215,8 @@ static const struct {
 	{ "http://h/x/live/user/pass/12.m3u8", "http://h/x/live/***/***/12.m3u8" },
 	{ "http://h/user/pass/12", "http://h/***/***/12" },
 	{ "http://h/user/pass/12.ts", "http://h/***/***/12.ts" },
+	{ "http://h/hlsr/Tk1/user/pass/12/abcd/12_3.ts", "http://h/hlsr/***/***/***/12/abcd/12_3.ts" },
+	{ "http://h/hlsr/a/b/1.ts", "http://h/hlsr/a/b/1.ts" },
 	{ "http://h/live/first/index.m3u8", "http://h/live/first/index.m3u8" },
 	{ "http://h/hls/0123456789abcdef0123456789abcdef/1.ts", "http://h/***/***/1.ts" },
 	{ "http://h/hls/0123456789abcdef0123456789abcdef/a.ts", "http://h/hls/***/a.ts" },
