@@ -820,6 +820,20 @@ count_bytes(void *user, const char *bytes, size_t len)
 	return 0;
 }
 
+static struct fetch
+fetch_of(const char *url, size_t *got)
+{
+	return (struct fetch){ .url = url,
+		.fd = -1,
+		.etag = "",
+		.modified = "",
+		.user_agent = "Test",
+		.total_s = 10,
+		.bytes_max = 100,
+		.sink = count_bytes,
+		.user = got };
+}
+
 START_TEST(only_a_private_source_leads_to_a_private_address)
 {
 	static const struct {
@@ -843,19 +857,12 @@ START_TEST(only_a_private_source_leads_to_a_private_address)
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/epg.xml", serve(&pid));
 	for (size_t i = 0; i < NITEMS(rows); i++) {
 		size_t got = 0;
-		struct fetch f = { .url = url,
-			.fd = -1,
-			.source = rows[i].source,
-			.private_targets = rows[i].private_targets,
-			.etag = "",
-			.modified = "",
-			.user_agent = "Test",
-			.total_s = 10,
-			.bytes_max = 100,
-			.sink = count_bytes,
-			.user = &got };
-		int err = fetch_run(&f);
+		struct fetch f = fetch_of(url, &got);
+		int err;
 
+		f.source = rows[i].source;
+		f.private_targets = rows[i].private_targets;
+		err = fetch_run(&f);
 		ck_assert_msg(err == rows[i].err, "%s: %d, %s", rows[i].source, err, f.why);
 		ck_assert_uint_eq(got, err == 0 ? 2 : 0);
 		if (err != 0)
@@ -870,15 +877,7 @@ START_TEST(a_source_with_blanks_in_its_url_is_fetched)
 	size_t got = 0;
 	char url[64];
 	pid_t pid;
-	struct fetch f = { .url = url,
-		.fd = -1,
-		.etag = "",
-		.modified = "",
-		.user_agent = "Test",
-		.total_s = 10,
-		.bytes_max = 100,
-		.sink = count_bytes,
-		.user = &got };
+	struct fetch f = fetch_of(url, &got);
 	int err;
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/my list.m3u?type=all of it", serve(&pid));
