@@ -23,6 +23,7 @@
 #define PROBE_STILL_S 1. /* ...and the time that a request takes */
 #define PROBE_STREAM_S 5. /* between two looks at a plain stream */
 #define SLOT_WAIT_S 5. /* the supervisor answers in milliseconds */
+#define LATER_MAX_MS 30000 /* a server that nobody has an account with is believed so far when it says "later" */
 #define NOBODY 0
 
 struct failover {
@@ -45,7 +46,10 @@ struct failover {
 	char reason[STATE_REASON_MAX];
 	char why[STATE_REASON_MAX];
 
-	struct source *probe; /* looks at a better source */
+	struct source *probe; /* looks at a better source, */
+	unsigned probe_of; /* ...at this one, */
+	struct fetch_pool *probe_pool; /* ...by a way out of its own */
+	uint32_t probe_wait_ms; /* what it says is the time to come back after; 0: nothing */
 	bool probe_listed; /* it has had a list */
 	bool probe_over; /* to be ended in a turn of its own */
 	ev_tstamp probe_moved, probe_again; /* the next look at a plain stream; 0: it is followed */
@@ -157,6 +161,7 @@ static void
 probe_end(struct failover *f)
 {
 	source_free(&f->probe);
+	fetch_pool_free(&f->probe_pool);
 	free(f->probe_figures);
 	f->probe_figures = NULL;
 	f->probe_over = false;
@@ -165,7 +170,7 @@ probe_end(struct failover *f)
 static void
 probe_verdict(struct failover *f, bool good)
 {
-	sources_probed(&f->machine, good, now_ms());
+	sources_probed(&f->machine, good, f->probe_wait_ms, now_ms());
 	if (!good) {
 		f->probe_over = true;
 		act_soon(f);
@@ -244,7 +249,7 @@ probe_failed(void *arg, uint32_t code, const char *reason)
 	struct failover *f = arg;
 
 	(void)code;
-	note_reason(f, (unsigned)PB_MAX(f->machine.probe, 0), reason);
+	note_reason(f, f->probe_of, reason);
 	probe_verdict(f, false);
 }
 
@@ -268,16 +273,32 @@ static const struct source_ops probe_ops = {
 	.reserve_ms = probe_reserve,
 };
 
+/* Asked as it would be if it played; what is no header was said when the line began. */
+static int
+probe_way(struct failover *f, unsigned n)
+{
+	const struct msg_request *request = n > 0 ? f->list.at[n].request : NULL;
+	int err = f->ops->new_pool(f->arg, &f->probe_pool);
+
+	if (err == 0)
+		fetch_pool_one(f->probe_pool, f->one[n]);
+	if (err == 0 && request != NULL && fetch_pool_request(f->probe_pool, n, request) == PB_ENOMEM)
+		err = PB_ENOMEM;
+	return err;
+}
+
 static void
 probe_begin(struct failover *f, unsigned n)
 {
 	probe_end(f);
 	f->probe_again = 0;
 	f->probe_listed = false;
+	f->probe_of = n;
+	f->probe_wait_ms = 0;
 	f->probe_figures = calloc(1, sizeof(*f->probe_figures));
-	if (f->probe_figures == NULL ||
-	    source_new(&f->probe, f->loop, f->pool, f->tune, n, f->list.at[n].url, f->probe_figures, f->probe_reason,
-		&probe_ops, f) != 0) {
+	if (f->probe_figures == NULL || probe_way(f, n) != 0 ||
+	    source_new(&f->probe, f->loop, f->probe_pool, f->tune, n, f->list.at[n].url, f->probe_figures,
+		f->probe_reason, &probe_ops, f) != 0) {
 		probe_verdict(f, false);
 		return;
 	}
@@ -499,6 +520,8 @@ hold(struct failover *f, uint32_t account, uint32_t wait_ms, const char *why)
 		fetch_pool_hold(f->pool, f->held_until);
 		atomic_store(&f->state->sources.hold_ms, wait_ms);
 	}
+	if (f->probe != NULL && account != NOBODY && f->list.at[f->probe_of].of.account == account)
+		fetch_pool_hold(f->probe_pool, ev_now(f->loop) + wait_ms / 1e3);
 	if (account == NOBODY || f->to >= 0)
 		return;
 	look(f, &stands);
@@ -512,20 +535,38 @@ hold(struct failover *f, uint32_t account, uint32_t wait_ms, const char *why)
 	}
 }
 
+/* It said "too many": one connection from now on, to all of its account; and none only to look. */
+static void
+one_only(struct failover *f, unsigned source)
+{
+	uint32_t account = f->list.at[source].of.account;
+
+	for (unsigned i = 0; i < f->list.count; i++)
+		f->one[i] |= i == source || (account != NOBODY && f->list.at[i].of.account == account);
+	if (f->one[f->playing])
+		fetch_pool_one(f->pool, true);
+	if (account == NOBODY)
+		return;
+	sources_counts(&f->machine, account);
+	if (f->probe != NULL && f->list.at[f->probe_of].of.account == account)
+		probe_verdict(f, false);
+}
+
 void
-failover_answered(struct failover *f, int status, uint32_t retry_after_ms, bool channel_url)
+failover_answered(struct failover *f, unsigned source, int status, uint32_t retry_after_ms, bool channel_url)
 {
 	struct msg_limit_report report = {
-		.source = f->playing, .status = (uint32_t)status, .retry_after_ms = retry_after_ms
+		.source = source, .status = (uint32_t)status, .retry_after_ms = retry_after_ms
 	};
-	uint32_t account = f->list.at[f->playing].of.account, wait_ms;
+	uint32_t account = f->list.at[source].of.account, wait_ms;
+	bool plays = source == f->playing || (account != NOBODY && account == f->list.at[f->playing].of.account);
 
-	if (f->probe != NULL && f->machine.probe >= 0 && f->list.at[f->machine.probe].of.account != account)
-		return; /* whose answer it is can't be told: the next one will tell */
-	if (verdict_busy(status) && !f->one[f->playing]) {
-		f->one[f->playing] = true;
-		fetch_pool_one(f->pool, true);
-	}
+	if (verdict_busy(status) && !f->one[source])
+		one_only(f, source);
+	if (f->probe != NULL && source == f->probe_of && status >= 400)
+		f->probe_wait_ms = PB_MIN(retry_after_ms, (uint32_t)LATER_MAX_MS);
+	if (account == NOBODY && !plays)
+		return; /* the one that plays knows nothing of it */
 	if (verdict_busy(status) || (retry_after_ms > 0 && status >= 400)) {
 		report.what = LIMIT_BUSY;
 		wait_ms = PB_MIN(retry_after_ms, (uint32_t)MSG_LIMIT_MAX_MS);
@@ -535,11 +576,11 @@ failover_answered(struct failover *f, int status, uint32_t retry_after_ms, bool 
 			f->busy_row++;
 		}
 		/* At once; the supervisor may say more. */
-		if (wait_ms > 0 && ev_now(f->loop) + wait_ms / 1e3 > f->held_until)
+		if (wait_ms > 0 && (!plays || ev_now(f->loop) + wait_ms / 1e3 > f->held_until))
 			hold(f, account, wait_ms,
 			    retry_after_ms > 0 ? "the provider said when to come back"
 					       : "too many requests or connections, the provider says");
-	} else if (channel_url && verdict_denied(status)) {
+	} else if (channel_url && verdict_denied(status) && source == f->playing) {
 		report.what = LIMIT_DENIED;
 	} else if (status < 300 && f->troubled) {
 		report.what = LIMIT_GOOD;
@@ -551,6 +592,13 @@ failover_answered(struct failover *f, int status, uint32_t retry_after_ms, bool 
 	f->troubled = report.what != LIMIT_GOOD;
 	if (account != NOBODY)
 		f->ops->report(f->arg, &report);
+}
+
+void
+failover_rerouted(struct failover *f, const struct sockaddr *gone)
+{
+	if (f->probe_pool != NULL)
+		fetch_pool_rerouted(f->probe_pool, gone);
 }
 
 void

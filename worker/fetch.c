@@ -589,7 +589,8 @@ fetch_over(void *arg, struct transfer *t, CURLcode code)
 	f->curl_code = f->stop_err != 0 || f->whole || f->discard || f->replan ? CURLE_OK : (int)code;
 	fetch_pool_measure(f);
 	if (f->pool->answered != NULL && f->head_over && f->reply.status >= 200 && f->reply.location == NULL)
-		f->pool->answered(f->pool->arg, f->reply.status, f->retry_after_ms, f->o.channel_url && f->hops == 0);
+		f->pool->answered(
+		    f->pool->arg, f->o.source, f->reply.status, f->retry_after_ms, f->o.channel_url && f->hops == 0);
 	facts = known(f, code);
 	v = verdict_transfer(&facts);
 	obey(f, &v);

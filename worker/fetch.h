@@ -184,11 +184,11 @@ struct fetch_pool_options {
 	uint64_t seed; /* of the jitter; 0: random */
 	const char *ca_file; /* trust these certificates instead of the system's; NULL */
 	/*
-	 * A server answered: of any fetch, each try but redirects. retry_after_ms:
-	 * as in fetch_result. Nothing but fetch_pool_hold() and fetch_pool_one() may be called
+	 * A server answered: of any fetch, each try but redirects. source: as in
+	 * fetch_options; retry_after_ms: as in fetch_result. Nothing but fetch_pool_hold() and fetch_pool_one() may be called
 	 * in it. May be NULL.
 	 */
-	void (*answered)(void *arg, int status, uint32_t retry_after_ms, bool channel_url);
+	void (*answered)(void *arg, unsigned source, int status, uint32_t retry_after_ms, bool channel_url);
 	void *arg;
 };
 

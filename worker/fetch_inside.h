@@ -60,7 +60,7 @@ struct fetch_pool {
 	double patience;
 	ev_tstamp hold; /* no request before */
 	ev_timer held;
-	void (*answered)(void *arg, int status, uint32_t retry_after_ms, bool channel_url);
+	void (*answered)(void *arg, unsigned source, int status, uint32_t retry_after_ms, bool channel_url);
 	void *arg;
 	TAILQ_HEAD(, fetch) fetches;
 };

@@ -1,0 +1,76 @@
+#!/bin/bash
+# What one source says, while another one plays, is of no matter to that one: a dead one is looked at by a way out of
+# its own, asks nobody else to wait, and is gone back to whatever plays meanwhile.
+. "${0%/*}/lib.sh"
+
+need_media hi lo
+hi=$(media hi)
+lo=$(media lo)
+common="seg=1,win=20,clock=wall"
+# The second port is that of backups without an account.
+origin start --listen 127.0.0.1:0 --listen 127.0.0.1:0 --channel "name=later,file=$hi,$common" \
+    --channel "name=later-b,file=$lo,$common,base=500" --channel "name=endless,file=$hi,$common" \
+    --channel "name=endless-b,file=$hi,$common,base=500" --channel "name=quiet,file=$hi,$common"
+bridge config <<'INI'
+[stream]
+reserve = 8s
+return_after = 4s
+linger = 0
+[provider one]
+max_streams = 1
+[channel 1]
+name = later
+url = @ORIGIN@/later/master.m3u8
+backup1 = @ORIGIN2@/later-b/master.m3u8
+[channel 2]
+name = endless
+url = @ORIGIN@/endless/master.m3u8
+backup1 = @ORIGIN@/endless-b/live.ts
+backup1_provider = one
+[channel 3]
+name = quiet
+url = @ORIGIN@/quiet/master.m3u8
+INI
+bridge start
+
+# stream CHANNEL EXPR: that of its status.
+stream() {
+	bridge status ".streams[] | select(.channel == \"$1\") | $2"
+}
+
+number=0
+for name in later endless quiet; do
+	number=$((number + 1))
+	viewer start $name /auto/v$number
+done
+for name in later endless quiet; do
+	viewer wait $name ms=7000
+done
+origin fault "channel=later,kind=any,fault=status,value=429,after=30,for=60"
+origin fault "channel=endless,kind=any,fault=status,value=404,for=4"
+
+it "a dead source that says when to come back keeps nobody from asking the one that plays instead"
+bridge wait '.streams[] | select(.channel == "1") | .upstream.source == 1 and .sources[1].health == "good"'
+errors=$(stream 1 .upstream.errors)
+since=$(origin log 'map(.time_ms) | max')
+looked="[.[] | select(.channel == \"later\" and .status == 429 and .time_ms > $since)] | length"
+until_true 20 eval '[ "$(origin log "$looked")" -ge 1 ]' || fail "it was not looked at"
+viewer wait later ms=$(($(progress later ms) + 9000))
+equal "source in use" "$(stream 1 .upstream.source)" 1
+equal "switches" "$(stream 1 '"\(.upstream.failovers) \(.upstream.returns)"')" "1 0"
+
+it "what the look at it comes to is not booked on the one that plays"
+equal "errors since then" "$(stream 1 .upstream.errors)" "$errors"
+equal "quality" "$(stream 1 .upstream.quality)" normal
+
+it "it is not looked at again before it said so"
+at_most "requests to it since its backup played" "$(origin log "$looked")" 1
+
+viewer check later closed=no clean=true pcr_jumps=0
+viewer smooth later quiet
+
+it "a better source is found while a backup plays whose account has no second connection"
+bridge wait '.streams[] | select(.channel == "2") | .upstream.returns >= 1 and .upstream.source == 0'
+viewer check endless closed=no clean=true pcr_jumps=0
+
+finish
