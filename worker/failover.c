@@ -560,6 +560,8 @@ failover_answered(struct failover *f, unsigned source, int status, uint32_t retr
 	};
 	uint32_t account = f->list.at[source].of.account, wait_ms;
 	bool plays = source == f->playing || (account != NOBODY && account == f->list.at[f->playing].of.account);
+	/* Of anything else it is that one server's, or file's, own matter: who fetched it waits. */
+	bool later = status == 503 && retry_after_ms > 0 && channel_url && source == f->playing;
 
 	if (verdict_busy(status) && !f->one[source])
 		one_only(f, source);
@@ -567,9 +569,9 @@ failover_answered(struct failover *f, unsigned source, int status, uint32_t retr
 		f->probe_wait_ms = PB_MIN(retry_after_ms, (uint32_t)LATER_MAX_MS);
 	if (account == NOBODY && !plays)
 		return; /* the one that plays knows nothing of it */
-	if (verdict_busy(status) || (retry_after_ms > 0 && status >= 400)) {
+	if (verdict_busy(status) || later) {
 		report.what = LIMIT_BUSY;
-		wait_ms = PB_MIN(retry_after_ms, (uint32_t)MSG_LIMIT_MAX_MS);
+		wait_ms = PB_MIN(retry_after_ms, (uint32_t)(account == NOBODY ? LATER_MAX_MS : MSG_LIMIT_MAX_MS));
 		/* What was on its way when the waiting began says nothing new. */
 		if (wait_ms == 0 && account == NOBODY && ev_now(f->loop) >= f->held_until) {
 			wait_ms = (uint32_t)(busy_waits_s[PB_MIN(f->busy_row, NITEMS(busy_waits_s) - 1)] * 1e3);

@@ -1,6 +1,7 @@
 #!/bin/bash
 # What one source says, while another one plays, is of no matter to that one: a dead one is looked at by a way out of
-# its own, asks nobody else to wait, and is gone back to whatever plays meanwhile.
+# its own, asks nobody else to wait, and is gone back to whatever plays meanwhile. Nor does one segment's server
+# speak for the channel.
 . "${0%/*}/lib.sh"
 
 need_media hi lo
@@ -10,8 +11,11 @@ common="seg=1,win=20,clock=wall"
 # The second port is that of backups without an account.
 origin start --listen 127.0.0.1:0 --listen 127.0.0.1:0 --channel "name=later,file=$hi,$common" \
     --channel "name=later-b,file=$lo,$common,base=500" --channel "name=endless,file=$hi,$common" \
-    --channel "name=endless-b,file=$hi,$common,base=500" --channel "name=quiet,file=$hi,$common"
+    --channel "name=endless-b,file=$hi,$common,base=500" --channel "name=quiet,file=$hi,$common" \
+    --channel "name=segment,file=$hi,$common" --channel "name=alone,file=$hi,$common"
 bridge config <<'INI'
+[tuner]
+tuner_count = 8
 [stream]
 reserve = 8s
 return_after = 4s
@@ -30,6 +34,12 @@ backup1_provider = one
 [channel 3]
 name = quiet
 url = @ORIGIN@/quiet/master.m3u8
+[channel 4]
+name = segment
+url = @ORIGIN@/segment/master.m3u8
+[channel 5]
+name = alone
+url = @ORIGIN@/alone/master.m3u8
 INI
 bridge start
 
@@ -39,15 +49,17 @@ stream() {
 }
 
 number=0
-for name in later endless quiet; do
+for name in later endless quiet segment alone; do
 	number=$((number + 1))
 	viewer start $name /auto/v$number
 done
-for name in later endless quiet; do
+for name in later endless quiet segment alone; do
 	viewer wait $name ms=7000
 done
 origin fault "channel=later,kind=any,fault=status,value=429,after=30,for=60"
 origin fault "channel=endless,kind=any,fault=status,value=404,for=4"
+origin fault "channel=segment,kind=segment,fault=status,value=503,after=3600,count=1"
+origin fault "channel=alone,kind=any,fault=status,value=429,after=3600,count=1"
 
 it "a dead source that says when to come back keeps nobody from asking the one that plays instead"
 bridge wait '.streams[] | select(.channel == "1") | .upstream.source == 1 and .sources[1].health == "good"'
@@ -68,6 +80,15 @@ at_most "requests to it since its backup played" "$(origin log "$looked")" 1
 
 viewer check later closed=no clean=true pcr_jumps=0
 viewer smooth later quiet
+
+it "one segment that is not to be had now keeps no other from being asked for"
+equal "segments that were refused" "$(origin log '[.[] | select(.channel == "segment" and .status == 503)] | length')" 1
+equal "fillers" "$(stream 4 .upstream.fillers)" 0
+viewer check segment closed=no clean=true pcr_jumps=0
+viewer smooth segment quiet
+
+it "a source that nobody has an account with is believed for half a minute"
+bridge wait-log 'event=source.wait channel=5 .*wait_ms=30000 '
 
 it "a better source is found while a backup plays whose account has no second connection"
 bridge wait '.streams[] | select(.channel == "2") | .upstream.returns >= 1 and .upstream.source == 0'
