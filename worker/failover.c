@@ -59,7 +59,7 @@ struct failover {
 	unsigned failed_row, failed_of; /* failures in a row, and of which source */
 	unsigned busy_row; /* refusals of an account that nobody else keeps */
 	bool one[MSG_SOURCES_MAX]; /* a source that refused has one connection from then on (hls.md 7) */
-	bool troubled; /* a refusal was told: an answer will be, too */
+	bool troubled[MSG_SOURCES_MAX]; /* a refusal of its account was told, by us or to us: an answer will be, too */
 	ev_tstamp held_until;
 };
 
@@ -535,6 +535,15 @@ hold(struct failover *f, uint32_t account, uint32_t wait_ms, const char *why)
 	}
 }
 
+/* Has that account its troubles? */
+static void
+note_trouble(struct failover *f, uint32_t account, bool troubled)
+{
+	for (unsigned i = 0; i < f->list.count; i++)
+		if (f->list.at[i].of.account == account)
+			f->troubled[i] = troubled;
+}
+
 /* It said "too many": one connection from now on, to all of its account; and none only to look. */
 static void
 one_only(struct failover *f, unsigned source)
@@ -584,14 +593,17 @@ failover_answered(struct failover *f, unsigned source, int status, uint32_t retr
 					       : "too many requests or connections, the provider says");
 	} else if (channel_url && verdict_denied(status) && source == f->playing) {
 		report.what = LIMIT_DENIED;
-	} else if (status < 300 && f->troubled) {
+	} else if (status < 300 && f->troubled[source] && (!plays || ev_now(f->loop) >= f->held_until)) {
+		/* Not what was asked for before the waiting: it would count for nothing, and be the last to be told. */
 		report.what = LIMIT_GOOD;
-		f->busy_row = 0;
-		atomic_store(&f->state->sources.hold_ms, 0);
+		if (plays) {
+			f->busy_row = 0;
+			atomic_store(&f->state->sources.hold_ms, 0);
+		}
 	} else {
 		return;
 	}
-	f->troubled = report.what != LIMIT_GOOD;
+	note_trouble(f, account, report.what != LIMIT_GOOD);
 	if (account != NOBODY)
 		f->ops->report(f->arg, &report);
 }
@@ -606,8 +618,8 @@ failover_rerouted(struct failover *f, const struct sockaddr *gone)
 void
 failover_limit(struct failover *f, const struct msg_limit *limit)
 {
-	if (limit->wait_ms > 0)
-		f->troubled = true;
+	/* Also when the time is over: whether it answers again is what the supervisor waits for. */
+	note_trouble(f, limit->account, true);
 	hold(f, limit->account, PB_MIN(limit->wait_ms, (uint32_t)MSG_LIMIT_MAX_MS), limit->why);
 }
 

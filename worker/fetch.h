@@ -184,7 +184,8 @@ struct fetch_pool_options {
 	uint64_t seed; /* of the jitter; 0: random */
 	const char *ca_file; /* trust these certificates instead of the system's; NULL */
 	/*
-	 * A server answered: of any fetch, each try but redirects. source: as in
+	 * A server answered: of any fetch, each try but redirects; when it is over,
+	 * but a stream that begins is told of at once: it may never be. source: as in
 	 * fetch_options; retry_after_ms: as in fetch_result. Nothing but fetch_pool_hold() and fetch_pool_one() may be called
 	 * in it. May be NULL.
 	 */

@@ -167,6 +167,9 @@ void fetch_pool_note_trouble(struct fetch *f, enum trouble what);
 /* The first connection, as far as it got. */
 void fetch_pool_note_phases(struct fetch_phases *phases, CURL *easy);
 
+/* A server has answered it: whoever wants to know is told. */
+void fetch_pool_answered(const struct fetch *f);
+
 /* A transfer is over, whatever became of it: its figures, for fetch and pool. */
 void fetch_pool_measure(struct fetch *f);
 

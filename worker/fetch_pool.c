@@ -300,6 +300,14 @@ fetch_pool_note_trouble(struct fetch *f, enum trouble what)
 	snprintf(t->host, sizeof(t->host), "%s", f->parts.host);
 }
 
+void
+fetch_pool_answered(const struct fetch *f)
+{
+	if (f->pool->answered != NULL)
+		f->pool->answered(
+		    f->pool->arg, f->o.source, f->reply.status, f->retry_after_ms, f->o.channel_url && f->hops == 0);
+}
+
 static bool
 connects(const struct fetch *f)
 {

@@ -12,7 +12,8 @@ common="seg=1,win=20,clock=wall"
 origin start --listen 127.0.0.1:0 --listen 127.0.0.1:0 --channel "name=later,file=$hi,$common" \
     --channel "name=later-b,file=$lo,$common,base=500" --channel "name=endless,file=$hi,$common" \
     --channel "name=endless-b,file=$hi,$common,base=500" --channel "name=quiet,file=$hi,$common" \
-    --channel "name=segment,file=$hi,$common" --channel "name=alone,file=$hi,$common"
+    --channel "name=segment,file=$hi,$common" --channel "name=alone,file=$hi,$common" \
+    --channel "name=plain,file=$hi,$common" --channel "name=listed,file=$hi,$common"
 bridge config <<'INI'
 [tuner]
 tuner_count = 8
@@ -22,6 +23,8 @@ return_after = 4s
 linger = 0
 [provider one]
 max_streams = 1
+[provider plain]
+[provider listed]
 [channel 1]
 name = later
 url = @ORIGIN@/later/master.m3u8
@@ -40,6 +43,14 @@ url = @ORIGIN@/segment/master.m3u8
 [channel 5]
 name = alone
 url = @ORIGIN@/alone/master.m3u8
+[channel 6]
+name = plain
+provider = plain
+url = @ORIGIN@/plain/live.ts
+[channel 7]
+name = listed
+provider = listed
+url = @ORIGIN@/listed/master.m3u8
 INI
 bridge start
 
@@ -47,6 +58,16 @@ bridge start
 stream() {
 	bridge status ".streams[] | select(.channel == \"$1\") | $2"
 }
+
+# Two tunes that are refused, each with its provider's word for it.
+for name in plain listed; do
+	origin fault "channel=$name,kind=any,fault=status,value=429,count=1"
+done
+curl -s -o /dev/null -m 20 "$(bridge url)/auto/v6"
+curl -s -o /dev/null -m 20 "$(bridge url)/auto/v7"
+for name in plain listed; do
+	bridge wait ".providers[] | select(.name == \"$name\") | .breaker == \"open\""
+done
 
 number=0
 for name in later endless quiet segment alone; do
@@ -63,7 +84,6 @@ origin fault "channel=alone,kind=any,fault=status,value=429,after=3600,count=1"
 
 it "a dead source that says when to come back keeps nobody from asking the one that plays instead"
 bridge wait '.streams[] | select(.channel == "1") | .upstream.source == 1 and .sources[1].health == "good"'
-errors=$(stream 1 .upstream.errors)
 since=$(origin log 'map(.time_ms) | max')
 looked="[.[] | select(.channel == \"later\" and .status == 429 and .time_ms > $since)] | length"
 until_true 20 eval '[ "$(origin log "$looked")" -ge 1 ]' || fail "it was not looked at"
@@ -72,7 +92,7 @@ equal "source in use" "$(stream 1 .upstream.source)" 1
 equal "switches" "$(stream 1 '"\(.upstream.failovers) \(.upstream.returns)"')" "1 0"
 
 it "what the look at it comes to is not booked on the one that plays"
-equal "errors since then" "$(stream 1 .upstream.errors)" "$errors"
+equal "errors of its backup" "$(stream 1 '.sources[1].errors')" 0
 equal "quality" "$(stream 1 .upstream.quality)" normal
 
 it "it is not looked at again before it said so"
@@ -89,6 +109,14 @@ viewer smooth segment quiet
 
 it "a source that nobody has an account with is believed for half a minute"
 bridge wait-log 'event=source.wait channel=5 .*wait_ms=30000 '
+
+it "a provider that answers again is one that all may ask again, be it with a stream that has no end"
+viewer start plain /auto/v6
+viewer start listed /auto/v7
+for name in plain listed; do
+	viewer wait $name ms=4000
+	bridge wait ".providers[] | select(.name == \"$name\") | .breaker == \"closed\" and .refusals == 1"
+done
 
 it "a better source is found while a backup plays whose account has no second connection"
 bridge wait '.streams[] | select(.channel == "2") | .upstream.returns >= 1 and .upstream.source == 0'
