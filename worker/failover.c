@@ -331,7 +331,8 @@ do_switch(struct failover *f)
 {
 	unsigned n = (unsigned)f->to, from = f->playing;
 	char was[URL_SHOWN], is[URL_SHOWN];
-	bool keep = f->keep && f->list.at[n].of.account == f->list.at[from].of.account ? !limited(f, n) : f->keep;
+	/* Side by side with what follows, its rest would take more connections than it may. */
+	bool counts = limited(f, from) || f->one[from], keep = f->keep && !counts;
 	struct sources_look stands;
 
 	look(f, &stands);
@@ -348,6 +349,8 @@ do_switch(struct failover *f)
 	f->held_until = 0;
 	fetch_pool_hold(f->pool, 0);
 	f->ops->switch_to(f->arg, n, f->list.at[n].url, keep);
+	if (counts)
+		fetch_pool_hang_up(f->pool); /* what is kept idle counts, too; nothing else is left of it */
 	if (f->slot_of >= 0 && f->list.at[f->slot_of].of.account != f->list.at[n].of.account) {
 		f->ops->want_slot(f->arg, (unsigned)f->slot_of, false);
 		f->slot_of = -1;

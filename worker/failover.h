@@ -12,7 +12,8 @@
  *             that plays
  *   order     a switch happens in a turn of its own, never inside a call
  *   limited   a source whose account counts streams gets the pool's one
- *             connection: what is under way is cancelled first
+ *             connection. When it is left, what is under way is cancelled,
+ *             all connections are closed, and only then its slot is given back
  *   logs      source.failed, source.switch, source.return, source.doubt,
  *             source.wait, with the channel and why; URLs redacted
  *   owner     of state->sources while the stream is this worker's

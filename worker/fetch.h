@@ -219,6 +219,9 @@ void fetch_pool_new_source(struct fetch_pool *pool);
  */
 void fetch_pool_one(struct fetch_pool *pool, bool one);
 
+/* Hang up: no connection is left when it returns. Whatever is still under way breaks, and may be tried again. */
+void fetch_pool_hang_up(struct fetch_pool *pool);
+
 /* Has it one? */
 bool fetch_pool_is_one(const struct fetch_pool *pool);
 

@@ -167,6 +167,12 @@ fetch_pool_one(struct fetch_pool *p, bool one)
 		hedge_drop(f);
 }
 
+void
+fetch_pool_hang_up(struct fetch_pool *p)
+{
+	sockets_end_all(&p->sockets);
+}
+
 bool
 fetch_pool_is_one(const struct fetch_pool *p)
 {

@@ -1,19 +1,19 @@
 #!/bin/bash
 # What one source says, while another one plays, is of no matter to that one: a dead one is looked at by a way out of
 # its own, asks nobody else to wait, and is gone back to whatever plays meanwhile. Nor does one segment's server
-# speak for the channel.
+# speak for the channel; and of one that was left, no connection is kept where they are counted.
 . "${0%/*}/lib.sh"
 
 need_media hi lo
 hi=$(media hi)
 lo=$(media lo)
 common="seg=1,win=20,clock=wall"
-# The second port is that of backups without an account.
 origin start --listen 127.0.0.1:0 --listen 127.0.0.1:0 --channel "name=later,file=$hi,$common" \
     --channel "name=later-b,file=$lo,$common,base=500" --channel "name=endless,file=$hi,$common" \
     --channel "name=endless-b,file=$hi,$common,base=500" --channel "name=quiet,file=$hi,$common" \
     --channel "name=segment,file=$hi,$common" --channel "name=alone,file=$hi,$common" \
-    --channel "name=plain,file=$hi,$common" --channel "name=listed,file=$hi,$common"
+    --channel "name=plain,file=$hi,$common" --channel "name=listed,file=$hi,$common" \
+    --channel "name=left,file=$hi,seg=3,win=10,clock=wall" --channel "name=left-b,file=$hi,seg=3,win=10,clock=wall,base=500"
 bridge config <<'INI'
 [tuner]
 tuner_count = 8
@@ -22,6 +22,8 @@ reserve = 8s
 return_after = 4s
 linger = 0
 [provider one]
+max_streams = 1
+[provider two]
 max_streams = 1
 [provider plain]
 [provider listed]
@@ -51,6 +53,15 @@ url = @ORIGIN@/plain/live.ts
 name = listed
 provider = listed
 url = @ORIGIN@/listed/master.m3u8
+[channel 8]
+name = left
+url = @ORIGIN@/left/master.m3u8
+backup1 = @ORIGIN2@/left-b/master.m3u8
+backup1_provider = two
+[channel 9]
+name = next
+provider = two
+url = @ORIGIN2@/left-b/master.m3u8
 INI
 bridge start
 
@@ -69,6 +80,7 @@ for name in plain listed; do
 	bridge wait ".providers[] | select(.name == \"$name\") | .breaker == \"open\""
 done
 
+viewer start left /auto/v8
 number=0
 for name in later endless quiet segment alone; do
 	number=$((number + 1))
@@ -117,6 +129,21 @@ for name in plain listed; do
 	viewer wait $name ms=4000
 	bridge wait ".providers[] | select(.name == \"$name\") | .breaker == \"closed\" and .refusals == 1"
 done
+
+it "a slot is given back when no connection of it is left, idle or busy"
+origin fault "channel=left-b,kind=segment,fault=drip,value=80000" # one is always under way
+origin fault "channel=left,kind=any,fault=status,value=404,for=4"
+bridge wait '.streams[] | select(.channel == "8") | .upstream.returns >= 1 and .upstream.source == 0'
+bridge wait '.providers[] | select(.name == "two") | .in_use == 0'
+until_true 1 eval '[ "$(origin stats ".channels[\"left-b\"].connections_open")" = 0 ]' ||
+    fail "connections: $(origin stats '.channels["left-b"].connections_open')"
+origin clear channel=left-b
+viewer start next /auto/v9
+viewer wait next ms=4000
+equal "connections at once" "$(origin stats '.channels["left-b"].connections_max')" 1
+viewer wait left ms=$(($(progress left ms) + 4000))
+viewer check left closed=no clean=true pcr_jumps=0
+viewer smooth left quiet
 
 it "a better source is found while a backup plays whose account has no second connection"
 bridge wait '.streams[] | select(.channel == "2") | .upstream.returns >= 1 and .upstream.source == 0'
