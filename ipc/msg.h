@@ -199,7 +199,7 @@ struct msg_slot_answer {
 /* What a provider answered to a request. */
 enum msg_limit_class {
 	LIMIT_GOOD = 1, /* media or a playlist, after trouble was told */
-	LIMIT_BUSY, /* too much, too many: 429, 458, 509; or it said when to come back */
+	LIMIT_BUSY, /* too much, too many: 429, 458, 509; or, of the channel's own URL, 503 and when to come back */
 	LIMIT_DENIED, /* 401, 403, 407, 451 for the channel's own URL, which holds no token of ours */
 	LIMIT_CLASSES
 };

@@ -24,6 +24,7 @@
 #define PROBE_STILL_S 1. /* ...and the time that a request takes */
 #define PROBE_STREAM_S 5. /* between two looks at a plain stream */
 #define SLOT_WAIT_S 5. /* the supervisor answers in milliseconds */
+#define LATER_MAX_MS 30000 /* a server that nobody has an account with is believed so far when it says "later" */
 #define NOBODY 0
 
 struct failover {
@@ -46,7 +47,10 @@ struct failover {
 	char reason[STATE_REASON_MAX];
 	char why[STATE_REASON_MAX];
 
-	struct source *probe; /* looks at a better source */
+	struct source *probe; /* looks at a better source, */
+	unsigned probe_of; /* ...at this one, */
+	struct fetch_pool *probe_pool; /* ...by a way out of its own */
+	uint32_t probe_wait_ms; /* what it says is the time to come back after; 0: nothing */
 	bool probe_listed; /* it has had a list */
 	bool probe_over; /* to be ended in a turn of its own */
 	ev_tstamp probe_moved, probe_again; /* the next look at a plain stream; 0: it is followed */
@@ -56,7 +60,7 @@ struct failover {
 	unsigned failed_row, failed_of; /* failures in a row, and of which source */
 	unsigned busy_row; /* refusals of an account that nobody else keeps */
 	bool one[MSG_SOURCES_MAX]; /* a source that refused has one connection from then on (hls.md 7) */
-	bool troubled; /* a refusal was told: an answer will be, too */
+	bool troubled[MSG_SOURCES_MAX]; /* a refusal of its account was told, by us or to us: an answer will be, too */
 	ev_tstamp held_until;
 };
 
@@ -158,6 +162,7 @@ static void
 probe_end(struct failover *f)
 {
 	source_free(&f->probe);
+	fetch_pool_free(&f->probe_pool);
 	free(f->probe_figures);
 	f->probe_figures = NULL;
 	f->probe_over = false;
@@ -166,7 +171,7 @@ probe_end(struct failover *f)
 static void
 probe_verdict(struct failover *f, bool good)
 {
-	sources_probed(&f->machine, good, now_ms());
+	sources_probed(&f->machine, good, f->probe_wait_ms, now_ms());
 	if (!good) {
 		f->probe_over = true;
 		act_soon(f);
@@ -245,7 +250,7 @@ probe_failed(void *arg, uint32_t code, const char *reason)
 	struct failover *f = arg;
 
 	(void)code;
-	note_reason(f, (unsigned)PB_MAX(f->machine.probe, 0), reason);
+	note_reason(f, f->probe_of, reason);
 	probe_verdict(f, false);
 }
 
@@ -269,16 +274,32 @@ static const struct source_ops probe_ops = {
 	.reserve_ms = probe_reserve,
 };
 
+/* Asked as it would be if it played; what is no header was said when the line began. */
+static int
+probe_way(struct failover *f, unsigned n)
+{
+	const struct msg_request *request = n > 0 ? f->list.at[n].request : NULL;
+	int err = f->ops->new_pool(f->arg, &f->probe_pool);
+
+	if (err == 0)
+		fetch_pool_one(f->probe_pool, f->one[n]);
+	if (err == 0 && request != NULL && fetch_pool_request(f->probe_pool, n, request) == PB_ENOMEM)
+		err = PB_ENOMEM;
+	return err;
+}
+
 static void
 probe_begin(struct failover *f, unsigned n)
 {
 	probe_end(f);
 	f->probe_again = 0;
 	f->probe_listed = false;
+	f->probe_of = n;
+	f->probe_wait_ms = 0;
 	f->probe_figures = calloc(1, sizeof(*f->probe_figures));
-	if (f->probe_figures == NULL ||
-	    source_new(&f->probe, f->loop, f->pool, f->tune, n, f->list.at[n].url, f->probe_figures, f->probe_reason,
-		&probe_ops, f) != 0) {
+	if (f->probe_figures == NULL || probe_way(f, n) != 0 ||
+	    source_new(&f->probe, f->loop, f->probe_pool, f->tune, n, f->list.at[n].url, f->probe_figures,
+		f->probe_reason, &probe_ops, f) != 0) {
 		probe_verdict(f, false);
 		return;
 	}
@@ -311,7 +332,8 @@ do_switch(struct failover *f)
 {
 	unsigned n = (unsigned)f->to, from = f->playing;
 	char was[URL_SHOWN], is[URL_SHOWN];
-	bool keep = f->keep && f->list.at[n].of.account == f->list.at[from].of.account ? !limited(f, n) : f->keep;
+	/* Side by side with what follows, its rest would take more connections than it may. */
+	bool counts = limited(f, from) || f->one[from], keep = f->keep && !counts;
 	struct sources_look stands;
 
 	look(f, &stands);
@@ -328,6 +350,8 @@ do_switch(struct failover *f)
 	f->held_until = 0;
 	fetch_pool_hold(f->pool, 0);
 	f->ops->switch_to(f->arg, n, f->list.at[n].url, keep);
+	if (counts)
+		fetch_pool_hang_up(f->pool); /* what is kept idle counts, too; nothing else is left of it */
 	if (f->slot_of >= 0 && f->list.at[f->slot_of].of.account != f->list.at[n].of.account) {
 		f->ops->want_slot(f->arg, (unsigned)f->slot_of, false);
 		f->slot_of = -1;
@@ -500,6 +524,8 @@ hold(struct failover *f, uint32_t account, uint32_t wait_ms, const char *why)
 		fetch_pool_hold(f->pool, f->held_until);
 		atomic_store(&f->state->sources.hold_ms, wait_ms);
 	}
+	if (f->probe != NULL && account != NOBODY && f->list.at[f->probe_of].of.account == account)
+		fetch_pool_hold(f->probe_pool, loop_now(f->loop) + wait_ms / 1e3);
 	if (account == NOBODY || f->to >= 0)
 		return;
 	look(f, &stands);
@@ -513,52 +539,91 @@ hold(struct failover *f, uint32_t account, uint32_t wait_ms, const char *why)
 	}
 }
 
+/* Has that account its troubles? */
+static void
+note_trouble(struct failover *f, uint32_t account, bool troubled)
+{
+	for (unsigned i = 0; i < f->list.count; i++)
+		if (f->list.at[i].of.account == account)
+			f->troubled[i] = troubled;
+}
+
+/* It said "too many": one connection from now on, to all of its account; and none only to look. */
+static void
+one_only(struct failover *f, unsigned source)
+{
+	uint32_t account = f->list.at[source].of.account;
+
+	for (unsigned i = 0; i < f->list.count; i++)
+		f->one[i] |= i == source || (account != NOBODY && f->list.at[i].of.account == account);
+	if (f->one[f->playing])
+		fetch_pool_one(f->pool, true);
+	if (account == NOBODY)
+		return;
+	sources_counts(&f->machine, account);
+	if (f->probe != NULL && f->list.at[f->probe_of].of.account == account)
+		probe_verdict(f, false);
+}
+
 void
-failover_answered(struct failover *f, int status, uint32_t retry_after_ms, bool channel_url)
+failover_answered(struct failover *f, unsigned source, int status, uint32_t retry_after_ms, bool channel_url)
 {
 	struct msg_limit_report report = {
-		.source = f->playing, .status = (uint32_t)status, .retry_after_ms = retry_after_ms
+		.source = source, .status = (uint32_t)status, .retry_after_ms = retry_after_ms
 	};
-	uint32_t account = f->list.at[f->playing].of.account, wait_ms;
+	uint32_t account = f->list.at[source].of.account, wait_ms;
+	bool plays = source == f->playing || (account != NOBODY && account == f->list.at[f->playing].of.account);
+	/* Of anything else it is that one server's, or file's, own matter: who fetched it waits. */
+	bool later = status == 503 && retry_after_ms > 0 && channel_url && source == f->playing;
 
-	if (f->probe != NULL && f->machine.probe >= 0 && f->list.at[f->machine.probe].of.account != account)
-		return; /* whose answer it is can't be told: the next one will tell */
-	if (verdict_busy(status) && !f->one[f->playing]) {
-		f->one[f->playing] = true;
-		fetch_pool_one(f->pool, true);
-	}
-	if (verdict_busy(status) || (retry_after_ms > 0 && status >= 400)) {
+	if (verdict_busy(status) && !f->one[source])
+		one_only(f, source);
+	if (f->probe != NULL && source == f->probe_of && status >= 400)
+		f->probe_wait_ms = PB_MIN(retry_after_ms, (uint32_t)LATER_MAX_MS);
+	if (account == NOBODY && !plays)
+		return; /* the one that plays knows nothing of it */
+	if (verdict_busy(status) || later) {
 		report.what = LIMIT_BUSY;
-		wait_ms = PB_MIN(retry_after_ms, (uint32_t)MSG_LIMIT_MAX_MS);
+		wait_ms = PB_MIN(retry_after_ms, (uint32_t)(account == NOBODY ? LATER_MAX_MS : MSG_LIMIT_MAX_MS));
 		/* What was on its way when the waiting began says nothing new. */
 		if (wait_ms == 0 && account == NOBODY && loop_now(f->loop) >= f->held_until) {
 			wait_ms = (uint32_t)(busy_waits_s[PB_MIN(f->busy_row, NITEMS(busy_waits_s) - 1)] * 1e3);
 			f->busy_row++;
 		}
 		/* At once; the supervisor may say more. */
-		if (wait_ms > 0 && loop_now(f->loop) + wait_ms / 1e3 > f->held_until)
+		if (wait_ms > 0 && (!plays || loop_now(f->loop) + wait_ms / 1e3 > f->held_until))
 			hold(f, account, wait_ms,
 			    retry_after_ms > 0 ? "the provider said when to come back"
 					       : "too many requests or connections, the provider says");
-	} else if (channel_url && verdict_denied(status)) {
+	} else if (channel_url && verdict_denied(status) && source == f->playing) {
 		report.what = LIMIT_DENIED;
-	} else if (status < 300 && f->troubled) {
+	} else if (status < 300 && f->troubled[source] && (!plays || loop_now(f->loop) >= f->held_until)) {
+		/* Not what was asked for before the waiting: it would count for nothing, and be the last to be told. */
 		report.what = LIMIT_GOOD;
-		f->busy_row = 0;
-		atomic_store(&f->state->sources.hold_ms, 0);
+		if (plays) {
+			f->busy_row = 0;
+			atomic_store(&f->state->sources.hold_ms, 0);
+		}
 	} else {
 		return;
 	}
-	f->troubled = report.what != LIMIT_GOOD;
+	note_trouble(f, account, report.what != LIMIT_GOOD);
 	if (account != NOBODY)
 		f->ops->report(f->arg, &report);
 }
 
 void
+failover_rerouted(struct failover *f, const struct sockaddr *gone)
+{
+	if (f->probe_pool != NULL)
+		fetch_pool_rerouted(f->probe_pool, gone);
+}
+
+void
 failover_limit(struct failover *f, const struct msg_limit *limit)
 {
-	if (limit->wait_ms > 0)
-		f->troubled = true;
+	/* Also when the time is over: whether it answers again is what the supervisor waits for. */
+	note_trouble(f, limit->account, true);
 	hold(f, limit->account, PB_MIN(limit->wait_ms, (uint32_t)MSG_LIMIT_MAX_MS), limit->why);
 }
 

@@ -7,10 +7,14 @@
  * needed, looks at a better source while a backup plays, and keeps a
  * provider's limits.
  *
+ *   looks     by a way out of their own: what a source that is looked at
+ *             says, how slow it is and where it leads is nothing to the one
+ *             that plays
  *   order     a switch happens in a turn of its own, never inside a call
  *   limited   a source whose account counts streams gets the pool's one
- *             connection: what is under way is cancelled first. So does one
- *             that refuses because of a limit, from then on
+ *             connection, and so does one that refuses because of a limit, from
+ *             then on. When it is left, what is under way is cancelled,
+ *             all connections are closed, and only then its slot is given back
  *   logs      source.failed, source.switch, source.return, source.doubt,
  *             source.wait, with the channel and why; URLs redacted
  *   owner     of state->sources while the stream is this worker's
@@ -29,6 +33,7 @@
 #include "worker/sources.h"
 
 struct failover;
+struct sockaddr;
 
 struct failover_ops {
 	/*
@@ -43,6 +48,8 @@ struct failover_ops {
 	void (*report)(void *arg, const struct msg_limit_report *report);
 	/* How it stands. */
 	void (*look)(void *arg, struct sources_look *out);
+	/* A pool that is like the line's, for a look; gives it. As fetch_pool_new(). */
+	int (*new_pool)(void *arg, struct fetch_pool **out);
 };
 
 /*
@@ -70,8 +77,12 @@ void failover_certain(struct failover *failover, uint32_t code, const char *reas
 void failover_vital(struct failover *failover, const char *reason);
 void failover_doubt(struct failover *failover, const char *reason);
 
-/* A server answered (fetch_pool_options). */
-void failover_answered(struct failover *failover, int status, uint32_t retry_after_ms, bool channel_url);
+/* A server answered, in the line's pool or in one for a look (fetch_pool_options). */
+void failover_answered(
+    struct failover *failover, unsigned source, int status, uint32_t retry_after_ms, bool channel_url);
+
+/* As fetch_pool_rerouted(). */
+void failover_rerouted(struct failover *failover, const struct sockaddr *gone);
 
 /* The supervisor said so. */
 void failover_limit(struct failover *failover, const struct msg_limit *limit);

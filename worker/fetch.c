@@ -656,8 +656,9 @@ fetch_over(void *arg, struct transfer *t, CURLcode code)
 	}
 	f->curl_code = f->stop_err != 0 || f->whole || f->discard || f->replan ? CURLE_OK : (int)code;
 	fetch_pool_measure(f);
-	if (f->pool->answered != NULL && f->head_over && f->reply.status >= 200 && f->reply.location == NULL)
-		f->pool->answered(f->pool->arg, f->reply.status, f->retry_after_ms, f->o.channel_url && f->hops == 0);
+	if (f->head_over && f->reply.status >= 200 && f->reply.location == NULL &&
+	    (f->o.kind != FETCH_STREAM || f->discard))
+		fetch_pool_answered(f);
 	facts = known(f, code);
 	v = verdict_transfer(&facts);
 	obey(f, &v);

@@ -186,11 +186,12 @@ struct fetch_pool_options {
 	uint64_t seed; /* of the jitter; 0: random */
 	const char *ca_file; /* trust these certificates instead of the system's; NULL */
 	/*
-	 * A server answered: of any fetch, each try but redirects. retry_after_ms:
-	 * as in fetch_result. Nothing but fetch_pool_hold() and fetch_pool_one() may be called
+	 * A server answered: of any fetch, each try but redirects; when it is over,
+	 * but a stream that begins is told of at once: it may never be. source: as in
+	 * fetch_options; retry_after_ms: as in fetch_result. Nothing but fetch_pool_hold() and fetch_pool_one() may be called
 	 * in it. May be NULL.
 	 */
-	void (*answered)(void *arg, int status, uint32_t retry_after_ms, bool channel_url);
+	void (*answered)(void *arg, unsigned source, int status, uint32_t retry_after_ms, bool channel_url);
 	void *arg;
 };
 
@@ -224,6 +225,9 @@ void fetch_pool_new_source(struct fetch_pool *pool);
  * whatever host, from now on; or as many as the settings say.
  */
 void fetch_pool_one(struct fetch_pool *pool, bool one);
+
+/* Hang up: no connection is left when it returns. Whatever is still under way breaks, and may be tried again. */
+void fetch_pool_hang_up(struct fetch_pool *pool);
 
 /* Has it one? */
 bool fetch_pool_is_one(const struct fetch_pool *pool);

@@ -144,6 +144,8 @@ fetch_hear_header(char *line, size_t size, size_t n, void *arg)
 	err = accept_head(t, f);
 	if (t->owner != f)
 		return 0;
+	if (err == 0 && f->o.kind == FETCH_STREAM)
+		fetch_pool_answered(f);
 	return err == 0 ? n : stop(f, err);
 }
 

@@ -64,7 +64,7 @@ struct fetch_pool {
 	double patience;
 	ev_tstamp hold; /* no request before */
 	ev_timer held;
-	void (*answered)(void *arg, int status, uint32_t retry_after_ms, bool channel_url);
+	void (*answered)(void *arg, unsigned source, int status, uint32_t retry_after_ms, bool channel_url);
 	void *arg;
 	TAILQ_HEAD(, fetch) fetches;
 };
@@ -173,6 +173,9 @@ void fetch_pool_note_trouble(struct fetch *f, enum trouble what);
 
 /* The first connection, as far as it got. */
 void fetch_pool_note_phases(struct fetch_phases *phases, CURL *easy);
+
+/* A server has answered it: whoever wants to know is told. */
+void fetch_pool_answered(const struct fetch *f);
 
 /* A transfer is over, whatever became of it: its figures, for fetch and pool. */
 void fetch_pool_measure(struct fetch *f);

@@ -166,6 +166,12 @@ fetch_pool_one(struct fetch_pool *p, bool one)
 		hedge_drop(f);
 }
 
+void
+fetch_pool_hang_up(struct fetch_pool *p)
+{
+	sockets_end_all(&p->sockets);
+}
+
 bool
 fetch_pool_is_one(const struct fetch_pool *p)
 {
@@ -298,6 +304,14 @@ fetch_pool_note_trouble(struct fetch *f, enum trouble what)
 	t->http_status = f->reply.status;
 	snprintf(t->why, sizeof(t->why), "%s", f->why);
 	snprintf(t->host, sizeof(t->host), "%s", f->parts.host);
+}
+
+void
+fetch_pool_answered(const struct fetch *f)
+{
+	if (f->pool->answered != NULL)
+		f->pool->answered(
+		    f->pool->arg, f->o.source, f->reply.status, f->retry_after_ms, f->o.channel_url && f->hops == 0);
 }
 
 /* It has no connection, neither a new one nor one that was kept. */

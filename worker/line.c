@@ -19,6 +19,7 @@ address_gone(void *arg, const struct sockaddr *address)
 	struct line *l = arg;
 
 	fetch_pool_rerouted(l->pool, address);
+	failover_rerouted(l->failover, address);
 }
 
 static void
@@ -27,6 +28,7 @@ routes_changed(void *arg)
 	struct line *l = arg;
 
 	fetch_pool_rerouted(l->pool, NULL);
+	failover_rerouted(l->failover, NULL);
 	log_event(LOG_INFO, "network.changed", "channel=%s interface=\"%s\"", l->tune.guide_number,
 	    fetch_pool_way(l->pool).interface);
 }
@@ -175,11 +177,27 @@ report(void *arg, const struct msg_limit_report *r)
 }
 
 static void
-answered(void *arg, int status, uint32_t retry_after_ms, bool channel_url)
+answered(void *arg, unsigned source, int status, uint32_t retry_after_ms, bool channel_url)
 {
 	struct line *l = arg;
 
-	failover_answered(l->failover, status, retry_after_ms, channel_url);
+	failover_answered(l->failover, source, status, retry_after_ms, channel_url);
+}
+
+/* The line's way out, and another one for a look at a source that it does not play. */
+static int
+new_pool(void *arg, struct fetch_pool **out)
+{
+	struct line *l = arg;
+	struct fetch_pool_options options = {
+		.resolve = l->resolve,
+		.settings = &l->tune.settings,
+		.request = &l->tune.request,
+		.answered = answered,
+		.arg = l,
+	};
+
+	return fetch_pool_new(out, l->loop, &options);
 }
 
 /* Writer's side. */
@@ -233,6 +251,7 @@ static const struct failover_ops failover_ops = {
 	.want_slot = want_slot,
 	.report = report,
 	.look = look,
+	.new_pool = new_pool,
 };
 
 static const struct writer_ops writer_ops = {
@@ -306,7 +325,6 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
     const struct sources_list *list, int spool_fd, struct state *state, const struct line_ops *ops, void *arg)
 {
 	struct line *l = calloc(1, sizeof(*l));
-	struct fetch_pool_options options;
 	unsigned first = first_source(tune, list, state);
 	struct routes_ops routes_ops = { .gone = address_gone, .changed = routes_changed };
 	int err = PB_ENOMEM;
@@ -319,6 +337,7 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
 	}
 	l->media_ns = line_now_ns();
 	l->loop = loop;
+	l->resolve = resolve;
 	l->tune = *tune;
 	l->state = state;
 	l->ops = ops;
@@ -329,14 +348,7 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
 	l->tick.data = l->second.data = l->hold.data = l;
 	step_init(&l->step, loop_now(loop));
 	outlook_init(&l->outlook, &l->tune.settings, l->tune.learned_ms, loop_now(loop));
-	options = (struct fetch_pool_options){
-		.resolve = resolve,
-		.settings = &l->tune.settings,
-		.request = &l->tune.request,
-		.answered = answered,
-		.arg = l,
-	};
-	if ((err = fetch_pool_new(&l->pool, loop, &options)) != 0 || (err = say_requests(l, list)) != 0 ||
+	if ((err = new_pool(l, &l->pool)) != 0 || (err = say_requests(l, list)) != 0 ||
 	    (err = writer_new(&l->writer, spool_fd, state, &l->tune.settings, &writer_ops, l)) != 0 ||
 	    (err = prefetch_new(&l->prefetch, loop, l->pool, &l->tune, state, &line_prefetch_ops, l)) != 0 ||
 	    (err = failover_new(

@@ -28,6 +28,7 @@ struct line {
 	struct ev_loop *loop;
 	struct msg_tune tune;
 	struct state *state;
+	struct resolve *resolve;
 	struct fetch_pool *pool;
 	struct source *source;
 	struct failover *failover;

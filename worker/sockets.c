@@ -76,6 +76,19 @@ same_address(const struct sockaddr_storage *a, const struct sockaddr *b)
 		&((const struct sockaddr_in6 *)(const void *)b)->sin6_addr, sizeof(struct in6_addr)) == 0;
 }
 
+static void
+end(const struct sockets_one *s)
+{
+	(void)shutdown(s->fd, SHUT_RDWR); /* curl sees its end, and opens another */
+}
+
+void
+sockets_end_all(struct sockets *all)
+{
+	for (size_t i = 0; i < all->count; i++)
+		end(&all->one[i]);
+}
+
 size_t
 sockets_end(struct sockets *all, const struct sockaddr *address)
 {
@@ -87,7 +100,7 @@ sockets_end(struct sockets *all, const struct sockaddr *address)
 
 		if (getsockname(all->one[i].fd, (struct sockaddr *)&own, &len) == -1 || !same_address(&own, address))
 			continue;
-		(void)shutdown(all->one[i].fd, SHUT_RDWR); /* curl sees its end, and opens another */
+		end(&all->one[i]);
 		ended++;
 	}
 	return ended;

@@ -42,4 +42,7 @@ void sockets_read(struct sockets *sockets);
 /* This address is gone: end those that are bound to it. How many there were. */
 size_t sockets_end(struct sockets *sockets, const struct sockaddr *address);
 
+/* End all of them. */
+void sockets_end_all(struct sockets *sockets);
+
 #endif

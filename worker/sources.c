@@ -81,7 +81,7 @@ sources_recall(struct sources *s, unsigned n, const struct sources_one *was)
 	}
 	s->at[n] = *was;
 	s->at[n].of = of;
-	s->at[n].not_before_ms = s->at[n].probed_ms = 0;
+	s->at[n].not_before_ms = s->at[n].probed_ms = s->at[n].probe_after_ms = 0;
 }
 
 static bool
@@ -265,12 +265,21 @@ sources_held(struct sources *s, const struct sources_look *look, uint32_t accoun
 }
 
 void
-sources_probed(struct sources *s, bool good, int64_t now_ms)
+sources_counts(struct sources *s, uint32_t account)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (account != 0 && s->at[i].of.account == account && s->at[i].of.streams == 0)
+			s->at[i].of.streams = 1;
+}
+
+void
+sources_probed(struct sources *s, bool good, uint32_t wait_ms, int64_t now_ms)
 {
 	if (s->probe < 0)
 		return;
 	if (!good) {
 		s->at[s->probe].probed_ms = now_ms;
+		s->at[s->probe].probe_after_ms = now_ms + wait_ms;
 		s->probe_good_ms = 0;
 		s->probe = -1;
 	} else if (s->probe_good_ms == 0) {
@@ -309,7 +318,8 @@ look_back(struct sources *s, const struct sources_look *look)
 				continue;
 			return switch_to(s, i, look, true, "return_after has passed");
 		}
-		if (recent(left_ms, now_ms, PB_MIN((int64_t)s->return_after_ms / 4, (int64_t)10000)))
+		if (recent(left_ms, now_ms, PB_MIN((int64_t)s->return_after_ms / 4, (int64_t)10000)) ||
+		    one->probe_after_ms > now_ms)
 			continue;
 		s->probe = (int)i;
 		s->probe_good_ms = 0;

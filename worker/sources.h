@@ -61,6 +61,7 @@ struct sources_one {
 	int64_t tried_ms, failed_ms, doubt_ms; /* 0: never */
 	int64_t not_before_ms; /* its provider is not to be asked, or has no slot */
 	int64_t probed_ms; /* when it was last seen not to be good, while another was in use */
+	int64_t probe_after_ms; /* it said that it is not to be looked at before; 0: nothing */
 };
 
 struct sources {
@@ -138,7 +139,14 @@ void sources_refused(struct sources *s, unsigned n, unsigned back_to, int64_t no
 struct sources_answer sources_held(
     struct sources *s, const struct sources_look *look, uint32_t account, uint32_t wait_ms);
 
-/* The one that is looked at (probe) was good just now, or was not. */
-void sources_probed(struct sources *s, bool good, int64_t now_ms);
+/*
+ * The one that is looked at (probe) was good just now, or was not. wait_ms:
+ * it said when to come back; 0: it did not. It is tried earlier all the same
+ * where nobody else is left.
+ */
+void sources_probed(struct sources *s, bool good, uint32_t wait_ms, int64_t now_ms);
+
+/* The account turned out to count connections: its sources are limited, too. */
+void sources_counts(struct sources *s, uint32_t account);
 
 #endif

@@ -280,7 +280,8 @@ transfers_free(struct transfers **tsp)
 
 	if (ts == NULL)
 		return;
-	pb_assert(!ts->in_run && !ts->in_curl && TAILQ_EMPTY(&ts->noted));
+	pb_assert(!ts->in_run && !ts->in_curl);
+	do_noted(ts); /* the last of its rounds may have left some */
 	while ((t = TAILQ_FIRST(&ts->spare)) != NULL) {
 		TAILQ_REMOVE(&ts->spare, t, link);
 		curl_easy_cleanup(t->easy);

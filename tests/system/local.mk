@@ -97,6 +97,7 @@ SYSTEM_TESTS += tests/system/slate.sh
 SYSTEM_TESTS += tests/system/codec.sh
 SYSTEM_TESTS += tests/system/step.sh
 SYSTEM_TESTS += tests/system/failover.sh
+SYSTEM_TESTS += tests/system/apart.sh
 SYSTEM_TESTS += tests/system/upgrade.test
 SYSTEM_TESTS += tests/system/bad-input.sh
 SYSTEM_TESTS += tests/system/players.sh

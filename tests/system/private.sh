@@ -77,4 +77,28 @@ until_true 20 fetched far || fail "the guide of far is not there: $(bridge log g
 until_true 20 fetched led || fail "the guide of led is not there: $(bridge log guide)"
 
 bridge stop; [ "$bridge_status" = 0 ] || fail "it ended with $bridge_status"
+
+# The operator's own URL is no link that a public server made: whatever plays meanwhile.
+it "goes back to a channel's first source, which is private, from a backup that is public"
+need_media hi
+common="file=$(media hi),seg=1,win=20,clock=wall"
+origin start --listen 127.0.0.1:0 --listen "${public%:*}:0" --channel "name=near,$common" --channel "name=far,$common"
+bridge config <<'INI'
+[stream]
+reserve = 8s
+return_after = 3s
+[channel 1]
+name = near
+url = @ORIGIN@/near/master.m3u8
+backup1 = @ORIGIN2@/far/master.m3u8
+INI
+bridge start
+viewer start near /auto/v1
+viewer wait near ms=7000
+origin fault "channel=near,kind=any,fault=status,value=404,for=4"
+bridge wait '.streams[0].upstream.failovers == 1'
+bridge wait '.streams[0].upstream.returns == 1'
+viewer check near closed=no clean=true
+
+bridge stop; [ "$bridge_status" = 0 ] || fail "it ended with $bridge_status"
 finish

@@ -503,11 +503,34 @@ request_of(const char *agent, const char *headers, size_t len)
 	return r;
 }
 
+/* What the pool was answered. */
+static struct heard {
+	unsigned answers, source; /* the last one's */
+	int status;
+} heard;
+
+static void
+on_answered(void *arg, unsigned source, int status, uint32_t retry_after_ms, bool channel_url)
+{
+	(void)arg;
+	(void)retry_after_ms;
+	(void)channel_url;
+	heard.answers++;
+	heard.source = source;
+	heard.status = status;
+}
+
 static void
 new_pool(const char *headers, size_t headers_len)
 {
 	struct msg_request request = request_of("Test/1", headers, headers_len);
-	struct fetch_pool_options o = { .resolve = names, .settings = &settings, .seed = 1, .request = &request };
+	struct fetch_pool_options o = {
+		.resolve = names,
+		.settings = &settings,
+		.seed = 1,
+		.request = &request,
+		.answered = on_answered,
+	};
 
 	fetch_pool_free(&pool);
 	ck_assert_int_eq(fetch_pool_new(&pool, loop, &o), 0);
@@ -1570,6 +1593,33 @@ START_TEST(a_paused_stream_stops_the_server_and_goes_on)
 }
 END_TEST
 
+/* Its end may be hours away, and is no answer of then. */
+START_TEST(that_a_stream_was_answered_is_told_when_it_begins)
+{
+	struct job *j = job(FETCH_STREAM, "/endless");
+
+	heard = (struct heard){ 0 };
+	j->o.source = 2;
+	j->pause_at = 100000;
+	go(j);
+	while (j->pauses == 0)
+		ev_run(loop, 0);
+	ck_assert_uint_eq(heard.answers, 1);
+	ck_assert_uint_eq(heard.source, 2);
+	ck_assert_int_eq(heard.status, 200);
+	fetch_cancel(&j->f);
+	free(j);
+
+	j = run(FETCH_STREAM, "/cut");
+	ck_assert_uint_eq(heard.answers, 2);
+	free(j);
+	j = run(FETCH_STREAM, "/status/404");
+	ck_assert_uint_eq(heard.answers, 3);
+	ck_assert_int_eq(heard.status, 404);
+	free(j);
+}
+END_TEST
+
 START_TEST(a_stream_that_broke_is_over)
 {
 	struct job *j = run(FETCH_STREAM, "/cut");
@@ -1963,6 +2013,7 @@ main(void)
 	tcase_add_test(tc, a_kept_connection_that_closes_costs_no_try);
 	tcase_add_test(tc, a_reader_that_pauses_gets_every_byte_once);
 	tcase_add_test(tc, a_paused_stream_stops_the_server_and_goes_on);
+	tcase_add_test(tc, that_a_stream_was_answered_is_told_when_it_begins);
 	tcase_add_test(tc, a_stream_that_broke_is_over);
 	tcase_add_test(tc, a_reader_may_cancel_its_own_fetch_and_any_other);
 	tcase_add_test(tc, on_done_may_cancel_the_next_one);

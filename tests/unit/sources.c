@@ -243,13 +243,13 @@ START_TEST(the_first_is_gone_back_to_when_it_has_been_good_for_return_after)
 	}
 	ck_assert_uint_eq(a.to, 0);
 	/* It is not good yet: looked at again, not at once. */
-	sources_probed(&m, false, now_ms);
+	sources_probed(&m, false, 0, now_ms);
 	ck_assert_int_eq(tick(100, 6000, 0).act, SOURCES_STAY);
 	for (a.act = SOURCES_STAY; a.act != SOURCES_PROBE; a = tick(100, 6000, 0))
 		ck_assert_int_lt(now_ms - failed, RETURN_MS);
 	probed = now_ms;
 	while (a.act != SOURCES_SWITCH) {
-		sources_probed(&m, true, now_ms);
+		sources_probed(&m, true, 0, now_ms);
 		a = tick(100, 6000, 0);
 		ck_assert_int_lt(now_ms - probed, RETURN_MS + 1000);
 	}
@@ -285,6 +285,60 @@ START_TEST(a_return_that_fails_makes_the_next_one_wait_longer)
 	ck_assert_int_ge(waits[0], RETURN_MS);
 	ck_assert_int_ge(waits[1], 2 * waits[0] - 1000);
 	ck_assert_int_ge(waits[2], 2 * waits[1] - 1000);
+}
+END_TEST
+
+/* A backup plays; the first one is looked at for the first time. */
+static void
+looks_back(void)
+{
+	struct sources_answer a = { .act = SOURCES_STAY };
+
+	begin(2, true);
+	m.at[0].of.account = 1;
+	plays(1000);
+	ck_assert_uint_eq(fails("frozen").to, 1);
+	while (a.act == SOURCES_STAY) {
+		sources_good(&m, now_ms);
+		a = tick(100, 8000, 0);
+	}
+	ck_assert_int_eq(a.act, SOURCES_PROBE);
+}
+
+START_TEST(one_that_says_when_to_come_back_is_not_looked_at_before_but_taken_when_nobody_else_is_left)
+{
+	struct sources_answer a;
+
+	looks_back();
+	sources_probed(&m, false, RETURN_MS, now_ms);
+	for (uint32_t ms = 0; ms < RETURN_MS - 200; ms += 100)
+		ck_assert_int_eq(tick(100, 8000, 0).act, SOURCES_STAY);
+	ck_assert_int_eq(tick(300, 8000, 0).act, SOURCES_PROBE);
+	sources_probed(&m, false, RETURN_MS, now_ms);
+	a = fails("frozen, too");
+	ck_assert_int_eq(a.act, SOURCES_SWITCH);
+	ck_assert_uint_eq(a.to, 0);
+}
+END_TEST
+
+START_TEST(one_whose_account_turns_out_to_count_is_not_looked_at_any_more)
+{
+	struct sources_answer a = { .act = SOURCES_STAY };
+
+	looks_back();
+	sources_counts(&m, 2); /* somebody else's matter */
+	sources_probed(&m, false, 0, now_ms);
+	while (a.act == SOURCES_STAY)
+		a = tick(100, 8000, 0);
+	ck_assert_int_eq(a.act, SOURCES_PROBE);
+	sources_counts(&m, 0); /* nobody's */
+	sources_counts(&m, 1);
+	sources_probed(&m, false, 0, now_ms);
+	do
+		a = tick(100, 8000, 0);
+	while (a.act == SOURCES_STAY);
+	ck_assert_int_eq(a.act, SOURCES_SWITCH);
+	ck_assert_uint_eq(a.to, 0);
 }
 END_TEST
 
@@ -465,6 +519,8 @@ main(void)
 	tcase_add_test(tc, one_source_alone_goes_on_by_itself);
 	tcase_add_test(tc, the_first_is_gone_back_to_when_it_has_been_good_for_return_after);
 	tcase_add_test(tc, a_return_that_fails_makes_the_next_one_wait_longer);
+	tcase_add_test(tc, one_that_says_when_to_come_back_is_not_looked_at_before_but_taken_when_nobody_else_is_left);
+	tcase_add_test(tc, one_whose_account_turns_out_to_count_is_not_looked_at_any_more);
 	tcase_add_test(tc, there_is_no_going_back_without_reserve_for_it);
 	tcase_add_test(tc, a_doubt_tries_a_backup_once_and_comes_back_when_that_is_no_better);
 	tcase_add_test(tc, a_channel_with_one_source_is_never_hurt_by_a_doubt);
