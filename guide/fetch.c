@@ -111,16 +111,16 @@ source_private(const struct fetch *f)
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct addrinfo *all;
 	struct url_parts parts;
-	bool private = true;
+	bool all_private = true;
 
 	if (source[0] == '/')
 		return true;
 	if (url_parse(&parts, source) != 0 || getaddrinfo(parts.host, NULL, &hints, &all) != 0)
 		return false;
 	for (const struct addrinfo *a = all; a != NULL; a = a->ai_next)
-	private = private && private_sockaddr(a->ai_addr);
+		all_private = all_private && private_sockaddr(a->ai_addr);
 	freeaddrinfo(all);
-	return private;
+	return all_private;
 }
 
 /* The last gate: whatever was resolved, and by whom, this is what would be connected to. */

@@ -5,7 +5,8 @@
  * when it takes too long. Only http and https; certificates are checked.
  * A source all of whose addresses are private may lead anywhere, as may a
  * file; any other one, by a redirect or as what names this URL, only to
- * public addresses (base/private.h). Neither an error's text nor anything else here has the URL in it.
+ * public addresses (base/private.h). Neither an error's text nor anything
+ * else here has the URL in it.
  */
 #ifndef PLEXBRIDGE_GUIDE_FETCH_H
 #define PLEXBRIDGE_GUIDE_FETCH_H

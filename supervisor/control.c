@@ -71,6 +71,8 @@ on_reload(struct supervisor *sup, const struct request *req, int *status)
 	(void)req;
 	*status = err == 0 ? 200 : err == PB_EFORMAT ? 409 : 503;
 	text_addf(&text, "{\"ok\":%s,\"errors\":[", err == 0 ? "true" : "false");
+	if (err != 0 && errs.count == 0) /* nothing is wrong with the file */
+		text_add_json(&text, pb_strerror(err));
 	for (size_t i = 0; i < errs.count; i++) {
 		text_add(&text, i > 0 ? "," : "");
 		text_add_json(&text, errs.at[i].text);

@@ -982,7 +982,7 @@ make_lineup(struct imports *im, struct config *config)
 	merge_free(&m);
 	keep_watched(im, config, &new);
 	install(im, config, &new);
-	if (im->lost)
+	if (im->lost && imports_any(config)) /* it was told, and is tried again */
 		return 0;
 	im->again_s = 0;
 	im->why[0] = '\0';
@@ -1024,8 +1024,10 @@ imports_reload(struct imports *im, struct config *config)
 	size_t was_count = im->count;
 	int err;
 
-	if (was == NULL)
+	if (was == NULL) {
+		log_event(LOG_ERR, "lineup.failed", "why=\"%s\"", pb_strerror(PB_ENOMEM));
 		return PB_ENOMEM;
+	}
 	/* What is being fetched is fetched again: by other settings, perhaps another provider's. */
 	if (im->state == IMPORTS_FETCHING || im->state == IMPORTS_CHECKING) {
 		im->at[im->which].next_at = ev_now(im->sup->loop);
@@ -1269,11 +1271,11 @@ imports_renumber(struct imports *im, const char *from, const char *to, const cha
 		*why = "a number is digits with at most one dot, and not 0";
 		return 400;
 	}
-	index = journal_owner(im->journal, from);
 	if (im->lost) {
 		*why = "lineup.journal, which has the numbers, can't be read";
 		return 503;
 	}
+	index = journal_owner(im->journal, from);
 	if (index == JOURNAL_NONE) {
 		*why = lineup_find(&config->written, from) != NULL ? "it is written in plexbridge.ini: change it there"
 								   : "there is no such channel";

@@ -143,7 +143,7 @@ void imports_refresh(struct imports *imports, const char *provider, struct http_
  */
 size_t imports_scan(struct imports *imports);
 
-/* Give a channel another number. 200, or 400, 404, 409 with *why. */
+/* Give a channel another number. 200, or 400, 404, 409, 503 with *why. */
 int imports_renumber(struct imports *imports, const char *from, const char *to, const char **why);
 
 /* GET /api/lineup: what is in it, what is absent, and how the sources are. */

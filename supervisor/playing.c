@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/pb.h"
+#include "base/seals.h"
 #include "base/url.h"
 #include "base/utf8.h"
 
@@ -192,7 +193,7 @@ playing_read(int fd, void (*fn)(void *user, const struct channel *channel), void
 	json_t *root;
 	void *data;
 
-	if (fcntl(fd, F_GET_SEALS) != SEALS || fstat(fd, &st) == -1 || st.st_size == 0 ||
+	if (!seals_hold(fd, SEALS) || fstat(fd, &st) == -1 || st.st_size == 0 ||
 	    (uintmax_t)st.st_size > PLAYING_BYTES_MAX)
 		return PB_EPEER;
 	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -83,8 +83,9 @@ int supervisor_run(struct supervisor *sup, struct config *config, const struct s
 /*
  * Read the configuration again (SIGHUP, POST /api/reload). When anything in
  * it is wrong, nothing changes and errs has all of it; to be cleared by the
- * caller. Nor does anything change when its lineup can't be made. restart gets the names of settings that only a restart changes,
- * up to max; *restarts is how many there are. 0, PB_EFORMAT, PB_ENOMEM or PB_ELIMIT. Logs.
+ * caller. Nor does anything change when its lineup can't be made. restart
+ * gets the names of settings that only a restart changes, up to max;
+ * *restarts is how many there are. 0, PB_EFORMAT, PB_ENOMEM or PB_ELIMIT. Logs.
  */
 int supervisor_reload(
     struct supervisor *sup, struct config_errors *errs, const char **restart, size_t max, size_t *restarts);

@@ -64,8 +64,6 @@ struct failover {
 	ev_tstamp held_until;
 };
 
-static const double busy_waits_s[] = { 2, 5, 10, 30 }; /* reference/hls.md 7 */
-
 static int64_t
 now_ms(void)
 {
@@ -587,7 +585,7 @@ failover_answered(struct failover *f, unsigned source, int status, uint32_t retr
 		wait_ms = PB_MIN(retry_after_ms, (uint32_t)(account == NOBODY ? LATER_MAX_MS : MSG_LIMIT_MAX_MS));
 		/* What was on its way when the waiting began says nothing new. */
 		if (wait_ms == 0 && account == NOBODY && loop_now(f->loop) >= f->held_until) {
-			wait_ms = (uint32_t)(busy_waits_s[PB_MIN(f->busy_row, NITEMS(busy_waits_s) - 1)] * 1e3);
+			wait_ms = (uint32_t)(verdict_busy_pause(f->busy_row) * 1e3);
 			f->busy_row++;
 		}
 		/* At once; the supervisor may say more. */

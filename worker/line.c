@@ -144,7 +144,6 @@ switch_to(void *arg, unsigned n, const char *url, bool keep)
 	outlook_other(&l->outlook, &look, tally_quality(&l->state->sources.at[n], line_now_ns() / 1000000));
 	if (!keep)
 		missed_ms += prefetch_drop_rest(l->prefetch);
-	prefetch_depth(l->prefetch, l->limited[n] ? 1 : l->tune.settings.prefetch);
 	l->lost = l->useless = 0;
 	l->gone = 0;
 	l->keys = 0;
@@ -331,10 +330,8 @@ line_new(struct line **out, struct ev_loop *loop, struct resolve *resolve, const
 
 	if (l == NULL)
 		return PB_ENOMEM;
-	for (unsigned i = 0; i < list->count; i++) {
-		l->limited[i] = list->at[i].of.streams > 0;
+	for (unsigned i = 0; i < list->count; i++)
 		l->counted[i] = list->at[i].of.account != 0;
-	}
 	l->media_ns = line_now_ns();
 	l->loop = loop;
 	l->resolve = resolve;
@@ -419,8 +416,6 @@ line_open(struct line *l)
 		prefetch_tuning(l->prefetch, loop_now(l->loop) + (ms != 0 ? ms : TUNE_TIMEOUT_MS) / 1e3);
 	ev_timer_start(l->loop, &l->tick);
 	ev_timer_start(l->loop, &l->second);
-	if (l->limited[failover_now(l->failover)])
-		prefetch_depth(l->prefetch, 1);
 	failover_open(l->failover);
 	if (l->tune.hold_ms == 0) {
 		source_open(l->source);

@@ -307,10 +307,8 @@ look_out(struct line *l)
 	prefetch_deepen(l->prefetch, outlook_deeper(&l->outlook));
 	atomic_store(&f->try_timeout_ms,
 	    (uint32_t)((uint64_t)l->tune.settings.try_timeout_ms * outlook_patience(&l->outlook) / 1000));
-	atomic_store(&f->prefetch,
-	    l->limited[failover_now(l->failover)] || fetch_pool_is_one(l->pool)
-		? 1
-		: l->tune.settings.prefetch + outlook_deeper(&l->outlook));
+	atomic_store(
+	    &f->prefetch, fetch_pool_is_one(l->pool) ? 1 : l->tune.settings.prefetch + outlook_deeper(&l->outlook));
 	atomic_store(&f->quality, (uint32_t)l->outlook.quality.state);
 	atomic_store(&f->rtt_ms, look.way.rtt_ms);
 	atomic_store(&f->retransmits, l->outlook.retransmits);

@@ -55,7 +55,6 @@ struct line {
 	bool media, finishing, failed;
 	uint64_t connections; /* of a plain stream: each is a segment of its own */
 	uint64_t next_serial; /* behind the last segment, or connection, that began */
-	bool limited[MSG_SOURCES_MAX]; /* its account counts connections */
 	bool counted[MSG_SOURCES_MAX]; /* it has an account, whose denials the supervisor counts */
 	unsigned feeding; /* the source whose bytes are in hand */
 	uint64_t keys; /* that reached the spool from it since the last switch */

@@ -216,12 +216,6 @@ prefetch_drop_waiting(struct prefetch *p, uint64_t *ms)
 }
 
 void
-prefetch_depth(struct prefetch *p, uint32_t depth)
-{
-	p->depth = PB_MAX(depth, 1u);
-}
-
-void
 prefetch_free(struct prefetch **prefetch)
 {
 	struct prefetch *p = *prefetch;

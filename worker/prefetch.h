@@ -91,9 +91,6 @@ uint64_t prefetch_drop_rest(struct prefetch *prefetch);
  */
 uint64_t prefetch_drop_waiting(struct prefetch *prefetch, uint64_t *ms);
 
-/* So many in flight or ready from now on. */
-void prefetch_depth(struct prefetch *prefetch, uint32_t depth);
-
 /* Until then (loop time) the first media is waited for, whatever the reserve; 0: it is there. */
 void prefetch_tuning(struct prefetch *prefetch, ev_tstamp until);
 

@@ -187,13 +187,6 @@ source_open_later(struct source *s)
 	wait_s(s, PB_MIN(PB_MIN(delay, REOPEN_MAX_S) * (0.8 + 0.4 * drand48()), patience_s(s)));
 }
 
-/* Was this tune refused because the account has no more streams (hls.md 7)? */
-static bool
-is_limit(int status)
-{
-	return status == 429 || status == 458 || status == 509;
-}
-
 /* The channel's URL itself failed. */
 static void
 open_failed(struct source *s, uint32_t code, const char *reason)
@@ -746,7 +739,7 @@ is_gone(int status)
 void
 source_request_failed(struct source *s, const struct fetch_result *r)
 {
-	uint32_t code = is_limit(r->http_status) ? 805 : 806;
+	uint32_t code = verdict_busy(r->http_status) ? 805 : 806; /* 805: the account has no more streams (hls.md 7) */
 
 	if (s->what == OPENING) {
 		open_failed(s, code, r->reason);

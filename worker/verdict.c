@@ -42,9 +42,7 @@ set(struct verdict *v, enum verdict_what what, int err)
 static void
 judge_busy(struct verdict *v, const struct verdict_try *t)
 {
-	static const double waits_s[] = { 2, 5, 10, 30 };
-	double pause_s =
-	    t->retry_after_ms > 0 ? t->retry_after_ms / 1e3 : waits_s[PB_MIN(t->busy, NITEMS(waits_s) - 1)];
+	double pause_s = t->retry_after_ms > 0 ? t->retry_after_ms / 1e3 : verdict_busy_pause(t->busy);
 
 	if ((t->kind == FETCH_SEGMENT || t->kind == FETCH_KEY) && pause_s < t->left_s) {
 		v->pause_s = pause_s;
@@ -292,6 +290,14 @@ bool
 verdict_busy(int status)
 {
 	return status == 429 || status == 458 || status == 509;
+}
+
+double
+verdict_busy_pause(unsigned n)
+{
+	static const double waits_s[] = { 2, 5, 10, 30 };
+
+	return waits_s[PB_MIN(n, NITEMS(waits_s) - 1)];
 }
 
 bool

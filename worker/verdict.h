@@ -112,6 +112,9 @@ double verdict_pause(
 /* Did a server say that these are too many, requests or connections (429, 458, 509)? */
 bool verdict_busy(int status);
 
+/* In seconds: how long to wait then, when it doesn't say; for the n-th time in a row, from 0 (hls.md 7). */
+double verdict_busy_pause(unsigned n);
+
 /* Did a server say that it is not for us (401, 403, 407, 451)? To ask it again and again looks bad. */
 bool verdict_denied(int status);
 

@@ -2,6 +2,7 @@
  * playing.c - tests of supervisor/playing.c: a channel comes back as it was, or not at all
  */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,23 @@ START_TEST(what_can_still_be_changed_is_not_read)
 }
 END_TEST
 
+/* Where vm.memfd_noexec is set, each memfd has one seal more. */
+START_TEST(a_seal_of_the_kernels_own_does_no_harm)
+{
+	size_t count = 0;
+	int fd = memfd_create("playing", MFD_CLOEXEC | 0x0008U); /* MFD_NOEXEC_SEAL, Linux 6.3 */
+
+	if (fd == -1) {
+		ck_assert_int_eq(errno, EINVAL);
+		return;
+	}
+	ck_assert_int_eq(write(fd, "[]", 2), 2);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, SEALS), 0);
+	ck_assert_int_eq(playing_read(fd, check_channel, &count), 0);
+	close(fd);
+}
+END_TEST
+
 static const char *const wrongs[] = {
 	"{\"number\":\"0\",\"name\":\"A\",\"sources\":[{\"url\":\"http://a/\"}]}",
 	"{\"number\":\"5\",\"sources\":[{\"url\":\"http://a/\"}]}",
@@ -187,6 +205,7 @@ main(void)
 	tcase_add_test(tc, a_channel_comes_back_with_all_that_its_worker_is_told);
 	tcase_add_test(tc, what_is_damaged_is_refused_or_good);
 	tcase_add_test(tc, what_can_still_be_changed_is_not_read);
+	tcase_add_test(tc, a_seal_of_the_kernels_own_does_no_harm);
 	tcase_add_loop_test(tc, one_that_is_no_good_is_passed_over, 0, (int)NITEMS(wrongs));
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
