@@ -814,13 +814,23 @@ open_quickly(const struct source *s)
 	return is_starved(s) && (!fails_for_long(s) || s->open_failures % STARVED_SLOW != 0);
 }
 
+/*
+ * A request that follows a failure while there is something left to play
+ * has until that is nearly spent: it is patient, and its pauses grow, so that
+ * it would go on through the filler in which a source is asked quickly.
+ */
 static ev_tstamp
 open_deadline(const struct source *s, bool quickly)
 {
+	double left_s = ((double)s->ops->reserve_ms(s->arg) - STARVED_MS) / 1e3;
+	/* A try gets half of the time that there is. */
+	double try_s = PB_MAX(STARVED_TRY_S, atomic_load(&s->figures->latency_ms) * 4e-3);
+
 	if (!s->has_media)
 		return s->tune_deadline;
-	/* A try gets half of the time that there is. */
-	return quickly ? loop_now(s->loop) + PB_MAX(STARVED_TRY_S, atomic_load(&s->figures->latency_ms) * 4e-3) : 0;
+	if (quickly)
+		return loop_now(s->loop) + try_s;
+	return s->open_failures > 0 && left_s > 0 ? loop_now(s->loop) + PB_MAX(left_s, try_s) : 0;
 }
 
 /* All that was named with a master that is about to expire is named anew; nothing was missed. */

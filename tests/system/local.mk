@@ -92,6 +92,7 @@ SYSTEM_TESTS += tests/system/sources.sh
 SYSTEM_TESTS += tests/system/faults.sh
 SYSTEM_TESTS += tests/system/reload.sh
 SYSTEM_TESTS += tests/system/filler.sh
+SYSTEM_TESTS += tests/system/plain.sh
 SYSTEM_TESTS += tests/system/silence.sh
 SYSTEM_TESTS += tests/system/slate.sh
 SYSTEM_TESTS += tests/system/codec.sh

@@ -96,6 +96,7 @@ static size_t told_len;
 static size_t room; /* for so many segments more */
 static uint32_t reserve_ms;
 static bool stream_full;
+static bool counts_denials;
 
 static void __attribute__((format(printf, 1, 2))) tell(const char *fmt, ...)
 {
@@ -187,6 +188,13 @@ in_reserve(void *arg)
 	return reserve_ms;
 }
 
+static bool
+is_counted(void *arg)
+{
+	(void)arg;
+	return counts_denials;
+}
+
 static const struct source_ops ops = {
 	.room = has_room,
 	.segment = takes_segment,
@@ -198,6 +206,7 @@ static const struct source_ops ops = {
 	.failed = has_failed,
 	.trouble = in_trouble,
 	.reserve_ms = in_reserve,
+	.counted = is_counted,
 };
 
 static struct source *s;
@@ -219,7 +228,7 @@ create(const char *url)
 	requests = 0;
 	room = 1000;
 	reserve_ms = 20000;
-	stream_full = false;
+	stream_full = counts_denials = false;
 	told[told_len = 0] = '\0';
 	memset(&figures, 0, sizeof(figures));
 	tune.settings.burst_ms = 4000;
@@ -653,6 +662,80 @@ START_TEST(a_stream_that_only_closes_is_opened_later_each_time_and_says_so)
 }
 END_TEST
 
+/* A stream, or a playlist, that played until the source went away; ms of it are left. */
+static void
+lost(const char *url, uint32_t left_ms)
+{
+	begin(url);
+	if (strcmp(url, PLAIN) == 0)
+		bytes(1880);
+	else
+		answer(NULL, list(100, 6, false));
+	source_has_media(s);
+	source_stream_good(s);
+	reserve_ms = left_ms;
+	if (strcmp(url, PLAIN) == 0)
+		closed();
+	else
+		source_reopen(s, "it has gone");
+}
+
+static const char *const both[] = { PLAIN, CHANNEL };
+
+/* Tries of a request that was begun in time would go on, ever more rarely, when it is late. */
+START_TEST(what_is_asked_while_there_is_a_reserve_is_over_with_it)
+{
+	lost(both[_i], 10000);
+	ck_assert(pass(1));
+	ck_assert_uint_eq(asked->o.tries, 0);
+	ck_assert_double_gt(asked->o.deadline, now + 5);
+	ck_assert_double_lt(asked->o.deadline, now + 10);
+	/* Then it is asked quickly. */
+	now = asked->o.deadline;
+	reserve_ms = 1400;
+	refuse(503);
+	for (double until = now + 100; now < until;) {
+		ck_assert(pass(1));
+		ck_assert_uint_eq(asked->o.tries, 1);
+		ck_assert_double_gt(asked->o.deadline, now);
+		ck_assert_double_le(asked->o.deadline, now + 2);
+		reserve_ms = 0;
+		refuse(503);
+	}
+	over();
+}
+END_TEST
+
+START_TEST(what_is_known_to_answer_slowly_has_the_time_for_it)
+{
+	lost(both[_i], 3000);
+	atomic_store(&figures.latency_ms, 1500);
+	for (unsigned n = 0; n < 2; n++) { /* while there is a reserve, and without one */
+		ck_assert(pass(1));
+		ck_assert_double_ge(asked->o.deadline, now + 6);
+		reserve_ms = 0;
+		refuse(503);
+	}
+	over();
+}
+END_TEST
+
+START_TEST(a_denial_that_counts_is_not_asked_about_quickly)
+{
+	double was;
+
+	lost(both[_i], 0);
+	counts_denials = true;
+	for (unsigned n = 0; n < 8; n++) {
+		was = now;
+		ck_assert(pass(60));
+		refuse(403);
+	}
+	ck_assert_double_ge(now - was, 5);
+	over();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -673,6 +756,9 @@ main(void)
 	tcase_add_test(tc, a_stream_that_brings_no_picture_is_a_failure_at_the_third_try);
 	tcase_add_test(tc, the_beginning_of_a_stream_waits_for_room);
 	tcase_add_test(tc, a_stream_that_only_closes_is_opened_later_each_time_and_says_so);
+	tcase_add_loop_test(tc, what_is_asked_while_there_is_a_reserve_is_over_with_it, 0, (int)NITEMS(both));
+	tcase_add_loop_test(tc, what_is_known_to_answer_slowly_has_the_time_for_it, 0, (int)NITEMS(both));
+	tcase_add_loop_test(tc, a_denial_that_counts_is_not_asked_about_quickly, 0, (int)NITEMS(both));
 	suite_add_tcase(suite, tc);
 	srunner_set_tap(sr, "-");
 	srunner_run_all(sr, CK_SILENT);
