@@ -7,7 +7,7 @@
 need_media hi mpeg2
 hi=$(media hi)
 arguments=()
-for c in lost back deaf blind; do
+for c in lost back deaf blind quiet; do
 	arguments+=(--channel "name=$c,seg=1,win=10,clock=wall,file=$hi")
 done
 for c in lost-b back-b; do
@@ -32,8 +32,11 @@ bridge config <<-INI
 	[channel 4]
 	name = blind
 	url = @ORIGIN@/blind/master.m3u8
+	[channel 5]
+	name = quiet
+	url = @ORIGIN@/quiet/master.m3u8
 INI
-bridge start
+bridge start -o tuner.tuner_count=5
 
 # Of channel N's stream.
 stream() {
@@ -43,6 +46,7 @@ stream() {
 for n in 1 2 3 4; do
 	viewer start "v$n" "/auto/v$n"
 done
+viewer start quiet /auto/v5
 for n in 1 2 3 4; do
 	viewer wait "v$n" ms=5000
 done
@@ -90,6 +94,11 @@ for n in 1 2 3 4; do
 	viewer check "v$n" status=200 clean=true continuity_errors=0 pcr_backward=0 pcr_jumps=0 dts_backward=0
 	equal "what the decoder says of v$n" "" \
 	    "$(timeout 60 ffmpeg -nostdin -v error -xerror -i "$T/v$n.ts" -f null - 2>&1)"
+done
+
+it "what is waited for before it is filled comes out of the reserve, not out of the viewers' time"
+for n in 3 4; do
+	viewer smooth "v$n" quiet
 done
 
 it "what was filled has no hole: neither sound nor pictures"
