@@ -7,9 +7,7 @@ need_media hi late
 hi=$(media hi)
 origin start --channel "name=away,seg=2,win=6,clock=wall,file=$hi" --channel "name=killed,seg=2,win=6,clock=wall,file=$hi" \
     --channel "name=quiet,seg=2,win=6,clock=wall,file=$hi" \
-    --channel "name=late,clock=wall,file=$(media late)" \
-    --fault channel=late,kind=live,fault=truncate,value=300000,count=1 --fault channel=late,kind=live,fault=status,value=503,skip=1,count=5 \
-    --fault channel=late,kind=live,fault=drip,value=66000,skip=1
+    --channel "name=late,clock=wall,file=$(media late)"
 bridge config <<-INI
 	[stream]
 	reserve = 4s
@@ -34,7 +32,11 @@ stream() {
 }
 
 # A source of plain TS in real time, whose sound comes up to half a second behind its pictures, as ffmpeg's muxer
-# has it. It goes on beside the rest.
+# has it: 4.5 s of it, then none for so long that no way of asking again can be back before they are spent. It goes on
+# beside the rest.
+origin fault channel=late,kind=live,fault=truncate,value=300000,count=1
+origin fault channel=late,kind=live,fault=status,value=503,skip=1,for=12
+origin fault channel=late,kind=live,fault=drip,value=66000,skip=1
 viewer start late /auto/v4
 
 it "the picture is there before the outage"
