@@ -17,6 +17,7 @@
 #include "base/pb.h"
 #include "base/seals.h"
 
+#define FAN_BYTES (512 << 10) /* a pipe's size: a tick of media at 40 Mbit/s */
 #define SPOOL_SEALS (F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
 int
@@ -95,6 +96,95 @@ spool_send(int fd, int sock, uint64_t at, size_t len)
 	do
 		n = sendfile(sock, fd, &offset, len);
 	while (n == -1 && errno == EINTR);
+	if (n >= 0)
+		return n;
+	return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : PB_ESYS;
+}
+
+static void
+pipe_close(int ends[2])
+{
+	if (ends[0] == -1)
+		return;
+	close(ends[0]);
+	close(ends[1]);
+	ends[0] = ends[1] = -1;
+}
+
+/* An empty one, whatever it was. Of the usual size where a larger one isn't granted (pipe-user-pages-soft). */
+static bool
+pipe_renew(int ends[2])
+{
+	pipe_close(ends);
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == -1) {
+		ends[0] = ends[1] = -1;
+		return false;
+	}
+	(void)fcntl(ends[1], F_SETPIPE_SZ, FAN_BYTES);
+	return true;
+}
+
+void
+spool_fan_init(struct spool_fan *fan)
+{
+	*fan = (struct spool_fan){ .held = { -1, -1 }, .lent = { -1, -1 } };
+}
+
+void
+spool_fan_close(struct spool_fan *fan)
+{
+	pipe_close(fan->held);
+	pipe_close(fan->lent);
+	spool_fan_init(fan);
+}
+
+void
+spool_fan_forget(struct spool_fan *fan)
+{
+	if (fan->len > 0)
+		(void)pipe_renew(fan->held);
+	fan->asked = fan->len = 0;
+}
+
+static void
+fan_hold(struct spool_fan *fan, int fd, uint64_t at, size_t len)
+{
+	off_t offset = (off_t)at;
+	ssize_t n;
+
+	spool_fan_forget(fan);
+	fan->at = at;
+	fan->asked = len;
+	if ((fan->held[0] == -1 && !pipe_renew(fan->held)) || (fan->lent[0] == -1 && !pipe_renew(fan->lent)))
+		return;
+	while (fan->len < len) {
+		n = splice(fd, &offset, fan->held[1], NULL, len - fan->len, SPLICE_F_NONBLOCK);
+		if (n <= 0)
+			return; /* it is full */
+		fan->len += (size_t)n;
+	}
+}
+
+ssize_t
+spool_fan_send(struct spool_fan *fan, int fd, int sock, uint64_t at, size_t len)
+{
+	ssize_t lent = 0, n;
+
+	if (fan->at != at || fan->asked != len)
+		fan_hold(fan, fd, at, len);
+	if (fan->len > 0 && fan->lent[0] != -1)
+		lent = tee(fan->held[0], fan->lent[1], fan->len, SPLICE_F_NONBLOCK);
+	if (lent <= 0)
+		return spool_send(fd, sock, at, len);
+	do
+		n = splice(fan->lent[0], NULL, sock, NULL, (size_t)lent, SPLICE_F_NONBLOCK);
+	while (n == -1 && errno == EINTR);
+	if (n != lent) {
+		int saved = errno;
+
+		(void)pipe_renew(fan->lent);
+		errno = saved;
+	}
 	if (n >= 0)
 		return n;
 	return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : PB_ESYS;

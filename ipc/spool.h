@@ -59,4 +59,27 @@ uint64_t spool_memory(int fd);
  */
 ssize_t spool_send(int fd, int sock, uint64_t at, size_t len);
 
+/*
+ * The same bytes to many sockets: their pages are looked up once and lent to
+ * each (splice(2), tee(2)), for to look them up is a good part of what a
+ * sendfile(2) costs. They are held until spool_fan_forget(), hole or not.
+ * Four descriptors, once it is used; zeroed by spool_fan_init() it is none.
+ */
+struct spool_fan {
+	int held[2]; /* a pipe with the pages of [at, at + len); -1: none */
+	int lent[2]; /* empty outside of spool_fan_send() */
+	uint64_t at;
+	size_t asked; /* what was asked for at `at` last; 0: nothing */
+	size_t len; /* what of it is held: 0 where there are no pipes to be had */
+};
+
+void spool_fan_init(struct spool_fan *fan);
+void spool_fan_close(struct spool_fan *fan);
+
+/* As spool_send(), and no more at once than a pipe holds. By spool_send() itself where pipes can't be had. */
+ssize_t spool_fan_send(struct spool_fan *fan, int fd, int sock, uint64_t at, size_t len);
+
+/* Let go of the pages. */
+void spool_fan_forget(struct spool_fan *fan);
+
 #endif

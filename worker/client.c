@@ -1,5 +1,5 @@
 /*
- * client.c - sendfile to each, and what to do with those who can't keep up
+ * client.c - the spool to each, and what to do with those who can't keep up
  *
  * All clients with room in their sockets are served at each release, in
  * turns of at most TURN_CLIENTS, so that a thousand of them don't hold the
@@ -35,6 +35,7 @@ struct tcp_info_acked {
 
 #define TURN_CLIENTS 128 /* served before the loop turns again */
 #define TURN_BYTES (1 << 20) /* to one client, likewise */
+#define FAN_CLIENTS 8 /* of fewer, each is sent to by itself: pages to lend out cost some calls, too */
 #define DRAIN_BYTES 4096 /* of what a client says after its request; all of it is ignored */
 #define PRELUDE_SCAN (1 << 20) /* how far behind a key frame each PID's first packet is looked for */
 #define GHOST_LOOKS 5 /* once a second */
@@ -78,6 +79,10 @@ struct clients {
 	struct ev_loop *loop;
 	struct state *state;
 	int spool_fd;
+	struct spool_fan fan;
+	uint64_t released; /* as of the last service */
+	uint64_t edge; /* ... and before it: where all are who keep up */
+	bool fanning; /* in a turn of many */
 	uint32_t burst_ms;
 	ev_tstamp paused_s;
 	size_t count;
@@ -122,6 +127,7 @@ clients_new(struct clients **out, struct ev_loop *loop, int spool_fd, struct sta
 	LIST_INIT(&cs->list);
 	cs->loop = loop;
 	cs->spool_fd = spool_fd;
+	spool_fan_init(&cs->fan);
 	cs->state = state;
 	cs->sndbuf_max = sndbuf_granted();
 	cs->burst_ms = burst_ms;
@@ -168,6 +174,7 @@ clients_free(struct clients **clients)
 		client_free(c);
 	ev_timer_stop(cs->loop, &cs->watch);
 	ev_idle_stop(cs->loop, &cs->more);
+	spool_fan_close(&cs->fan);
 	free(cs);
 	*clients = NULL;
 }
@@ -623,7 +630,11 @@ client_piece(struct client *c)
 		c->behind = true;
 		return client_piece(c);
 	}
-	n = spool_send(cs->spool_fd, c->fd, c->next, (size_t)PB_MIN(released - c->next, TURN_BYTES));
+	if (cs->fanning && c->next == cs->edge)
+		n = spool_fan_send(
+		    &cs->fan, cs->spool_fd, c->fd, c->next, (size_t)PB_MIN(released - c->next, TURN_BYTES));
+	else
+		n = spool_send(cs->spool_fd, c->fd, c->next, (size_t)PB_MIN(released - c->next, TURN_BYTES));
 	PB_FAULT("send");
 	if (n > 0) {
 		c->next += (uint64_t)n;
@@ -707,6 +718,7 @@ serve_turn(struct clients *cs)
 {
 	int served = 0;
 
+	cs->fanning = cs->count >= FAN_CLIENTS;
 	while (cs->cursor != NULL && served < TURN_CLIENTS) {
 		struct client *c = cs->cursor;
 
@@ -716,10 +728,13 @@ serve_turn(struct clients *cs)
 			served++;
 		}
 	}
-	if (cs->cursor != NULL)
+	cs->fanning = false;
+	if (cs->cursor != NULL) {
 		ev_idle_start(cs->loop, &cs->more);
-	else
-		ev_idle_stop(cs->loop, &cs->more);
+		return;
+	}
+	ev_idle_stop(cs->loop, &cs->more);
+	spool_fan_forget(&cs->fan);
 }
 
 static void
@@ -733,6 +748,12 @@ client_more(struct ev_loop *loop, ev_idle *w, int revents)
 void
 clients_service(struct clients *cs)
 {
+	uint64_t released = atomic_load_explicit(&cs->state->released, memory_order_acquire);
+
+	if (released != cs->released) {
+		cs->edge = cs->released;
+		cs->released = released;
+	}
 	if (cs->cursor == NULL)
 		cs->cursor = LIST_FIRST(&cs->list);
 	serve_turn(cs);

@@ -496,6 +496,44 @@ START_TEST(three_hundred_viewers_each_get_all)
 }
 END_TEST
 
+/* Those who keep up are lent the same pages; one that can't, and one that comes later, are where they are. */
+START_TEST(many_viewers_get_the_very_bytes)
+{
+	enum { N = 20, NARROW = 3, LATER = 11 };
+	static uint8_t got[N][1 << 20], want[1 << 20];
+	size_t head = sizeof(HEAD) - 1, len[N] = { 0 };
+	int pairs[N][2];
+
+	patience = 1;
+	stream(30);
+	for (uint32_t i = 0; i < N; i++)
+		tcp_pair(pairs[i], i == NARROW ? 4096 : 0);
+	for (uint32_t i = 0; i < N; i++)
+		if (i != LATER)
+			ck_assert_int_eq(add(i + 1, i, pairs[i][0]), 0);
+	for (int round = 0; round < 30; round++) {
+		if (round == 10)
+			ck_assert_int_eq(add(LATER + 1, LATER, pairs[LATER][0]), 0);
+		stream((uint64_t)(3 + round % 4 * 20));
+		for (size_t i = 0; i < N; i++)
+			len[i] +=
+			    viewer_read(pairs[i][1], got[i] + len[i], i == NARROW ? 500 : sizeof(got[i]) - len[i]);
+	}
+	patience = 50;
+	for (size_t i = 0; i < N; i++) {
+		uint64_t from = state->slots[i].base_offset;
+		size_t all = (size_t)(ticks * TICK_BYTES - from);
+
+		len[i] += viewer_read(pairs[i][1], got[i] + len[i], head + all - len[i]);
+		ck_assert_uint_eq(len[i], head + all);
+		ck_assert_int_eq(pread(spool_fd, want, all, (off_t)from), (ssize_t)all);
+		ck_assert_mem_eq(got[i] + head, want, all);
+	}
+	for (size_t i = 0; i < N; i++)
+		close(pairs[i][1]);
+}
+END_TEST
+
 /* What a worker that dies leaves: its descriptors are gone, the supervisor's copies and the state stay. */
 static void
 succeed(int copies[], const uint64_t ids[], size_t n)
@@ -651,6 +689,7 @@ main(void)
 	tcase_add_test(tc, a_drop_is_answered_also_for_one_that_is_gone);
 	tcase_add_test(tc, one_that_reads_nothing_is_paused_then_given_up);
 	tcase_add_test(tc, three_hundred_viewers_each_get_all);
+	tcase_add_test(tc, many_viewers_get_the_very_bytes);
 	tcase_add_loop_test(tc, a_successor_goes_on_to_the_byte, 0, 20);
 	tcase_add_loop_test(tc, a_successor_carries_out_a_skip_that_was_planned, 0, 6);
 	tcase_add_test(tc, a_slot_that_lies_is_not_believed);

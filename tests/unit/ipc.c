@@ -1,12 +1,15 @@
 /*
  * ipc.c - what must hold for whatever crosses a process boundary
  */
+#include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -130,6 +133,132 @@ START_TEST(what_a_spool_sends_is_what_was_written)
 	signal(SIGPIPE, SIG_IGN);
 	ck_assert_int_eq(spool_send(spool_fd, pair[0], 0, 1), PB_ESYS);
 	close(pair[0]);
+}
+END_TEST
+
+/* All that is in it, up to max bytes. */
+static size_t
+received(int fd, char *buf, size_t max)
+{
+	size_t n = 0;
+	ssize_t got;
+
+	while (n < max && (got = recv(fd, buf + n, max - n, MSG_DONTWAIT)) > 0)
+		n += (size_t)got;
+	return n;
+}
+
+#define FANNED (300 * 188) /* from inside a page into another one */
+
+/* A connection of TCP that holds little of what is sent to pair[0]. */
+static void
+narrow_pair(int pair[2])
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(addr);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), small = 4096;
+
+	pair[1] = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert_int_eq(setsockopt(pair[1], SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
+	ck_assert_int_eq(connect(pair[1], (struct sockaddr *)&addr, sizeof(addr)), 0);
+	pair[0] = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+	ck_assert_int_ge(pair[0], 0);
+	ck_assert_int_eq(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	close(listener);
+}
+
+START_TEST(what_is_lent_to_many_is_what_was_written)
+{
+	static char buf[FANNED + 188], got[FANNED + 188];
+	int pairs[9][2];
+	struct spool_fan fan;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof(buf); i++)
+		buf[i] = (char)(i * 7 >> 3);
+	ck_assert_int_eq(spool_write(spool_fd, 0, buf, sizeof(buf)), 0);
+	spool_fan_init(&fan);
+	/* The third takes it in pieces, the fifth is gone: both are nobody else's loss. */
+	for (size_t i = 0; i < NITEMS(pairs); i++)
+		if (i == 2)
+			narrow_pair(pairs[i]);
+		else
+			ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pairs[i]), 0);
+	close(pairs[4][1]);
+	for (size_t i = 0; i < NITEMS(pairs); i++) {
+		size_t sent = 0, seen = 0, pieces = 0;
+
+		if (i == 4) {
+			ck_assert_int_eq(spool_fan_send(&fan, spool_fd, pairs[i][0], 188, FANNED), PB_ESYS);
+			continue;
+		}
+		while (seen < FANNED) {
+			ssize_t n = 0;
+
+			if (sent < FANNED)
+				n = spool_fan_send(&fan, spool_fd, pairs[i][0], 188 + sent, FANNED - sent);
+			ck_assert_int_ge(n, 0);
+			pieces += n > 0;
+			sent += (size_t)n;
+			seen += received(pairs[i][1], got + seen, sizeof(got) - seen);
+			ck_assert_uint_le(seen, sent);
+		}
+		ck_assert_uint_eq(sent, FANNED);
+		ck_assert(i == 2 ? pieces > 1 : pieces == 1);
+		ck_assert_mem_eq(got, buf + 188, FANNED);
+	}
+	/* A hole below it takes nothing from what is held, and nothing is held behind spool_fan_forget(). */
+	ck_assert_int_gt(spool_fan_send(&fan, spool_fd, pairs[0][0], 188, 188), 0);
+	ck_assert_uint_eq(spool_punch(spool_fd, 0, SPOOL_BLOCK), SPOOL_BLOCK);
+	ck_assert_int_eq(spool_fan_send(&fan, spool_fd, pairs[1][0], 188, 188), 188);
+	ck_assert_uint_eq(received(pairs[1][1], got, sizeof(got)), 188);
+	ck_assert_mem_eq(got, buf + 188, 188);
+	spool_fan_forget(&fan);
+	ck_assert_int_eq(spool_fan_send(&fan, spool_fd, pairs[1][0], 188, 188), 188);
+	ck_assert_uint_eq(received(pairs[1][1], got, sizeof(got)), 188);
+	ck_assert_int_eq(got[0] | got[187], 0);
+	spool_fan_close(&fan);
+	for (size_t i = 0; i < NITEMS(pairs); i++) {
+		close(pairs[i][0]);
+		if (i != 4)
+			close(pairs[i][1]);
+	}
+}
+END_TEST
+
+START_TEST(more_than_a_pipe_holds_and_no_pipe_at_all)
+{
+	static char buf[1 << 20], got[1 << 20];
+	struct rlimit few, all;
+	struct spool_fan fan;
+	int pair[2], size = 4 << 20;
+	ssize_t n;
+
+	for (size_t i = 0; i < sizeof(buf); i++)
+		buf[i] = (char)(i * 5 >> 4);
+	ck_assert_int_eq(spool_write(spool_fd, 0, buf, sizeof(buf)), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &all), 0);
+	spool_fan_init(&fan);
+	for (int without = 0; without < 2; without++) {
+		few = all;
+		few.rlim_cur = without ? 3 : all.rlim_cur; /* all that are open stay open */
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+		for (size_t sent = 0; sent < sizeof(buf); sent += (size_t)n) {
+			n = spool_fan_send(&fan, spool_fd, pair[0], sent, sizeof(buf) - sent);
+			ck_assert_int_gt(n, 0);
+			ck_assert_uint_eq(received(pair[1], got + sent, (size_t)n), (size_t)n);
+		}
+		ck_assert_mem_eq(got, buf, sizeof(buf));
+		spool_fan_close(&fan);
+	}
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &all), 0);
+	close(pair[0]);
+	close(pair[1]);
 }
 END_TEST
 
@@ -366,6 +495,8 @@ main(void)
 	tcase_add_loop_test(tc, seals_are_those_that_matter, 0, 6);
 	tcase_add_test(tc, holes_are_whole_blocks_and_give_memory_back);
 	tcase_add_test(tc, what_a_spool_sends_is_what_was_written);
+	tcase_add_test(tc, what_is_lent_to_many_is_what_was_written);
+	tcase_add_test(tc, more_than_a_pipe_holds_and_no_pipe_at_all);
 	tcase_add_test(tc, a_commit_is_seen_whole_and_a_draft_not_at_all);
 	tcase_add_loop_test(tc, a_writer_killed_at_any_moment_leaves_a_whole_snapshot, 0, 20);
 	tcase_add_test(tc, a_key_frame_is_found_at_or_before_a_time);
