@@ -4,7 +4,7 @@
  * Byte N of the stream is byte N of a memfd of 1 << 50 bytes (sparse, so it
  * costs nothing until written), sealed against growing and shrinking. There
  * is no wrap-around and no copy per client: the worker appends, clients are
- * served with sendfile(2), and what lies behind the window is returned to
+ * sent its pages as they are, and what lies behind the window is returned to
  * the kernel as holes.
  *
  *   offsets   bytes since the stream began; they grow, they never wrap

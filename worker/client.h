@@ -3,8 +3,9 @@
  *
  * A client is a TCP connection whose descriptor the supervisor keeps too:
  * ending it is the supervisor's (shutdown), the worker only stops sending.
- * Bytes go out with sendfile(2); a client that can't take them waits for
- * its socket and holds nobody back.
+ * Bytes go out without being copied: with sendfile(2), or from pages that are
+ * looked up once for all who are at the same place. A client that can't take
+ * them waits for its socket and holds nobody back.
  *
  *   slow     a client that fell out of the window skips: the packet in hand
  *            is finished, then a prelude (an adaptation-only packet per PID
