@@ -563,16 +563,31 @@ one_only(struct failover *f, unsigned source)
 		probe_verdict(f, false);
 }
 
-void
-failover_answered(struct failover *f, unsigned source, int status, uint32_t retry_after_ms, bool channel_url)
+/* Too many of ours were under way at once. Nobody else has to wait, and we only until they are closed. */
+static void
+make_room(struct failover *f)
 {
+	if (loop_now(f->loop) < f->held_until)
+		return;
+	log_event(LOG_WARNING, "source.wait", "channel=%s source=%u wait_ms=%.0f why=\"%s\"", f->tune->guide_number,
+	    f->playing, VERDICT_CROWD_S * 1e3, "too many at once, the provider says: one at a time from now on");
+	f->held_until = loop_now(f->loop) + VERDICT_CROWD_S;
+	fetch_pool_hold(f->pool, f->held_until);
+}
+
+void
+failover_answered(struct failover *f, const struct fetch_answer *answer)
+{
+	unsigned source = answer->source;
+	int status = answer->status;
+	uint32_t retry_after_ms = answer->retry_after_ms;
 	struct msg_limit_report report = {
 		.source = source, .status = (uint32_t)status, .retry_after_ms = retry_after_ms
 	};
 	uint32_t account = f->list.at[source].of.account, wait_ms;
 	bool plays = source == f->playing || (account != NOBODY && account == f->list.at[f->playing].of.account);
 	/* Of anything else it is that one server's, or file's, own matter: who fetched it waits. */
-	bool later = status == 503 && retry_after_ms > 0 && channel_url && source == f->playing;
+	bool later = status == 503 && retry_after_ms > 0 && answer->channel_url && source == f->playing;
 
 	if (verdict_busy(status) && !f->one[source])
 		one_only(f, source);
@@ -580,6 +595,10 @@ failover_answered(struct failover *f, unsigned source, int status, uint32_t retr
 		f->probe_wait_ms = PB_MIN(retry_after_ms, (uint32_t)LATER_MAX_MS);
 	if (account == NOBODY && !plays)
 		return; /* the one that plays knows nothing of it */
+	if (verdict_busy(status) && answer->crowd && retry_after_ms == 0 && source == f->playing) {
+		make_room(f);
+		return;
+	}
 	if (verdict_busy(status) || later) {
 		report.what = LIMIT_BUSY;
 		wait_ms = PB_MIN(retry_after_ms, (uint32_t)(account == NOBODY ? LATER_MAX_MS : MSG_LIMIT_MAX_MS));
@@ -593,7 +612,7 @@ failover_answered(struct failover *f, unsigned source, int status, uint32_t retr
 			hold(f, account, wait_ms,
 			    retry_after_ms > 0 ? "the provider said when to come back"
 					       : "too many requests or connections, the provider says");
-	} else if (channel_url && verdict_denied(status) && source == f->playing) {
+	} else if (answer->channel_url && verdict_denied(status) && source == f->playing) {
 		report.what = LIMIT_DENIED;
 	} else if (status < 300 && f->troubled[source] && (!plays || loop_now(f->loop) >= f->held_until)) {
 		/* Not what was asked for before the waiting: it would count for nothing, and be the last to be told. */

@@ -13,8 +13,11 @@
  *   order     a switch happens in a turn of its own, never inside a call
  *   limited   a source whose account counts streams gets the pool's one
  *             connection, and so does one that refuses because of a limit, from
- *             then on. When it is left, what is under way is cancelled,
- *             all connections are closed, and only then its slot is given back
+ *             then on. What it refused of several at once is nobody else's
+ *             matter, and soon asked for again; what it refuses alone is told
+ *             to the supervisor. When it is left, what is under way is
+ *             cancelled, all connections are closed, and only then its slot is
+ *             given back
  *   logs      source.failed, source.switch, source.return, source.doubt,
  *             source.wait, with the channel and why; URLs redacted
  *   owner     of state->sources while the stream is this worker's
@@ -78,8 +81,7 @@ void failover_vital(struct failover *failover, const char *reason);
 void failover_doubt(struct failover *failover, const char *reason);
 
 /* A server answered, in the line's pool or in one for a look (fetch_pool_options). */
-void failover_answered(
-    struct failover *failover, unsigned source, int status, uint32_t retry_after_ms, bool channel_url);
+void failover_answered(struct failover *failover, const struct fetch_answer *answer);
 
 /* As fetch_pool_rerouted(). */
 void failover_rerouted(struct failover *failover, const struct sockaddr *gone);

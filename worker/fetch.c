@@ -296,6 +296,7 @@ known(const struct fetch *f, CURLcode code)
 		.partial = partial(f),
 		.missing_ms = f->o.missing_ms,
 		.missing_s = f->missing_since > 0 ? loop_now(f->pool->loop) - f->missing_since : 0,
+		.crowd = f->crowd && !f->let_off,
 		.busy = f->busy,
 		.retry_after_ms = f->retry_after_ms,
 		.left_s = deadline(f) > 0 ? deadline(f) - loop_now(f->pool->loop) : 0,
@@ -369,7 +370,10 @@ obey(struct fetch *f, const struct verdict *v)
 		again(f, VERDICT_MISSING_S);
 		break;
 	case VERDICT_BUSY:
-		f->busy++;
+		if (f->crowd && !f->let_off)
+			f->let_off = true;
+		else
+			f->busy++;
 		again_in(f, v->pause_s);
 		break;
 	case VERDICT_STALE:
@@ -437,6 +441,18 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* From the queue to the wire. */
 
+/* It goes on the wire now: who is there already is not alone any more, and neither is it. */
+static void
+note_crowd(struct fetch *f)
+{
+	struct fetch *other;
+
+	f->crowd = false;
+	TAILQ_FOREACH(other, &f->pool->fetches, link)
+	if (other != f && other->t != NULL)
+		f->crowd = other->crowd = true;
+}
+
 static void
 named(struct fetch *f, int err)
 {
@@ -466,6 +482,7 @@ named(struct fetch *f, int err)
 		finish(f, PB_ENOMEM);
 		return;
 	}
+	note_crowd(f);
 	f->state = RUNNING;
 	f->try_s = try_timeout(f);
 	f->ranged = fetch_ask(f, f->t, f->fresh, f->rotate);

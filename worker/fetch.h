@@ -28,6 +28,8 @@
  *   when it says,    429, 458, 509 of a segment or key, while the deadline
  *   or 2, 5, 10,     allows: too many requests or connections. The one that
  *   30 s later       was told so is closed
+ *   or 0.5 s later   likewise, once, of anything that had others of the pool
+ *                    beside it: they may be what is too many
  *   side by side     what is late by its own history (worker/late.h) is asked
  *                    for a second time on a new connection, at another
  *                    address where there is one; the first that answers is
@@ -179,6 +181,15 @@ struct fetch_wait {
 	char host[URL_HOST_MAX];
 };
 
+/* What a server answered to a try. */
+struct fetch_answer {
+	unsigned source; /* as in fetch_options */
+	int status;
+	uint32_t retry_after_ms; /* as in fetch_result */
+	bool channel_url; /* it was asked for by that, and not led there */
+	bool crowd; /* others of the pool were under way beside it */
+};
+
 struct fetch_pool_options {
 	struct resolve *resolve; /* borrowed for the pool's life */
 	const struct msg_settings *settings; /* borrowed for the call (ipc/msg.h) */
@@ -187,11 +198,10 @@ struct fetch_pool_options {
 	const char *ca_file; /* trust these certificates instead of the system's; NULL */
 	/*
 	 * A server answered: of any fetch, each try but redirects; when it is over,
-	 * but a stream that begins is told of at once: it may never be. source: as in
-	 * fetch_options; retry_after_ms: as in fetch_result. Nothing but fetch_pool_hold() and fetch_pool_one() may be called
-	 * in it. May be NULL.
+	 * but a stream that begins is told of at once: it may never be. Nothing but
+	 * fetch_pool_hold() and fetch_pool_one() may be called in it. May be NULL.
 	 */
-	void (*answered)(void *arg, unsigned source, int status, uint32_t retry_after_ms, bool channel_url);
+	void (*answered)(void *arg, const struct fetch_answer *answer);
 	void *arg;
 };
 

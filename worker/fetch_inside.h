@@ -64,7 +64,7 @@ struct fetch_pool {
 	double patience;
 	ev_tstamp hold; /* no request before */
 	ev_timer held;
-	void (*answered)(void *arg, unsigned source, int status, uint32_t retry_after_ms, bool channel_url);
+	void (*answered)(void *arg, const struct fetch_answer *answer);
 	void *arg;
 	TAILQ_HEAD(, fetch) fetches;
 };
@@ -106,6 +106,8 @@ struct fetch {
 	unsigned failed; /* tries that count against tries_max */
 	unsigned free_retries;
 	unsigned busy; /* times it was told: too many */
+	bool crowd; /* others were under way beside the try in hand */
+	bool let_off; /* ... and so were they when it was told the first time: that is not in `busy` */
 	unsigned rotate; /* which address goes first */
 	double try_s; /* how long the one in hand may be silent */
 	bool fresh; /* not on a kept connection */

@@ -309,9 +309,16 @@ fetch_pool_note_trouble(struct fetch *f, enum trouble what)
 void
 fetch_pool_answered(const struct fetch *f)
 {
+	struct fetch_answer answer = {
+		.source = f->o.source,
+		.status = f->reply.status,
+		.retry_after_ms = f->retry_after_ms,
+		.channel_url = f->o.channel_url && f->hops == 0,
+		.crowd = f->crowd,
+	};
+
 	if (f->pool->answered != NULL)
-		f->pool->answered(
-		    f->pool->arg, f->o.source, f->reply.status, f->retry_after_ms, f->o.channel_url && f->hops == 0);
+		f->pool->answered(f->pool->arg, &answer);
 }
 
 /* It has no connection, neither a new one nor one that was kept. */

@@ -176,11 +176,11 @@ report(void *arg, const struct msg_limit_report *r)
 }
 
 static void
-answered(void *arg, unsigned source, int status, uint32_t retry_after_ms, bool channel_url)
+answered(void *arg, const struct fetch_answer *answer)
 {
 	struct line *l = arg;
 
-	failover_answered(l->failover, source, status, retry_after_ms, channel_url);
+	failover_answered(l->failover, answer);
 }
 
 /* The line's way out, and another one for a look at a source that it does not play. */

@@ -36,15 +36,18 @@ set(struct verdict *v, enum verdict_what what, int err)
 
 /*
  * Too many, it says (hls.md 7). What is part of a stream is worth waiting for,
- * if there is time: it is there, and the next one would be refused as well.
- * The caller decides about all else.
+ * if there is time: it is there, and the next one would be refused as well. So
+ * is whatever was one of several: that they were is our own doing, and soon
+ * over. The caller decides about all else.
  */
 static void
 judge_busy(struct verdict *v, const struct verdict_try *t)
 {
-	double pause_s = t->retry_after_ms > 0 ? t->retry_after_ms / 1e3 : verdict_busy_pause(t->busy);
+	double pause_s = t->retry_after_ms > 0 ? t->retry_after_ms / 1e3
+	    : t->crowd                         ? VERDICT_CROWD_S
+					       : verdict_busy_pause(t->busy);
 
-	if ((t->kind == FETCH_SEGMENT || t->kind == FETCH_KEY) && pause_s < t->left_s) {
+	if ((t->kind == FETCH_SEGMENT || t->kind == FETCH_KEY || t->crowd) && pause_s < t->left_s) {
 		v->pause_s = pause_s;
 		set(v, VERDICT_BUSY, PB_NO);
 	} else {

@@ -27,6 +27,7 @@
 #include "worker/trouble.h"
 
 #define VERDICT_MISSING_S 0.3 /* between two requests for a segment that is not there yet */
+#define VERDICT_CROWD_S 0.5 /* until those that were too many are closed, and their server knows it */
 #define VERDICT_MOVED_WELL ((uint64_t)64 << 10) /* a try that brought so much was no failure */
 
 /* What is known of a try. All zero: nothing came, and nobody knows why. */
@@ -48,6 +49,7 @@ struct verdict_try {
 	bool partial; /* its body ends before what was asked for does, as its own head says (RFC 9110 15.3.7) */
 	uint32_t missing_ms; /* how long a 404 may last, 0: not at all */
 	double missing_s; /* since the first 404, 0 when this is it */
+	bool crowd; /* others of ours were under way beside it, for the first time */
 	unsigned busy; /* times that it was told so before: too many */
 	uint32_t retry_after_ms; /* the server asked for it; 0: it did not */
 	double left_s; /* to the deadline; 0: there is none */

@@ -30,6 +30,7 @@
 #include "worker/loop.h"
 #include "worker/reply.h"
 #include "worker/resolve.h"
+#include "worker/verdict.h"
 
 #define FILE_LEN 300000
 #define CUT_AT 100000
@@ -251,6 +252,10 @@ answer(struct conn *c)
 		    on("/busy-said") ? "Retry-After: 1\r\n" : "");
 	else if (on("/busy"))
 		send_file(c, FILE_LEN, "\"v1\"");
+	else if (on("/crowd") && n > 1 && n <= 2 + on("/crowd-more"))
+		conn_say(c, "HTTP/1.1 458 Sorry\r\nContent-Length: 0\r\n\r\n");
+	else if (on("/crowd"))
+		send_file(c, FILE_LEN, "\"v1\""), c->late = n == 1 ? 0.2 : 0;
 	else if (on("/status/"))
 		conn_say(
 		    c, "HTTP/1.1 %d Sorry\r\nRetry-After: 7\r\nContent-Length: 5\r\n\r\nsorry", number_of("/status/"));
@@ -507,17 +512,17 @@ request_of(const char *agent, const char *headers, size_t len)
 static struct heard {
 	unsigned answers, source; /* the last one's */
 	int status;
+	bool crowd;
 } heard;
 
 static void
-on_answered(void *arg, unsigned source, int status, uint32_t retry_after_ms, bool channel_url)
+on_answered(void *arg, const struct fetch_answer *answer)
 {
 	(void)arg;
-	(void)retry_after_ms;
-	(void)channel_url;
 	heard.answers++;
-	heard.source = source;
-	heard.status = status;
+	heard.source = answer->source;
+	heard.status = answer->status;
+	heard.crowd |= answer->crowd && verdict_busy(answer->status);
 }
 
 static void
@@ -1197,7 +1202,7 @@ START_TEST(an_answer_that_another_try_would_not_change_is_given_at_once)
 END_TEST
 
 /* Too many connections, it says: each waits its time, comes again on a new one, and goes on where it was. */
-static const struct {
+static const struct busy {
 	const char *path;
 	enum fetch_kind kind;
 	uint32_t least_ms, most_ms;
@@ -1221,6 +1226,33 @@ START_TEST(a_segment_that_is_one_too_many_is_waited_for)
 	ck_assert_int_eq(site.requests, busy[_i].requests);
 	ck_assert(!j->r.reused); /* what was refused was closed: it is one of those that are counted */
 	free(j);
+}
+END_TEST
+
+/* The other one is what was too many: as soon as it is over, it is asked for again; then alone. */
+static const struct busy crowded[] = {
+	{ "/crowd", FETCH_SEGMENT, 490, 1400, 3 },
+	{ "/crowd", FETCH_PLAYLIST, 490, 1400, 3 },
+	{ "/crowd-more", FETCH_SEGMENT, 2490, 3400, 4 },
+};
+
+START_TEST(what_is_refused_beside_another_one_is_asked_for_again_soon)
+{
+	struct job *j = job(FETCH_SEGMENT, crowded[_i].path), *k = job(crowded[_i].kind, crowded[_i].path);
+
+	k->o.deadline = loop_now(loop) + 10;
+	go(j);
+	go(k);
+	wait_for(k);
+	whole(j);
+	ck_assert_int_eq(k->r.err, 0);
+	ck_assert_uint_eq(k->r.bytes, FILE_LEN);
+	ck_assert_uint_ge(k->r.total_ms, crowded[_i].least_ms);
+	ck_assert_uint_le(k->r.total_ms, crowded[_i].most_ms);
+	ck_assert_int_eq(site.requests, crowded[_i].requests);
+	ck_assert(heard.crowd);
+	free(j);
+	free(k);
 }
 END_TEST
 
@@ -1994,6 +2026,7 @@ main(void)
 	tcase_add_loop_test(tc, an_interface_by_which_nobody_is_reached_loses_to_the_next, 0, (int)NITEMS(dead_ways));
 	tcase_add_loop_test(tc, an_answer_that_another_try_would_not_change_is_given_at_once, 0, (int)NITEMS(final));
 	tcase_add_loop_test(tc, a_segment_that_is_one_too_many_is_waited_for, 0, (int)NITEMS(busy));
+	tcase_add_loop_test(tc, what_is_refused_beside_another_one_is_asked_for_again_soon, 0, (int)NITEMS(crowded));
 	tcase_add_test(tc, a_segment_that_is_one_too_many_is_given_up_when_there_is_no_time);
 	tcase_add_loop_test(
 	    tc, a_short_hold_takes_no_time_from_what_is_asked_for_until_it_is_missed, 0, (int)NITEMS(held));

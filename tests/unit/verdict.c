@@ -67,6 +67,9 @@ static const struct {
 	{ { .kind = FETCH_KEY, STATUS(458), .left_s = 2.1 }, VERDICT_BUSY, PB_NO, 0, "HTTP 458" },
 	{ { .kind = FETCH_PLAYLIST, STATUS(458), .left_s = 60 }, VERDICT_END, PB_NO, 0, "HTTP 458" },
 	{ { .kind = FETCH_STREAM, STATUS(458), .left_s = 60 }, VERDICT_END, PB_NO, 0, "HTTP 458" },
+	{ { SEGMENT, STATUS(458), .crowd = true, .left_s = 0.5 }, VERDICT_END, PB_NO, 0, "HTTP 458" },
+	{ { SEGMENT, STATUS(458), .crowd = true, .left_s = 0.6 }, VERDICT_BUSY, PB_NO, 0, "HTTP 458" },
+	{ { .kind = FETCH_PLAYLIST, STATUS(458), .crowd = true, .left_s = 60 }, VERDICT_BUSY, PB_NO, 0, "HTTP 458" },
 	{ { STATUS(408) }, VERDICT_RETRY, PB_NO, ROTATE, "HTTP 408" },
 	{ { STATUS(425) }, VERDICT_RETRY, PB_NO, ROTATE, "HTTP 425" },
 	{ { STATUS(500) }, VERDICT_RETRY, PB_NO, ROTATE, "HTTP 500" },
@@ -244,21 +247,25 @@ START_TEST(who_was_told_too_many_waits_longer_each_time_or_for_what_was_said)
 		unsigned busy;
 		uint32_t retry_after_ms;
 		double left_s, want_s; /* 0: there is no time for it */
+		bool crowd;
 	} waits[] = {
-		{ 0, 0, 60, 2 },
-		{ 1, 0, 60, 5 },
-		{ 2, 0, 60, 10 },
-		{ 3, 0, 60, 30 },
-		{ UINT32_MAX, 0, 60, 30 },
-		{ 3, 1000, 60, 1 },
-		{ 0, 7000, 60, 7 },
-		{ 1, 0, 4.9, 0 },
-		{ 0, 7000, 6.9, 0 },
-		{ 0, 86400000, 60, 0 },
+		{ 0, 0, 60, 2, false },
+		{ 1, 0, 60, 5, false },
+		{ 2, 0, 60, 10, false },
+		{ 3, 0, 60, 30, false },
+		{ UINT32_MAX, 0, 60, 30, false },
+		{ 3, 1000, 60, 1, false },
+		{ 0, 7000, 60, 7, false },
+		{ 1, 0, 4.9, 0, false },
+		{ 0, 7000, 6.9, 0, false },
+		{ 0, 86400000, 60, 0, false },
+		{ 0, 0, 60, 0.5, true },
+		{ 3, 0, 60, 0.5, true },
+		{ 0, 7000, 60, 7, true },
 	};
 
 	for (size_t i = 0; i < NITEMS(waits); i++) {
-		const struct verdict_try t = { SEGMENT, STATUS(458), .busy = waits[i].busy,
+		const struct verdict_try t = { SEGMENT, STATUS(458), .crowd = waits[i].crowd, .busy = waits[i].busy,
 			.retry_after_ms = waits[i].retry_after_ms, .left_s = waits[i].left_s };
 		struct verdict v = verdict_transfer(&t);
 
