@@ -586,13 +586,36 @@ start_segment(struct segment *seg)
 		give_up(seg, 0, "the segment's address can't be asked");
 }
 
+/*
+ * The pool came to have one connection: it is the first's. What was asked for
+ * behind it, refused or not, would come before its turn, and before the next
+ * playlist.
+ */
+static void
+make_room(struct prefetch *p)
+{
+	struct segment *seg;
+
+	TAILQ_FOREACH(seg, &p->queue, entry)
+	{
+		if (is_first(seg) || seg->state != FLOWING || seg->begun || seg->kept > 0)
+			continue;
+		fetch_cancel(&seg->fetch);
+		seg->state = WAITING;
+		seg->deadline = 0; /* its time begins when it is asked for */
+	}
+}
+
 /* Those that may be asked for now. The key first: it is small, and nothing can be done without it. */
 static void
 start_some(struct prefetch *p)
 {
-	uint32_t n = 0, limit = p->depth > 1 && !fetch_pool_is_one(p->pool) ? p->depth + p->deeper : 1;
+	bool one = fetch_pool_is_one(p->pool);
+	uint32_t n = 0, limit = p->depth > 1 && !one ? p->depth + p->deeper : 1;
 	struct segment *seg;
 
+	if (one)
+		make_room(p);
 	if (p->most > 0)
 		limit = PB_MIN(limit, p->most);
 	TAILQ_FOREACH(seg, &p->queue, entry)

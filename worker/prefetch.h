@@ -15,7 +15,9 @@
  *             (hls.md 7); never less than 3 s. One that trickles past it is
  *             cut when the picture stands and the next one has been whole for
  *             a second
- *   depth     one, while the pool has one connection
+ *   depth     one, while the pool has one connection: what it was asked for
+ *             behind the first before, and has not begun, is asked for in its
+ *             turn
  *   blocking  never; at most PREFETCH_TURN bytes are handed on in one turn
  */
 #ifndef PLEXBRIDGE_WORKER_PREFETCH_H

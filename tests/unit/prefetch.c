@@ -18,6 +18,7 @@
 #include "base/ts.h"
 #include "worker/loop.h"
 #include "worker/resolve.h"
+#include "worker/verdict.h"
 
 #define PACKETS 1000
 #define LEN ((size_t)PACKETS * TS_PACKET)
@@ -30,6 +31,7 @@ static struct prefetch *prefetch;
 static struct msg_tune *tune;
 static struct state *state;
 static int keys; /* requests for one */
+static char served[64]; /* by the provider of one connection: "2 3 " */
 
 /* What came out. */
 static struct {
@@ -89,6 +91,18 @@ asked(const char *path)
 	return NULL;
 }
 
+/* A provider that allows one connection: is there another one that asked for something? */
+static bool
+is_one_too_many(const struct conn *c)
+{
+	struct conn *other;
+
+	LIST_FOREACH(other, &site.conns, link)
+	if (other != c && other->served > 0)
+		return true;
+	return false;
+}
+
 static void
 answer(struct conn *c)
 {
@@ -123,6 +137,12 @@ answer(struct conn *c)
 			head(c, "458 Sorry", 0);
 		else
 			head(c, "200 OK", sizeof(key)), conn_add(c, key, sizeof(key));
+	} else if (strncmp(c->path, "/one-", 5) == 0 && is_one_too_many(c)) {
+		head(c, "458 Sorry", 0);
+	} else if (strncmp(c->path, "/one-", 5) == 0) {
+		snprintf(served + strlen(served), sizeof(served) - strlen(served), "%s ", c->path + 5);
+		head(c, "200 OK", LEN);
+		conn_add(c, packets(), LEN);
 	} /* else when the test says so */
 }
 
@@ -218,6 +238,15 @@ static const struct prefetch_ops ops = {
 	.reserve_ms = on_reserve,
 };
 
+/* As who keeps a provider's limits does. */
+static void
+on_answered(void *arg, const struct fetch_answer *answer)
+{
+	(void)arg;
+	if (verdict_busy(answer->status))
+		fetch_pool_one(pool, true);
+}
+
 /* Queue that path as number msn; key NULL: not encrypted. */
 static void
 queue(uint64_t msn, const char *path, const char *key)
@@ -257,7 +286,7 @@ turn_for(double s, const char *until)
 static void
 setup(void)
 {
-	struct fetch_pool_options o = { .seed = 1 };
+	struct fetch_pool_options o = { .seed = 1, .answered = on_answered };
 
 	loop = ev_loop_new(EVFLAG_AUTO);
 	site_open(loop);
@@ -265,6 +294,7 @@ setup(void)
 	site.drip = drip;
 	memset(&seen, 0, sizeof(seen));
 	keys = 0;
+	served[0] = '\0';
 
 	tune = calloc(1, sizeof(*tune));
 	state = calloc(1, sizeof(*state));
@@ -378,6 +408,41 @@ START_TEST(a_key_is_asked_for_until_its_segment_is_missed)
 }
 END_TEST
 
+static void
+on_list(void *arg, const struct fetch_result *r)
+{
+	(void)r;
+	*(struct fetch **)arg = NULL;
+}
+
+/* What is refused beside the first gives its place back: it comes in its turn, and the playlist is not behind all of it. */
+START_TEST(segments_come_in_their_order_where_there_is_one_connection)
+{
+	struct fetch *list = NULL;
+	char url[64];
+	struct fetch_options o = { .kind = FETCH_PLAYLIST, .url = url, .arg = &list, .on_done = on_list };
+
+	queue(1, "/first", NULL);
+	queue(2, "/one-2", NULL);
+	queue(3, "/one-3", NULL);
+	turn_for(0.2, NULL);
+	ck_assert(fetch_pool_is_one(pool));
+	ck_assert_int_eq(site.requests, 3);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/one-list", site.port);
+	ck_assert_int_eq(fetch_start(pool, &o, &list), 0);
+	turn_for(
+	    VERDICT_CROWD_S + 0.2, NULL); /* what was refused may be asked for again: but who has the connection? */
+	ck_assert_str_eq(served, "");
+	head(asked("/first"), "200 OK", LEN);
+	conn_add(asked("/first"), packets(), LEN);
+	turn_for(1, "b1 e1 b2 e2 b3 e3 ");
+	ck_assert_str_eq(seen.said, "b1 e1 b2 e2 b3 e3 ");
+	ck_assert_str_eq(served, "list 2 3 ");
+	ck_assert_int_eq(site.requests, 6);
+	ck_assert_ptr_null(list);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -392,6 +457,7 @@ main(void)
 	tcase_add_test(tc, an_encrypted_segment_that_waited_for_room_goes_on_when_it_is_the_first);
 	tcase_add_loop_test(tc, a_segment_that_trickles_does_not_keep_back_what_is_there, 0, (int)NITEMS(trickles));
 	tcase_add_loop_test(tc, a_key_is_asked_for_until_its_segment_is_missed, 0, (int)NITEMS(keys_told));
+	tcase_add_test(tc, segments_come_in_their_order_where_there_is_one_connection);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_set_tap(sr, "-");
