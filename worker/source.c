@@ -798,13 +798,20 @@ playlist_done(void *arg, const struct fetch_result *r)
 	}
 }
 
+/* Where there is one connection, a segment may have it: how long it is waited for before anything is asked. */
+static double
+turn_s(const struct source *s)
+{
+	return fetch_pool_is_one(s->pool) ? atomic_load(&s->figures->target_ms) / 1e3 : 0;
+}
+
 /* How long an answer may be waited for: as long as nobody misses it. */
 static ev_tstamp
 deadline(struct source *s)
 {
 	if (!s->has_media)
 		return s->tune_deadline;
-	return loop_now(s->loop) + PB_MAX(REQUEST_MIN_S, s->ops->reserve_ms(s->arg) / 1e3 - 1);
+	return loop_now(s->loop) + PB_MAX(turn_s(s) + REQUEST_MIN_S, s->ops->reserve_ms(s->arg) / 1e3 - 1);
 }
 
 /* Is this a try for one whose picture stands? It is over soon, and another one follows soon. */
@@ -829,8 +836,8 @@ open_deadline(const struct source *s, bool quickly)
 	if (!s->has_media)
 		return s->tune_deadline;
 	if (quickly)
-		return loop_now(s->loop) + try_s;
-	return s->open_failures > 0 && left_s > 0 ? loop_now(s->loop) + PB_MAX(left_s, try_s) : 0;
+		return loop_now(s->loop) + turn_s(s) + try_s;
+	return s->open_failures > 0 && left_s > 0 ? loop_now(s->loop) + PB_MAX(left_s, turn_s(s) + try_s) : 0;
 }
 
 /* All that was named with a master that is about to expire is named anew; nothing was missed. */

@@ -89,6 +89,15 @@ fetch_pool_new_source(struct fetch_pool *pool)
 	(void)pool;
 }
 
+static bool one_connection;
+
+bool
+fetch_pool_is_one(const struct fetch_pool *pool)
+{
+	(void)pool;
+	return one_connection;
+}
+
 /* What it tells. */
 
 static char told[4096];
@@ -228,7 +237,7 @@ create(const char *url)
 	requests = 0;
 	room = 1000;
 	reserve_ms = 20000;
-	stream_full = counts_denials = false;
+	stream_full = counts_denials = one_connection = false;
 	told[told_len = 0] = '\0';
 	memset(&figures, 0, sizeof(figures));
 	tune.settings.burst_ms = 4000;
@@ -401,6 +410,22 @@ START_TEST(a_playlist_that_stands_is_looked_for_where_it_came_from_and_never_ask
 	ck_assert(pass(11));
 	answer(strcmp(asked->url, CHANNEL) == 0 ? NULL : node, list(11, 6, false));
 	told_is("|6/16 ");
+	over();
+}
+END_TEST
+
+/* Where there is one connection, a segment may have it before: nobody gives the list up meanwhile. */
+START_TEST(a_playlist_whose_turn_is_behind_a_segment_is_waited_for)
+{
+	bool one = _i == 1;
+
+	begin(CHANNEL);
+	one_connection = one;
+	answer(NULL, list(10, 6, false));
+	source_has_media(s);
+	reserve_ms = 1000;
+	ck_assert(pass(11));
+	ck_assert_double_eq_tol(asked->o.deadline - now, one ? 5 : 3, 1e-6);
 	over();
 }
 END_TEST
@@ -752,6 +777,7 @@ main(void)
 	tcase_add_loop_test(tc, a_list_that_was_complete_at_first_has_an_end, ADOPTED, ADOPTED + 1);
 	tcase_add_test(tc, going_back_to_a_node_behind_plays_nothing_twice);
 	tcase_add_loop_test(tc, what_was_not_handed_out_comes_from_the_next_list, BY_REOPEN, BY_NO_CHOICE + 1);
+	tcase_add_loop_test(tc, a_playlist_whose_turn_is_behind_a_segment_is_waited_for, 0, 2);
 	tcase_add_test(tc, what_has_failed_does_not_go_back);
 	tcase_add_test(tc, a_stream_that_brings_no_picture_is_a_failure_at_the_third_try);
 	tcase_add_test(tc, the_beginning_of_a_stream_waits_for_room);
