@@ -29,7 +29,8 @@
 #define LAUNCHES_MAX 32 /* in one round */
 #define TRY_SHARE 0.5
 #define TRY_SHARE_HEDGED 0.8
-#define TRY_MIN_S 1. /* a deadline makes a try no shorter */
+#define TRY_MIN_S 1. /* a deadline makes a try no shorter, */
+#define TRY_MEANS 2 /* ... nor than so many times what answers of its sort take: the next one would be as slow */
 #define HELD_MAX_S 10. /* behind its deadline: after a longer hold what was asked for is hardly there any more */
 #define HELD_LEFT_S 3. /* what is left for it then */
 #define PERSIST_SHARE 4 /* of the time left is waited before a try beyond the last */
@@ -153,10 +154,11 @@ try_timeout(const struct fetch *f)
 {
 	const struct msg_settings *s = &f->pool->settings;
 	double seconds = ((double)s->try_timeout_ms + (double)f->failed * s->try_step_ms) / 1e3 * f->pool->patience;
+	double least = PB_MAX(TRY_MIN_S, TRY_MEANS * fetch_history(f)->mean_ms / 1e3);
 
 	if (deadline(f) <= 0)
 		return seconds;
-	return PB_MIN(seconds, PB_MAX((deadline(f) - loop_now(f->pool->loop)) * try_share(f), TRY_MIN_S));
+	return PB_MIN(seconds, PB_MAX((deadline(f) - loop_now(f->pool->loop)) * try_share(f), least));
 }
 
 /* A body that moves is not cut by the deadline; but half a playlist is of no use to anybody. */

@@ -256,6 +256,8 @@ answer(struct conn *c)
 		conn_say(c, "HTTP/1.1 458 Sorry\r\nContent-Length: 0\r\n\r\n");
 	else if (on("/crowd"))
 		send_file(c, FILE_LEN, "\"v1\""), c->late = n == 1 ? 0.2 : 0;
+	else if (on("/calm"))
+		send_file(c, FILE_LEN, "\"v1\""), c->late = 1.2;
 	else if (on("/status/"))
 		conn_say(
 		    c, "HTTP/1.1 %d Sorry\r\nRetry-After: 7\r\nContent-Length: 5\r\n\r\nsorry", number_of("/status/"));
@@ -930,6 +932,24 @@ START_TEST(an_account_that_counts_connections_is_never_asked_twice)
 	ck_assert_uint_eq(j->r.tries, 2); /* by a time-out */
 	ck_assert_uint_eq(fetch_pool_figures(pool).hedges, 0);
 	free(j);
+}
+END_TEST
+
+/* Another try would be as slow, and may be one too many where the one before is not forgotten yet. */
+START_TEST(an_answer_that_is_slow_as_ever_is_not_cut_off_for_another_try)
+{
+	struct job *j = run(FETCH_SEGMENT, "/calm"), *k = job(FETCH_SEGMENT, "/calm");
+
+	whole(j);
+	fetch_pool_one(pool, true);
+	ev_now_update(loop);
+	k->o.deadline = loop_now(loop) + 2;
+	go(k);
+	wait_for(k);
+	whole(k);
+	ck_assert_uint_eq(k->r.tries, 1);
+	free(j);
+	free(k);
 }
 END_TEST
 
@@ -2014,6 +2034,7 @@ main(void)
 	tcase_add_test(tc, a_playlist_that_is_late_is_asked_for_twice);
 	tcase_add_test(tc, the_first_that_answers_is_taken);
 	tcase_add_test(tc, an_account_that_counts_connections_is_never_asked_twice);
+	tcase_add_test(tc, an_answer_that_is_slow_as_ever_is_not_cut_off_for_another_try);
 	tcase_add_test(tc, a_second_request_of_another_file_is_not_put_together);
 	tcase_add_test(tc, a_fetch_with_a_hedge_can_be_cancelled_and_its_pool_freed);
 	tcase_add_test(tc, tries_are_shortened_by_the_deadline_and_go_on_to_it);
