@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "supervisor/keep.h"
 #include "supervisor/stream.h"
@@ -99,15 +100,13 @@ quiet(struct client *c)
 static void
 note(struct client *c, int fd)
 {
-	int64_t now_ns = monotonic_ns();
-	ev_tstamp now = ev_now(loop_of(c));
 	struct ledger_client entry = {
 		.number = c->number,
 		.stream = c->stream->number,
 		.slot = c->slot,
 		.duration_s = c->duration_s,
-		.since_ns = PB_MAX(now_ns - (int64_t)((now - c->since) * 1e9), INT64_C(1)),
-		.served_ns = c->served_at > 0 ? PB_MAX(now_ns - (int64_t)((now - c->served_at) * 1e9), INT64_C(1)) : 0,
+		.since_ns = (int64_t)(c->since * 1e9),
+		.served_ns = (int64_t)(c->served_at * 1e9),
 	};
 	bool held;
 
@@ -139,7 +138,7 @@ log_close(const struct client *c, int level, const char *why, uint64_t bytes)
 {
 	log_event(level, "client.close",
 	    "channel=%s client=%" PRIu64 " peer=%s seconds=%.1f bytes=%" PRIu64 " why=\"%s\"", c->stream->guide_number,
-	    c->number, c->address, ev_now(loop_of(c)) - c->since, bytes, why);
+	    c->number, c->address, loop_now(loop_of(c)) - c->since, bytes, why);
 }
 
 void
@@ -149,7 +148,7 @@ client_refuse(struct client *c, int error, const char *why)
 	if (log_may(&c->stream->streams->refusals, STREAMS_REFUSALS_PER_S))
 		log_event(LOG_WARNING, "client.refused",
 		    "channel=%s client=%" PRIu64 " peer=%s code=%d after_ms=%.0f why=\"%s\"", c->stream->guide_number,
-		    c->number, c->address, error, (ev_now(loop_of(c)) - c->since) * 1e3, why);
+		    c->number, c->address, error, (loop_now(loop_of(c)) - c->since) * 1e3, why);
 	quiet(c);
 	http_return(c->stream->streams->http, &c->conn, tuner_error_status(error), tuner_error_head(error));
 	client_free(c);
@@ -225,7 +224,7 @@ client_look(struct client *c)
 		c->eof = true;
 	/* Nobody sends to it, so nobody would ever be told that it isn't there: an end of its side has to do. */
 	if ((p.revents & (POLLERR | POLLHUP)) ||
-	    (orphan && c->eof && ev_now(loop_of(c)) - c->stream->since > ORPHAN_EOF_S))
+	    (orphan && c->eof && loop_now(loop_of(c)) - c->stream->since > ORPHAN_EOF_S))
 		client_end(c, "client-gone");
 }
 
@@ -245,7 +244,7 @@ on_deadline(struct ev_loop *loop, ev_timer *watch, int revents)
 static void
 wait_for_media(struct client *c)
 {
-	double left = c->stream->streams->config->stream.tune_timeout_ms / 1e3 - (ev_now(loop_of(c)) - c->since);
+	double left = c->stream->streams->config->stream.tune_timeout_ms / 1e3 - (loop_now(loop_of(c)) - c->since);
 
 	c->phase = CLIENT_WAITING;
 	if (!c->mute)
@@ -268,7 +267,7 @@ client_new(struct stream *stream, uint64_t number, struct http_taken *conn, cons
 	conn->fd = -1;
 	c->slot = CLIENT_NO_SLOT;
 	c->duration_s = duration_s;
-	c->since = ev_now(loop_of(c));
+	c->since = loop_now(loop_of(c));
 	addr_ip(&c->conn.peer, c->address);
 	snprintf(c->agent, sizeof(c->agent), "%s", agent);
 	msg_text(c->agent, sizeof(c->agent));
@@ -284,11 +283,11 @@ client_new(struct stream *stream, uint64_t number, struct http_taken *conn, cons
 	return c;
 }
 
-/* When it was, by the loop's clock: that of the ledger goes on where this one is set. */
+/* When it was, as the ledger says. */
 static ev_tstamp
 loop_time(const struct client *c, int64_t then_ns)
 {
-	return ev_now(loop_of(c)) - PB_MAX((double)(monotonic_ns() - then_ns) / 1e9, 0.0);
+	return PB_MIN((double)then_ns / 1e9, loop_now(loop_of(c)));
 }
 
 struct client *
@@ -333,9 +332,9 @@ client_restore(struct stream *stream, const struct ledger_client *entry, int fd)
 	/* As if its worker had died this moment: client_carry() looks at the slot. */
 	c->phase = CLIENT_SERVED;
 	if (c->served_at == 0)
-		c->served_at = ev_now(loop_of(c)); /* the last word before it could be noted */
+		c->served_at = loop_now(loop_of(c)); /* the last word before it could be noted */
 	if (c->duration_s != 0) {
-		ev_timer_set(&c->deadline, PB_MAX(c->served_at + c->duration_s - ev_now(loop_of(c)), 0.0), 0.0);
+		ev_timer_set(&c->deadline, PB_MAX(c->served_at + c->duration_s - loop_now(loop_of(c)), 0.0), 0.0);
 		ev_timer_start(loop_of(c), &c->deadline);
 	}
 	return c;
@@ -468,7 +467,7 @@ send_client(struct client *c)
 
 	if (!c->resume && !c->came_back)
 		c->came_back = comeback_take(&c->stream->streams->comeback, c->address, c->agent, c->stream->number,
-		    ev_now(loop_of(c)), &c->back_at);
+		    loop_now(loop_of(c)), &c->back_at);
 	if (!c->resume && c->came_back) {
 		msg.back = 1;
 		msg.offset = c->back_at;
@@ -484,7 +483,7 @@ send_client(struct client *c)
 		c->resume = false;
 		return 0;
 	}
-	c->served_at = ev_now(loop_of(c));
+	c->served_at = loop_now(loop_of(c));
 	note(c, -1);
 	log_event(LOG_INFO, "client.open",
 	    "channel=%s client=%" PRIu64 " peer=%s tuner=%d after_ms=%.0f back=%s agent=\"%s\"",
@@ -532,8 +531,8 @@ client_reported(struct client *c, const struct msg_client_report *report)
 	/* One that had closed its side before left on purpose, and wants what is on now when it comes again. */
 	if (!c->eof && (report->event == CLIENT_GONE || report->event == CLIENT_GHOST) && slot_of(c) != NULL) {
 		comeback_note(&c->stream->streams->comeback, c->address, c->agent, c->stream->number,
-		    atomic_load_explicit(&slot_of(c)->offset, memory_order_relaxed), ev_now(loop_of(c)));
-		c->stream->back_until = ev_now(loop_of(c)) + COMEBACK_S;
+		    atomic_load_explicit(&slot_of(c)->offset, memory_order_relaxed), loop_now(loop_of(c)));
+		c->stream->back_until = loop_now(loop_of(c)) + COMEBACK_S;
 	}
 	end(c, msg_client_event_name(report->event), report->sent, true);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "supervisor/health.h"
 #include "supervisor/supervisor.h"
@@ -205,12 +206,12 @@ refuse_host(struct supervisor *sup, struct http_conn *conn, const char *host)
 	char peer[ADDR_TEXT];
 
 	sup->hosts_refused++;
-	if (ev_now(sup->loop) >= sup->host_line) {
+	if (loop_now(sup->loop) >= sup->host_line) {
 		log_event(LOG_WARNING, "host.refused",
 		    "host=\"%.100s\" peer=%s count=%" PRIu64
 		    " why=\"no name of ours: when it is, put it into [server] hosts\"",
 		    host, addr_ip(http_peer(conn), peer), sup->hosts_refused);
-		sup->host_line = ev_now(sup->loop) + HOST_LINE_S;
+		sup->host_line = loop_now(sup->loop) + HOST_LINE_S;
 	}
 	http_reply(conn, 403, NULL, NULL, NULL, 0);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pages.h"
 #include "base/pb.h"
 #include "base/url.h"
@@ -340,7 +341,7 @@ make_again(struct guides *g)
 	wait = PB_MIN(wait, GUIDES_FRESH_S);
 	g->failures++;
 	g->stale = true;
-	g->stale_at = ev_now(g->sup->loop) + wait - GUIDES_SETTLE_S;
+	g->stale_at = loop_now(g->sup->loop) + wait - GUIDES_SETTLE_S;
 	return wait;
 }
 
@@ -395,7 +396,7 @@ make(struct guides *g)
 	int err = PB_ESYS;
 
 	g->stale = false;
-	g->made_at = ev_now(g->sup->loop);
+	g->made_at = loop_now(g->sup->loop);
 	run->out[0] = new_file(g, "xmltv.xml.new");
 	run->out[1] = new_file(g, "xmltv.xml.gz.new");
 	run->out[2] = new_file(g, "scratch");
@@ -554,7 +555,7 @@ fetch(struct guides *g, size_t which)
 		g->state = GUIDES_FETCHING;
 		return;
 	}
-	s->next_at = ev_now(g->sup->loop) + GUIDES_BACKOFF_S;
+	s->next_at = loop_now(g->sup->loop) + GUIDES_BACKOFF_S;
 	log_event(LOG_ERR, "guide.failed", "provider=\"%s\" why=\"plexbridge-guide can't be started\"", s->provider);
 }
 
@@ -578,7 +579,7 @@ fetched(struct guides *g, const struct import_done *how)
 		memcpy(s->modified, how->modified, sizeof(s->modified));
 		s->there = true;
 		g->stale = true;
-		g->stale_at = ev_now(g->sup->loop);
+		g->stale_at = loop_now(g->sup->loop);
 		log_event(LOG_INFO, "guide.fetched", "provider=\"%s\" programmes=%u", s->provider, how->programmes);
 	} else
 		(void)unlinkat(g->dir, from, 0);
@@ -596,7 +597,7 @@ fetched(struct guides *g, const struct import_done *how)
 		log_event(
 		    LOG_WARNING, "guide.refused", "provider=\"%s\" retry_s=%.0f why=\"%s\"", s->provider, wait, why);
 	}
-	s->next_at = ev_now(g->sup->loop) + wait * (0.9 + 0.2 * ((double)arc4random() / 4294967296.0));
+	s->next_at = loop_now(g->sup->loop) + wait * (0.9 + 0.2 * ((double)arc4random() / 4294967296.0));
 }
 
 static void
@@ -629,7 +630,7 @@ static void
 next(struct guides *g)
 {
 	struct ev_loop *loop = g->sup->loop;
-	ev_tstamp now = ev_now(loop), first;
+	ev_tstamp now = loop_now(loop), first;
 
 	if (g->frozen || g->state != GUIDES_IDLE || errand_runs(&g->errand) || g->dir == -1 || !g->sup->imports.whole)
 		return;
@@ -702,7 +703,7 @@ add_source(struct guides *g, const struct guide_source *was, size_t was_count, c
 
 		/* What the last supervisor fetched will do for as long as it would have done for that. */
 		source_name(name, sizeof(name), s, "");
-		s->next_at = ev_now(g->sup->loop);
+		s->next_at = loop_now(g->sup->loop);
 		if (was_count == 0 && fstatat(g->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			s->next_at += PB_MIN(
 			    PB_MAX(s->refresh_s - PB_MAX(difftime(time(NULL), st.st_mtime), 0.), 0.), s->refresh_s);
@@ -783,7 +784,7 @@ guides_changed(struct guides *g)
 	}
 	set_sources(g);
 	g->stale = true;
-	g->stale_at = ev_now(g->sup->loop);
+	g->stale_at = loop_now(g->sup->loop);
 	next(g);
 }
 
@@ -794,7 +795,7 @@ guides_refresh(struct guides *g, const char *provider)
 		return;
 	for (size_t i = 0; i < g->count; i++)
 		if (!is_file(&g->at[i]) && (provider == NULL || strcmp(provider, g->at[i].provider) == 0))
-			g->at[i].next_at = ev_now(g->sup->loop);
+			g->at[i].next_at = loop_now(g->sup->loop);
 	next(g);
 }
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "supervisor/importjob.h"
 #include "supervisor/playing.h"
@@ -369,7 +370,7 @@ static void
 note_failed(struct imports *im, const char *why)
 {
 	im->again_s = PB_MIN(PB_MAX(2 * im->again_s, IMPORTS_MERGE_AGAIN_S), IMPORTS_MERGE_AGAIN_MAX_S);
-	im->merge_at = ev_now(im->sup->loop) + im->again_s;
+	im->merge_at = loop_now(im->sup->loop) + im->again_s;
 	im->stale = true;
 	snprintf(im->why, sizeof(im->why), "%s", why);
 	log_event(LOG_ERR, "lineup.failed", "retry_s=%.0f why=\"%s\"", im->again_s, why);
@@ -580,7 +581,7 @@ end_run(struct imports *im, bool good, const char *why, unsigned retry_after_s)
 
 	at->good = good;
 	at->asked = false;
-	at->run_at = ev_now(im->sup->loop);
+	at->run_at = loop_now(im->sup->loop);
 	at->runs++;
 	list_name(list, sizeof(list), at->name, ".list");
 	list_name(file, sizeof(file), at->name, ".new");
@@ -601,7 +602,7 @@ end_run(struct imports *im, bool good, const char *why, unsigned retry_after_s)
 		log_event(LOG_WARNING, "import.refused", "provider=\"%s\" retry_s=%.0f kept=%u why=\"%s\"", at->name,
 		    wait, at->list != NULL ? at->list->head->count : 0, why);
 	}
-	at->next_at = ev_now(im->sup->loop) + some(wait, IMPORTS_SPREAD);
+	at->next_at = loop_now(im->sup->loop) + some(wait, IMPORTS_SPREAD);
 }
 
 /* What an Xtream server says of the account, when it matters to who pays for it. */
@@ -835,7 +836,7 @@ next(struct imports *im)
 
 	if (im->frozen || im->state != IMPORTS_IDLE || errand_runs(&im->errand))
 		return;
-	if (im->stale && im->merge_at <= ev_now(loop)) {
+	if (im->stale && im->merge_at <= loop_now(loop)) {
 		begin_merge(im);
 		return;
 	}
@@ -851,7 +852,7 @@ next(struct imports *im)
 	for (size_t i = 0; i < im->count; i++) {
 		if (!provider_imports(provider_of(im, i)))
 			continue;
-		if (im->at[i].next_at <= ev_now(loop)) {
+		if (im->at[i].next_at <= loop_now(loop)) {
 			fetch(im, i);
 			return;
 		}
@@ -859,7 +860,7 @@ next(struct imports *im)
 			first = im->at[i].next_at;
 	}
 	if (first != 0) {
-		ev_timer_set(&im->due, PB_MAX(first - ev_now(loop), 0.01), 0.);
+		ev_timer_set(&im->due, PB_MAX(first - loop_now(loop), 0.01), 0.);
 		ev_timer_start(loop, &im->due);
 	}
 }
@@ -886,7 +887,7 @@ load_list(struct imports *im, struct import *at, const struct provider *p)
 	double age = 0;
 	int fd, err;
 
-	at->next_at = ev_now(im->sup->loop);
+	at->next_at = loop_now(im->sup->loop);
 	if (im->dir == -1)
 		return;
 	list_name(name, sizeof(name), at->name, ".list");
@@ -936,7 +937,7 @@ set_providers(struct imports *im, const struct config *config, const struct impo
 			im->at[i].asked = false;
 		} else if (im->at[i].list == NULL || !importjob_current(im->at[i].list, p))
 			/* Other settings choose otherwise: soon. */
-			im->at[i].next_at = ev_now(im->sup->loop);
+			im->at[i].next_at = loop_now(im->sup->loop);
 	}
 }
 
@@ -1030,7 +1031,7 @@ imports_reload(struct imports *im, struct config *config)
 	}
 	/* What is being fetched is fetched again: by other settings, perhaps another provider's. */
 	if (im->state == IMPORTS_FETCHING || im->state == IMPORTS_CHECKING) {
-		im->at[im->which].next_at = ev_now(im->sup->loop);
+		im->at[im->which].next_at = loop_now(im->sup->loop);
 		errand_kill(&im->errand);
 		list_drop(&im->candidate);
 	}
@@ -1237,7 +1238,7 @@ static bool
 is_old(const struct imports *im, const struct import *at)
 {
 	if (!at->good)
-		return at->run_at == 0. || ev_now(im->sup->loop) - at->run_at >= IMPORTS_BACKOFF_S;
+		return at->run_at == 0. || loop_now(im->sup->loop) - at->run_at >= IMPORTS_BACKOFF_S;
 	return difftime(time(NULL), at->good_at) >= IMPORTS_SCAN_S;
 }
 

@@ -3,6 +3,7 @@
  */
 #include "supervisor/imports.h"
 
+#include "base/loop.h"
 #include "base/pb.h"
 #include "base/url.h"
 #include "supervisor/importjob.h"
@@ -82,7 +83,7 @@ add_provider(const struct imports *im, struct text *t, size_t i)
 	    head != NULL ? head->wrong : 0, head != NULL ? head->vod : 0, head != NULL ? head->radio : 0,
 	    head != NULL ? head->unchosen : 0, at->failures);
 	text_addf(t, ",\"good_at\":%lld,\"next_s\":%.0f", (long long)at->good_at,
-	    PB_MAX(at->next_at - ev_now(im->sup->loop), 0.));
+	    PB_MAX(at->next_at - loop_now(im->sup->loop), 0.));
 	add_pair(t, "account", head != NULL ? list_string(at->list, head->account) : NULL);
 	if (head != NULL && head->max_connections > 0)
 		text_addf(t, ",\"max_connections\":%u,\"active_connections\":%u", head->max_connections,

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "supervisor/listen.h"
 
@@ -255,7 +256,7 @@ take_path(const char *path, const struct sockaddr_un *sun)
 static void
 rest(struct listen *listen, const char *why)
 {
-	ev_tstamp now = ev_now(listen->loop);
+	ev_tstamp now = loop_now(listen->loop);
 
 	/* It may take an hour of rests; a line every ten seconds says so. */
 	if (now >= listen->next_line) {

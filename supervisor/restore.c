@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "ipc/spool.h"
 #include "supervisor/renew.h"
@@ -79,7 +80,7 @@ restore_stream(struct streams *all, const struct ledger_stream *entry)
 		keep_stream_gone(all->keep, entry->number);
 		return;
 	}
-	s->born = ev_now(all->loop) - PB_MAX((double)(monotonic_ns() - entry->born_ns) / 1e9, 0.0);
+	s->born = PB_MIN((double)entry->born_ns / 1e9, s->born);
 	s->restarts = entry->restarts;
 	s->retunes = entry->retunes;
 	s->crashes = (struct crashes){

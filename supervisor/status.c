@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "base/url.h"
 #include "supervisor/health.h"
@@ -139,7 +140,7 @@ client_object(const struct client *c)
 	json_object_set_new(o, "id", number(c->number));
 	json_object_set_new(o, "address", text_value(c->address));
 	json_object_set_new(o, "agent", text_value(c->agent));
-	json_object_set_new(o, "seconds", json_real(tenths(ev_now(s->streams->loop) - c->since)));
+	json_object_set_new(o, "seconds", json_real(tenths(loop_now(s->streams->loop) - c->since)));
 	json_object_set_new(o, "bytes", number(client_bytes(c)));
 	json_object_set_new(o, "behind_live_s", json_real(tenths(behind_s)));
 	json_object_set_new(o, "connection", connection_object(c));
@@ -157,7 +158,7 @@ worker_object(const struct worker *w)
 
 	json_object_set_new(o, "pid", json_integer(w->pid));
 	json_object_set_new(o, "state", json_string(worker_state_name(w->state)));
-	json_object_set_new(o, "uptime_s", json_real(tenths(ev_now(w->loop) - w->born)));
+	json_object_set_new(o, "uptime_s", json_real(tenths(loop_now(w->loop) - w->born)));
 	return o;
 }
 
@@ -412,7 +413,7 @@ handover_object(const struct stream *s)
 	json_object_set_new(o, "why", text_value(s->last.why));
 	json_object_set_new(o, "ms", json_real(tenths(s->last.ms)));
 	json_object_set_new(o, "clients", number(s->last.clients));
-	json_object_set_new(o, "seconds_ago", json_real(tenths(ev_now(s->streams->loop) - s->last.at)));
+	json_object_set_new(o, "seconds_ago", json_real(tenths(loop_now(s->streams->loop) - s->last.at)));
 	return o;
 }
 
@@ -437,7 +438,7 @@ stream_object(const struct stream *s)
 	json_object_set_new(o, "id", number(s->number));
 	json_object_set_new(o, "tuner", json_integer(s->tuner < 0 ? s->tuner : s->tuner % UNIT_TUNERS));
 	json_object_set_new(o, "state", json_string(stream_state_name(s)));
-	json_object_set_new(o, "seconds", json_real(tenths(ev_now(s->streams->loop) - s->born)));
+	json_object_set_new(o, "seconds", json_real(tenths(loop_now(s->streams->loop) - s->born)));
 	json_object_set_new(o, "clients", clients);
 	json_object_set_new(o, "worker", worker);
 	json_object_set_new(o, "restarts", json_integer(s->restarts));
@@ -563,7 +564,7 @@ supervisor_object(const struct supervisor *sup)
 	json_object_set_new(o, "commit", json_string(PB_COMMIT));
 	json_object_set_new(o, "name", text_value(sup->config->tuner.name));
 	json_object_set_new(o, "device_id", json_string(sup->units.at[0].device.id_text));
-	json_object_set_new(o, "uptime_s", json_real(tenths(ev_now(sup->loop) - sup->started)));
+	json_object_set_new(o, "uptime_s", json_real(tenths(loop_now(sup->loop) - sup->started)));
 	json_object_set_new(o, "loop_turn_ms_max", json_real(tenths(sup->turn.max_ms)));
 	json_object_set_new(o, "listeners", listeners_array(sup));
 	json_object_set_new(o, "advertise",
@@ -726,7 +727,7 @@ log_stream(const struct stream *s)
 	TAILQ_FOREACH(c, &s->clients, link)
 	log_event(LOG_INFO, "dump.client",
 	    "channel=%s client=%" PRIu64 " peer=%s state=%s seconds=%.1f bytes=%" PRIu64 " agent=\"%s\"",
-	    s->guide_number, c->number, c->address, client_phase_name(c->phase), ev_now(s->streams->loop) - c->since,
+	    s->guide_number, c->number, c->address, client_phase_name(c->phase), loop_now(s->streams->loop) - c->since,
 	    client_bytes(c), c->agent);
 }
 
@@ -740,11 +741,11 @@ status_log(const struct supervisor *sup)
 
 	log_event(LOG_INFO, "dump.supervisor",
 	    "uptime_s=%.0f streams=%zu turn_ms_max=%.1f memory=%" PRIu64 " why=\"%s\"",
-	    ev_now(sup->loop) - sup->started, sup->streams.count, sup->turn.max_ms, streams_memory(&sup->streams),
+	    loop_now(sup->loop) - sup->started, sup->streams.count, sup->turn.max_ms, streams_memory(&sup->streams),
 	    n > 0 ? reasons[0] : "healthy");
 	TAILQ_FOREACH(s, &sup->streams.all, link)
 	log_stream(s);
 	LIST_FOREACH(w, &sup->workers.all, link)
 	log_event(LOG_INFO, "dump.worker", "pid=%d channel=%s state=%s seconds=%.1f", (int)w->pid, w->channel,
-	    worker_state_name(w->state), ev_now(sup->loop) - w->born);
+	    worker_state_name(w->state), loop_now(sup->loop) - w->born);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "base/url.h"
 #include "ipc/spool.h"
@@ -53,7 +54,7 @@ stream_note(struct stream *s)
 		.skip_set = s->crashes.skip_set,
 		.suspect = s->crashes.suspect,
 		.skip_serial = s->crashes.skip_serial,
-		.born_ns = PB_MAX(monotonic_ns() - (int64_t)((ev_now(s->streams->loop) - s->born) * 1e9), INT64_C(1)),
+		.born_ns = (int64_t)(s->born * 1e9),
 	};
 
 	if (s->state_now == STREAM_ENDING) {
@@ -67,7 +68,7 @@ stream_note(struct stream *s)
 void
 stream_set_state(struct stream *s, enum stream_state to)
 {
-	ev_tstamp now = ev_now(s->streams->loop);
+	ev_tstamp now = loop_now(s->streams->loop);
 
 	log_event(LOG_INFO, "stream.state", "channel=%s stream=%" PRIu64 " tuner=%d from=%s to=%s after_ms=%.0f",
 	    s->guide_number, s->number, s->tuner, names[s->state_now], names[to], (now - s->since) * 1e3);
@@ -182,7 +183,7 @@ stream_end(struct stream *s, const char *why, int code)
 	if (s->handover.pending)
 		succession_log(s, false);
 	log_event(LOG_INFO, "stream.end", "channel=%s stream=%" PRIu64 " tuner=%d seconds=%.1f clients=%zu why=\"%s\"",
-	    s->guide_number, s->number, s->tuner, ev_now(s->streams->loop) - s->born, stream_watchers(s), why);
+	    s->guide_number, s->number, s->tuner, loop_now(s->streams->loop) - s->born, stream_watchers(s), why);
 	ev_timer_stop(s->streams->loop, &s->linger);
 	ev_timer_stop(s->streams->loop, &s->again);
 	stream_set_state(s, STREAM_ENDING);
@@ -219,7 +220,7 @@ linger_s(const struct stream *s)
 {
 	double linger = s->streams->config->stream.linger_ms / 1e3;
 
-	return linger == 0 ? 0 : PB_MAX(linger, s->back_until - ev_now(s->streams->loop));
+	return linger == 0 ? 0 : PB_MAX(linger, s->back_until - loop_now(s->streams->loop));
 }
 
 void
@@ -227,7 +228,7 @@ stream_client_left(struct stream *s)
 {
 	if (s->state_now == STREAM_ENDING)
 		return;
-	s->left_at = ev_now(s->streams->loop);
+	s->left_at = loop_now(s->streams->loop);
 	if (stream_watchers(s) > 0 || ev_is_active(&s->linger))
 		return;
 	ev_timer_set(&s->linger, linger_s(s), 0.0);
@@ -297,7 +298,7 @@ serve(struct stream *s)
 static int64_t
 clock_behind(const struct stream *s)
 {
-	double lived_s = PB_MAX(ev_now(s->streams->loop) - s->born, 0.0);
+	double lived_s = PB_MAX(loop_now(s->streams->loop) - s->born, 0.0);
 	double drift_s = lived_s / 400; /* 0.2 % (worker/pace.h), and some */
 
 	return (int64_t)((lived_s + drift_s + s->streams->config->stream.burst_ms / 1e3 + CLOCK_SLACK_S) * 90000);
@@ -478,7 +479,7 @@ void
 stream_has_worker(struct stream *s, struct worker *w)
 {
 	s->worker = w;
-	s->tuned_at = ev_now(s->streams->loop);
+	s->tuned_at = loop_now(s->streams->loop);
 	s->moved_ns = 0;
 	w->calls = &calls;
 	w->user = s;
@@ -517,7 +518,7 @@ stream_new(struct streams *all, uint64_t number, const struct channel *channel, 
 	s->streams = all;
 	s->number = number;
 	s->tuner = tuner;
-	s->born = s->since = s->left_at = ev_now(all->loop);
+	s->born = s->since = s->left_at = loop_now(all->loop);
 	s->spool_fd = s->state_fd = s->slot.fd = s->quarantine_fd = -1;
 	s->source_next = -1;
 	upstream_init(&s->upstream);
@@ -552,7 +553,7 @@ stream_rate_bits(const struct stream *s)
 	uint64_t kbps =
 	    s->state == NULL ? 0 : atomic_load_explicit(&s->state->figures.media_kbps, memory_order_relaxed);
 	const struct client *c = stream_viewer(s);
-	double seconds = c == NULL || c->served_at == 0 ? 0 : ev_now(s->streams->loop) - c->served_at;
+	double seconds = c == NULL || c->served_at == 0 ? 0 : loop_now(s->streams->loop) - c->served_at;
 
 	if (kbps != 0 || c == NULL)
 		return kbps * 1000;

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "ipc/spool.h"
 #include "supervisor/succession.h"
@@ -190,7 +191,7 @@ on_tick(struct ev_loop *loop, ev_timer *watch, int revents)
 			learned_note(&all->learned, s->guide_number,
 			    atomic_load_explicit(&s->state->figures.learned_ms, memory_order_relaxed));
 	}
-	learned_save(&all->learned, all->config->server.state_dir, ev_now(loop));
+	learned_save(&all->learned, all->config->server.state_dir, loop_now(loop));
 	streams_pump(all);
 }
 

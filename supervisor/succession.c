@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "supervisor/memory.h"
 #include "supervisor/quarantine.h"
@@ -50,7 +51,7 @@ succession_log(struct stream *s, bool handed)
 	memcpy(s->last.why, h->why, sizeof(s->last.why));
 	s->last.ms = ms;
 	s->last.clients = h->clients;
-	s->last.at = ev_now(s->streams->loop);
+	s->last.at = loop_now(s->streams->loop);
 }
 
 static double
@@ -110,14 +111,14 @@ succession_quarantine(struct stream *s)
 	if (s->quarantine_fd == -1)
 		return 0;
 	/* One that died so soon after the last may not have had the time. */
-	if (s->quarantine_at != 0 && ev_now(s->streams->loop) - s->quarantine_at > QUARANTINE_TRY_S) {
+	if (s->quarantine_at != 0 && loop_now(s->streams->loop) - s->quarantine_at > QUARANTINE_TRY_S) {
 		close(s->quarantine_fd);
 		s->quarantine_fd = -1;
 		return 0;
 	}
 	err = worker_send(s->worker, MSG_S_QUARANTINE, &msg, sizeof(msg), &s->quarantine_fd, 1);
 	if (err == 0 && s->quarantine_at == 0)
-		s->quarantine_at = ev_now(s->streams->loop);
+		s->quarantine_at = loop_now(s->streams->loop);
 	return err;
 }
 
@@ -155,7 +156,7 @@ succession_pack(const struct stream *s, struct msg_tune *tune)
 void
 succession_packed(struct stream *s)
 {
-	s->hold_until = ev_now(s->streams->loop) + s->hold_s;
+	s->hold_until = loop_now(s->streams->loop) + s->hold_s;
 	s->hold_s = 0;
 }
 
@@ -219,7 +220,7 @@ succession_carry(struct stream *s, double wait)
 	s->restarts++;
 	stream_look_up_provider(s, true);
 	if (wait > 0) {
-		bool held = ev_now(s->streams->loop) < s->hold_until;
+		bool held = loop_now(s->streams->loop) < s->hold_until;
 
 		wait = jitter(wait);
 		if (!held)
@@ -242,7 +243,7 @@ succession_carry(struct stream *s, double wait)
 void
 succession_begin(struct stream *s, const struct worker *w, int status)
 {
-	struct death d = { .status = status, .killed = w->killed, .lived_s = ev_now(w->loop) - s->tuned_at };
+	struct death d = { .status = status, .killed = w->killed, .lived_s = loop_now(w->loop) - s->tuned_at };
 	bool retired = w->asked && WIFEXITED(status) && WEXITSTATUS(status) == PB_EXIT_OK;
 	double wait = 0;
 
@@ -349,7 +350,7 @@ static void
 look_at_memory(struct stream *s)
 {
 	uint64_t bytes, bound = s->streams->workers->memory_bytes;
-	ev_tstamp now = ev_now(s->streams->loop);
+	ev_tstamp now = loop_now(s->streams->loop);
 
 	if (bound == 0 || s->retire != NULL || (s->memory_at != 0 && now - s->memory_at < STREAM_MEMORY_AGAIN_S) ||
 	    !memory_anonymous("", s->worker->pid, &bytes) || bytes <= bound)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "supervisor/control.h"
 #include "supervisor/front.h"
@@ -540,7 +541,7 @@ begin(struct supervisor *sup)
 	catch (sup, &sup->intr, SIGINT, on_stop);
 	catch (sup, &sup->usr1, SIGUSR1, on_usr1);
 	catch (sup, &sup->usr2, SIGUSR2, on_usr2);
-	sup->started = ev_now(sup->loop);
+	sup->started = loop_now(sup->loop);
 	remember(sup);
 	imports_begin(&sup->imports, sup); /* first: the streams look for their channels */
 	trial_begin(&sup->trial, sup);

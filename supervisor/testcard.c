@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 
 static void
@@ -39,7 +40,7 @@ start(struct testcard *card)
 		(char[]){ "3" }, (char[]){ "--parent" }, parent, NULL };
 
 	snprintf(parent, sizeof(parent), "%d", (int)getpid());
-	card->born = ev_now(card->loop);
+	card->born = loop_now(card->loop);
 	if (child_start(&card->child, card->loop, card->program, argv, card->fd, &card->limits) == 0)
 		return;
 	log_event(LOG_ERR, "testcard.start", "why=\"%s\"", strerror(errno));
@@ -77,7 +78,7 @@ on_died(struct child *child, int status)
 	if (!card->wanted)
 		return;
 	log_event(LOG_WARNING, "testcard.death", "why=\"%s\"", child_status_text(text, sizeof(text), status));
-	if (ev_now(card->loop) - card->born > TESTCARD_BACKOFF_MAX_S)
+	if (loop_now(card->loop) - card->born > TESTCARD_BACKOFF_MAX_S)
 		card->failures = 0;
 	start_later(card);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "supervisor/choose.h"
 #include "supervisor/tuner.h"
@@ -48,7 +49,7 @@ seat_all(const struct streams *all, const struct channel *channel, struct seat *
 			.same_channel = strcmp(s->guide_number, channel->guide_number) == 0,
 			.same_provider = channel->provider != NULL &&
 			    (strcmp(s->provider, channel->provider) == 0 || stream_slot_of(s, channel->provider)),
-			.idle_s = ev_now(all->loop) - s->left_at,
+			.idle_s = loop_now(all->loop) - s->left_at,
 		};
 	}
 	return n;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/text.h"
@@ -88,7 +89,7 @@ set_phase(struct upgrade *up, enum upgrade_phase to)
 
 	log_event(LOG_INFO, "upgrade.state", "pid=%d from=%s to=%s", (int)up->pid, names[up->phase], names[to]);
 	up->phase = to;
-	up->since = ev_now(up->sup->loop);
+	up->since = loop_now(up->sup->loop);
 }
 
 static void
@@ -284,7 +285,7 @@ pass_worker(void *user, uint64_t stream, struct worker *w)
 {
 	struct batch *b = user;
 	struct up_worker msg = {
-		.stream = stream, .pid = w->pid, .lived_ms = (int64_t)((ev_now(w->loop) - w->born) * 1e3)
+		.stream = stream, .pid = w->pid, .lived_ms = (int64_t)((loop_now(w->loop) - w->born) * 1e3)
 	};
 
 	b->total++;
@@ -388,7 +389,7 @@ upgrade_turn(struct upgrade *up)
 	if (up->phase != UPGRADE_RETIRING)
 		return;
 	answering = http_answering(sup->http) + http_answering(sup->control);
-	if (workers_busy(&sup->workers) || (answering > 0 && ev_now(sup->loop) - up->since < UPGRADE_ANSWER_S))
+	if (workers_busy(&sup->workers) || (answering > 0 && loop_now(sup->loop) - up->since < UPGRADE_ANSWER_S))
 		return;
 	ev_timer_stop(sup->loop, &up->late);
 	set_phase(up, UPGRADE_TELLING);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "supervisor/workers.h"
 
@@ -87,9 +88,9 @@ static void
 set_state(struct worker *w, enum worker_state to)
 {
 	log_event(LOG_DEBUG, "worker.state", "pid=%d channel=%s from=%s to=%s after_ms=%.0f", (int)w->pid, w->channel,
-	    worker_state_name(w->state), worker_state_name(to), (ev_now(w->loop) - w->since) * 1e3);
+	    worker_state_name(w->state), worker_state_name(to), (loop_now(w->loop) - w->since) * 1e3);
 	w->state = to;
-	w->since = ev_now(w->loop);
+	w->since = loop_now(w->loop);
 }
 
 static void
@@ -537,7 +538,7 @@ worker_adopt(struct workers *pool, int fd, pid_t pid, uint64_t stream, double li
 	w->passed_for = stream;
 	w->greeted = true;
 	w->channel = "-";
-	w->since = ev_now(w->loop);
+	w->since = loop_now(w->loop);
 	w->born = w->since - PB_MAX(lived_s, 0.0);
 	init_watchers(w);
 	ev_io_init(&w->dead, on_passed_died, pidfd, EV_READ);
@@ -601,7 +602,7 @@ worker_start(struct workers *pool)
 	}
 	close(fds[1]);
 	w->pid = w->child.pid;
-	w->born = w->since = ev_now(w->loop);
+	w->born = w->since = loop_now(w->loop);
 	init_watchers(w);
 	ev_io_start(w->loop, &w->readable);
 	set_deadline(w, WORKER_START_S);

@@ -129,8 +129,8 @@ bool worker_hangs(const struct worker *worker, int64_t now_ns, uint32_t watchdog
 const char *worker_state_name(enum worker_state state);
 
 /*
- * CLOCK_MONOTONIC, as heartbeats are counted; and in seconds, for how long to
- * wait: the wall clock (ev_now()) may be set back by hours meanwhile.
+ * CLOCK_MONOTONIC at this very moment, as heartbeats are counted; and in
+ * seconds. What is kept by the turn of the loop has loop_now() (base/loop.h).
  */
 int64_t monotonic_ns(void);
 double monotonic_s(void);

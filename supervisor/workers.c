@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 
 /* One that died of itself so soon after it was ready was never good: it would be started in a circle. */
@@ -270,7 +271,7 @@ workers_lost(struct workers *pool, const struct worker *w, int status, bool read
 {
 	char text[32];
 
-	if (ready && ev_now(pool->loop) - w->born >= GOOD_AFTER_S)
+	if (ready && loop_now(pool->loop) - w->born >= GOOD_AFTER_S)
 		pool->failures = 0;
 	if (w->asked)
 		return;
@@ -287,7 +288,7 @@ workers_lost(struct workers *pool, const struct worker *w, int status, bool read
 		    child_status_text(text, sizeof(text), status));
 		return;
 	}
-	if (!ready || (w->calls == NULL && ev_now(pool->loop) - w->born < GOOD_AFTER_S))
+	if (!ready || (w->calls == NULL && loop_now(pool->loop) - w->born < GOOD_AFTER_S))
 		failed(pool);
 }
 

@@ -21,10 +21,10 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "base/ts.h"
 #include "ipc/spool.h"
-#include "worker/loop.h"
 #include "worker/wire.h"
 
 /* netinet/tcp.h of this libc may lack tcpi_bytes_acked; the kernel's own layout has it since 4.1. */

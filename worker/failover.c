@@ -13,9 +13,9 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "base/url.h"
-#include "worker/loop.h"
 #include "worker/source.h"
 #include "worker/verdict.h"
 

@@ -20,6 +20,7 @@
 #include <curl/curl.h>
 #include <ev.h>
 
+#include "base/loop.h"
 #include "ipc/msg.h"
 #include "worker/body.h"
 #include "worker/fetch.h"
@@ -27,7 +28,6 @@
 #include "worker/hosts.h"
 #include "worker/interfaces.h"
 #include "worker/late.h"
-#include "worker/loop.h"
 #include "worker/meter.h"
 #include "worker/reply.h"
 #include "worker/resolve.h"

@@ -8,10 +8,10 @@
 #ifndef PLEXBRIDGE_WORKER_LINE_INSIDE_H
 #define PLEXBRIDGE_WORKER_LINE_INSIDE_H
 
+#include "base/loop.h"
 #include "worker/failover.h"
 #include "worker/fetch.h"
 #include "worker/line.h"
-#include "worker/loop.h"
 #include "worker/outlook.h"
 #include "worker/pace.h"
 #include "worker/prefetch.h"

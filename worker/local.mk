@@ -20,7 +20,7 @@ libworker_a_SOURCES += worker/resolve.h worker/resolve.c worker/fetch.h worker/f
 	worker/transfer.h worker/transfer.c worker/reply.h worker/reply.c worker/body.h worker/body.c \
 	worker/decrypt.h worker/decrypt.c
 libworker_a_SOURCES += worker/pace.h worker/pace.c worker/client.h worker/client.c worker/wire.h worker/wire.c worker/sockets.h worker/sockets.c \
-	worker/late.h worker/late.c worker/loop.h worker/meter.h worker/meter.c worker/interfaces.h worker/interfaces.c worker/learn.h worker/learn.c worker/step.h worker/step.c \
+	worker/late.h worker/late.c worker/meter.h worker/meter.c worker/interfaces.h worker/interfaces.c worker/learn.h worker/learn.c worker/step.h worker/step.c \
 	worker/routes.h worker/routes.c worker/outlook.h worker/outlook.c worker/tally.h worker/tally.c worker/link.h worker/link.c \
 	worker/output.h worker/output.c worker/writer.h worker/writer.c worker/source.h worker/source.c worker/source_inside.h worker/source_stream.c \
 	worker/sources.h worker/sources.c worker/vitals.h worker/vitals.c worker/failover.h worker/failover.c \

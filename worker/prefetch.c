@@ -19,9 +19,9 @@
 #include <sys/queue.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
 #include "worker/decrypt.h"
-#include "worker/loop.h"
 
 #define BLOCK ((size_t)256 << 10)
 #define PIECE ((size_t)65536) /* decrypted at once */

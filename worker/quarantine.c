@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
-#include "worker/loop.h"
 
 #define DEADLINE_S 30. /* nobody waits for it */
 #define TRIES 2

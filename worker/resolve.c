@@ -29,9 +29,9 @@
 #include <ares.h>
 #include <ev.h>
 
+#include "base/loop.h"
 #include "base/pb.h"
 #include "base/private.h"
-#include "worker/loop.h"
 
 #define TTL_MIN_S 10
 #define TTL_MAX_S 300

@@ -14,8 +14,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/pb.h"
-#include "worker/loop.h"
 #include "worker/outlook.h"
 #include "worker/source_inside.h"
 #include "worker/verdict.h"

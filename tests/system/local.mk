@@ -118,6 +118,7 @@ SYSTEM_TESTS += tests/system/full.sh
 SYSTEM_TESTS += tests/system/guide.sh
 SYSTEM_TESTS += tests/system/private.sh
 SYSTEM_TESTS += tests/system/provider.sh
+SYSTEM_TESTS += tests/system/clock.sh
 SYSTEM_TESTS += tests/system/network.sh
 SYSTEM_TESTS += tests/system/why.sh
 SYSTEM_TESTS += tests/system/drill.sh
@@ -138,3 +139,9 @@ tests_system_faulty_plexbridge_worker_SOURCES = $(plexbridge_worker_SOURCES) $(l
 tests_system_faulty_plexbridge_worker_CPPFLAGS = $(libworker_a_CPPFLAGS) -DPB_FAULT_POINTS
 tests_system_faulty_plexbridge_worker_LDADD = libconfig.a $(CURL_LIBS) $(CARES_LIBS) $(EV_LIBS) $(CRYPTO_LIBS) \
 	$(JANSSON_LIBS) $(INIH_LIBS) $(BSD_LIBS) $(ZLIB_LIBS) -lm
+
+# The supervisor once more, with a wall clock that a test can set.
+check_PROGRAMS += tests/system/clock/plexbridged
+tests_system_clock_plexbridged_SOURCES = tests/system/clock.c tests/lib/clock.h tests/lib/clock.c $(plexbridged_SOURCES)
+tests_system_clock_plexbridged_CPPFLAGS = $(plexbridged_CPPFLAGS)
+tests_system_clock_plexbridged_LDADD = $(plexbridged_LDADD)

@@ -5,6 +5,7 @@
  * it misbehaves in one way. The media is a pattern of which every byte tells
  * its place, so that one that is lost, doubled or moved is seen.
  */
+#include "tests/lib/clock.h"
 #include "tests/lib/delay.h"
 #include "tests/lib/site.h"
 #include "worker/fetch.h"
@@ -17,17 +18,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <ev.h>
 #include <zlib.h>
 
+#include "base/loop.h"
 #include "base/pb.h"
 #include "ipc/msg.h"
-#include "worker/loop.h"
 #include "worker/reply.h"
 #include "worker/resolve.h"
 #include "worker/verdict.h"
@@ -57,25 +56,10 @@ pattern(uint64_t at)
 /* The wall clock of this program, libev's too, is set by so much. */
 static time_t shift_s;
 
-int
-clock_gettime(clockid_t id, struct timespec *ts)
+time_t
+clock_off_s(void)
 {
-	long rc = syscall(SYS_clock_gettime, id, ts);
-
-	if (rc == 0 && id == CLOCK_REALTIME)
-		ts->tv_sec += shift_s;
-	return (int)rc;
-}
-
-int
-gettimeofday(struct timeval *restrict tv, void *restrict zone)
-{
-	struct timespec ts;
-
-	(void)zone;
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	*tv = (struct timeval){ .tv_sec = ts.tv_sec, .tv_usec = ts.tv_nsec / 1000 };
-	return 0;
+	return shift_s;
 }
 
 /* The server. */

@@ -20,7 +20,7 @@ static bool goes_back;
 static const char *asked; /* of the source, last */
 static bool discontinuity; /* in front of what the writer began last */
 
-/* Libev's, for who asks for the time (worker/loop.h). */
+/* Libev's, for who asks for the time (base/loop.h). */
 void
 ev_timer_start(struct ev_loop *loop, ev_timer *w)
 {

@@ -117,7 +117,8 @@ tests_unit_resolve_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_resolve_LDADD = libworker.a libbase.a $(CARES_LIBS) $(EV_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += tests/unit/fetch
-tests_unit_fetch_SOURCES = tests/unit/fetch.c tests/lib/delay.h tests/lib/delay.c tests/lib/site.h tests/lib/site.c
+tests_unit_fetch_SOURCES = tests/unit/fetch.c tests/lib/clock.h tests/lib/clock.c tests/lib/delay.h tests/lib/delay.c \
+	tests/lib/site.h tests/lib/site.c
 tests_unit_fetch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_fetch_LDADD = libworker.a libbase.a $(BSD_LIBS) $(CURL_LIBS) $(CARES_LIBS) $(EV_LIBS) $(ZLIB_LIBS) $(CHECK_LIBS)
 

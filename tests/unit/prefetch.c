@@ -14,9 +14,9 @@
 
 #include <openssl/evp.h>
 
+#include "base/loop.h"
 #include "base/pb.h"
 #include "base/ts.h"
-#include "worker/loop.h"
 #include "worker/resolve.h"
 #include "worker/verdict.h"
 

@@ -23,7 +23,7 @@ static double now;
 static ev_timer *timer;
 static double timer_at;
 
-/* Libev's: also for who asks for the time (worker/loop.h). */
+/* Libev's: also for who asks for the time (base/loop.h). */
 void
 ev_timer_start(struct ev_loop *loop, ev_timer *w)
 {
