@@ -49,7 +49,8 @@
 #define MSG_INTERFACES_MAX 768 /* sixteen names or addresses */
 #define MSG_SLATES_MAX 16 /* files of a tune */
 #define MSG_SOURCES_MAX 9 /* url and eight backups (config/lineup.h) */
-#define MSG_LIMIT_MAX_MS 3600000 /* the longest that a provider may keep us away by Retry-After */
+#define MSG_LIMIT_MAX_MS 3600000 /* the longest that a provider may keep us away by Retry-After, */
+#define MSG_LIMIT_FIRST_MS 120000 /* ...and when it says so for the first time (supervisor/provider.h) */
 #define MSG_PING_S 2.0
 #define MSG_SILENCE_S 10.0
 

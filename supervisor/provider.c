@@ -14,7 +14,7 @@
 
 #define JITTER 0.2 /* of the wait, at most JITTER_MAX_S */
 #define JITTER_MAX_S 2.0
-#define FORGET_S 120.0 /* without a refusal: they are not in a row any more */
+#define FORGET_S 120.0 /* so long after a wait they are not in a row any more */
 
 /* What the next wait is when nobody says (reference/hls.md 7). */
 static const double waits_s[] = { 2, 5, 10, 30, 60 };
@@ -48,29 +48,41 @@ ban(struct provider_limit *l, double at_least_s, double now)
 	open_breaker(l, BREAKER_BAN, PB_MAX(seconds, at_least_s), now);
 }
 
+/* How much of a wait that it asks for is believed, after so many refusals in a row. */
+static double
+believed(const struct provider_limit *l, double asked_s)
+{
+	double most = PROVIDER_BELIEVED_S;
+
+	for (unsigned n = 1; n < l->row && most < asked_s; n++)
+		most *= 2;
+	return PB_MIN(asked_s, most);
+}
+
 static bool
 hears_busy(struct provider_limit *l, const struct msg_limit_report *r, double now)
 {
-	double asked_s = PB_MIN(r->retry_after_ms / 1e3, PROVIDER_WAIT_MAX_S);
+	double asked_s = PB_MIN(r->retry_after_ms / 1e3, PROVIDER_WAIT_MAX_S), wait_s;
 
 	l->refusals++;
 	l->status = r->status;
 	if (l->breaker != BREAKER_CLOSED && now < l->until) {
-		if (now + asked_s <= l->until)
+		wait_s = believed(l, asked_s);
+		if (now + wait_s <= l->until)
 			return false;
-		l->until = now + asked_s;
+		l->until = now + wait_s;
 		return true;
 	}
-	if (now - l->refused_at > FORGET_S + asked_s)
+	if (now - l->until > FORGET_S)
 		l->row = 0;
-	l->refused_at = now;
 	if (++l->row >= PROVIDER_BUSY_BAN) {
 		snprintf(l->why, sizeof(l->why), "HTTP %u again and again, however long we wait", l->status);
 		ban(l, asked_s, now);
 		return true;
 	}
 	snprintf(l->why, sizeof(l->why), asked_s > 0 ? "HTTP %u, come back in %.0f s" : "HTTP %u", l->status, asked_s);
-	open_breaker(l, BREAKER_OPEN, asked_s > 0 ? asked_s : waits_s[PB_MIN(l->row, NITEMS(waits_s)) - 1], now);
+	wait_s = asked_s > 0 ? believed(l, asked_s) : waits_s[PB_MIN(l->row, NITEMS(waits_s)) - 1];
+	open_breaker(l, BREAKER_OPEN, wait_s, now);
 	return true;
 }
 

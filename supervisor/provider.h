@@ -9,6 +9,10 @@
  * or too many in spite of all waiting, look like a ban: then nobody asks for
  * a good while, because asking is what bans are made longer for.
  *
+ * What one answer says is held against all channels of a provider, though it
+ * may be true of one: a wait is believed up to PROVIDER_BELIEVED_S, then one
+ * asks. Refused again, the provider is believed for twice as long.
+ *
  * Pure: no I/O, no clock; time is monotonic, in seconds, and passed in.
  *
  *   trust   reports come from workers and hold what a server said: bounded
@@ -25,6 +29,7 @@
 
 #define PROVIDER_NAME_SIZE 64
 #define PROVIDER_WAIT_MAX_S (MSG_LIMIT_MAX_MS / 1e3)
+#define PROVIDER_BELIEVED_S (MSG_LIMIT_FIRST_MS / 1e3) /* doubles with each refusal in a row */
 #define PROVIDER_SPACING_S 0.5 /* between two workers that may ask again */
 #define PROVIDER_FIRST_S 2.0 /* what the first is ahead of the others */
 #define PROVIDER_BUSY_BAN 6 /* refusals in a row, each after the wait it had asked for */
@@ -44,9 +49,8 @@ enum provider_breaker {
 struct provider_limit {
 	char name[PROVIDER_NAME_SIZE];
 	enum provider_breaker breaker;
-	double until; /* when not closed */
+	double until; /* the end of the wait; when closed, of the last one */
 	unsigned row; /* refusals in a row */
-	double refused_at; /* the last one */
 	unsigned denied; /* denials in a row */
 	double denied_at; /* the first of them */
 	uint64_t streams[PROVIDER_DENIED_STREAMS];

@@ -601,7 +601,7 @@ failover_answered(struct failover *f, const struct fetch_answer *answer)
 	}
 	if (verdict_busy(status) || later) {
 		report.what = LIMIT_BUSY;
-		wait_ms = PB_MIN(retry_after_ms, (uint32_t)(account == NOBODY ? LATER_MAX_MS : MSG_LIMIT_MAX_MS));
+		wait_ms = PB_MIN(retry_after_ms, (uint32_t)(account == NOBODY ? LATER_MAX_MS : MSG_LIMIT_FIRST_MS));
 		/* What was on its way when the waiting began says nothing new. */
 		if (wait_ms == 0 && account == NOBODY && loop_now(f->loop) >= f->held_until) {
 			wait_ms = (uint32_t)(verdict_busy_pause(f->busy_row) * 1e3);

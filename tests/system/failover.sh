@@ -186,4 +186,15 @@ at_least "milliseconds until anybody asked again" "$after" 4000
 viewer check home closed=no clean=true pcr_jumps=0
 viewer check away closed=no clean=true pcr_jumps=0
 
+it "a provider that asks for an hour is asked again in minutes: two, or four where it refused just before"
+viewer start home /auto/v3
+viewer start away /auto/v4
+viewer wait home ms=6000
+viewer wait away ms=6000
+origin fault "channel=home,kind=media,fault=status,value=429,after=3600,count=1"
+bridge wait '.providers[] | select(.name == "busy") | .breaker == "open" and .refusals == 2'
+at_most "seconds until anybody asks" "$(bridge status '.providers[] | select(.name == "busy") | .retry_in_s')" 240
+bridge wait-log 'event=source.wait channel=3 .*wait_ms=120000 '
+bridge wait-log 'event=source.wait channel=4 .*wait_ms=(12|24)[0-9]{4} ' # told by us, behind the other one
+
 finish

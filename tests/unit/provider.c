@@ -119,6 +119,42 @@ START_TEST(nobody_can_shut_it_for_longer_than_the_bound)
 }
 END_TEST
 
+START_TEST(an_hour_that_it_asks_for_is_believed_the_longer_the_more_often_it_is_said)
+{
+	double now = 100, want_s = PROVIDER_BELIEVED_S;
+
+	/* One channel's answer keeps the others away for minutes, not for all of the hour. */
+	ck_assert(hears(1, LIMIT_BUSY, 503, 3600, now));
+	ck_assert_double_eq_tol(provider_wait(&limit, 0, 0, now), want_s, 1e-6);
+	/* Another's answer to what was on its way is no more than that, either. */
+	ck_assert(hears(2, LIMIT_BUSY, 503, 3600, now + 1));
+	ck_assert_double_eq_tol(provider_wait(&limit, 0, 0, now + 1), want_s, 1e-6);
+	for (unsigned n = 2; n < PROVIDER_BUSY_BAN; n++) {
+		now += want_s + 5;
+		want_s *= 2;
+		ck_assert(hears(1, LIMIT_BUSY, 503, 3600, now));
+		ck_assert_int_eq(limit.breaker, BREAKER_OPEN);
+		ck_assert_double_eq_tol(provider_wait(&limit, 0, 0, now), want_s, 1e-6);
+	}
+	/* Said again and again, it is true. */
+	now += want_s + 5;
+	ck_assert(hears(1, LIMIT_BUSY, 503, 3600, now));
+	ck_assert_int_eq(limit.breaker, BREAKER_BAN);
+	ck_assert_double_eq_tol(provider_wait(&limit, 0, 0, now), 3600, 1e-6);
+}
+END_TEST
+
+START_TEST(what_it_refused_long_ago_is_not_in_a_row_with_what_it_refuses_now)
+{
+	ck_assert(hears(1, LIMIT_BUSY, 429, 3600, 100));
+	ck_assert(hears(1, LIMIT_GOOD, 200, 0, 100 + PROVIDER_BELIEVED_S + 1));
+	ck_assert(hears(1, LIMIT_BUSY, 429, 3600, 100 + PROVIDER_BELIEVED_S + 300));
+	ck_assert_uint_eq(limit.row, 1);
+	ck_assert_double_eq_tol(
+	    provider_wait(&limit, 0, 0, 100 + PROVIDER_BELIEVED_S + 300), PROVIDER_BELIEVED_S, 1e-6);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -134,6 +170,8 @@ main(void)
 	tcase_add_test(tc, denials_to_several_streams_look_like_a_ban_and_to_one_like_a_dead_channel);
 	tcase_add_test(tc, an_answer_in_between_is_no_ban);
 	tcase_add_test(tc, nobody_can_shut_it_for_longer_than_the_bound);
+	tcase_add_test(tc, an_hour_that_it_asks_for_is_believed_the_longer_the_more_often_it_is_said);
+	tcase_add_test(tc, what_it_refused_long_ago_is_not_in_a_row_with_what_it_refuses_now);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
 	srunner_set_tap(sr, "-");
