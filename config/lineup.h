@@ -61,6 +61,7 @@ struct channel {
 	const struct channel_more *more; /* NULL: nothing of that */
 	unsigned line; /* of the file, where it begins; 0: not from the file */
 	int16_t shift_min; /* minutes to add to its guide's times */
+	uint16_t led; /* bit n: source n is named by a provider's list on a public address (private_targets) */
 	unsigned char backup_count; /* of more */
 	bool testcard; /* the built-in one */
 };

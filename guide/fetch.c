@@ -29,6 +29,7 @@ struct running {
 	CURL *curl;
 	uint64_t total;
 	bool refused; /* an address, for being private */
+	bool answered; /* what is connected to now may be where a redirect leads */
 	int err; /* of sink, or ours */
 };
 
@@ -57,9 +58,10 @@ on_header(char *line, size_t size, size_t count, void *user)
 	struct running *r = user;
 	size_t len = size * count;
 
-	if (len > 5 && strncasecmp(line, "HTTP/", 5) == 0) /* another answer: behind a redirect */
+	if (len > 5 && strncasecmp(line, "HTTP/", 5) == 0) { /* another answer: behind a redirect */
 		r->f->etag_now[0] = r->f->modified_now[0] = '\0';
-	else if (len > 5 && strncasecmp(line, "ETag:", 5) == 0)
+		r->answered = true;
+	} else if (len > 5 && strncasecmp(line, "ETag:", 5) == 0)
 		keep(r->f->etag_now, sizeof(r->f->etag_now), line + 5, len - 5);
 	else if (len > 14 && strncasecmp(line, "Last-Modified:", 14) == 0)
 		keep(r->f->modified_now, sizeof(r->f->modified_now), line + 14, len - 14);
@@ -134,6 +136,7 @@ on_open(void *user, curlsocktype purpose, struct curl_sockaddr *sa)
 		r->refused = true;
 		return CURL_SOCKET_BAD;
 	}
+	r->f->from_public |= !r->answered && !private_sockaddr(&sa->addr);
 	return socket(sa->family, sa->socktype | SOCK_CLOEXEC, sa->protocol);
 }
 
@@ -285,6 +288,7 @@ int
 fetch_run(struct fetch *f)
 {
 	f->status = f->retry_after_s = 0;
+	f->from_public = false;
 	f->bytes = 0;
 	f->why[0] = f->etag_now[0] = f->modified_now[0] = '\0';
 	return f->url != NULL ? run_url(f) : run_fd(f);

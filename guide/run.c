@@ -313,6 +313,13 @@ remember(struct reading *r, const struct fetch *f)
 	head->modified = list_text(r->offer.list, f->modified_now, strlen(f->modified_now), LIST_WORD_MAX);
 }
 
+/* Where what it offers was read. */
+static void
+note_origin(struct reading *r, const struct fetch *f)
+{
+	list_writer_head(r->offer.list)->origin = f->from_public ? LIST_PUBLIC : LIST_PRIVATE;
+}
+
 static void
 run_playlist(struct run *run, struct reading *r)
 {
@@ -343,6 +350,7 @@ run_playlist(struct run *run, struct reading *r)
 		return;
 	}
 	remember(r, &f);
+	note_origin(r, &f);
 	seal(run, r);
 }
 
@@ -495,6 +503,7 @@ get_streams(struct run *run, struct reading *r, struct server *server, const str
 	    guide, sizeof(guide), "%s/xmltv.php?username=%s&password=%s", server->base, server->user, server->password);
 	if (n > 0 && (size_t)n < sizeof(guide))
 		offer_guide(&r->offer, guide);
+	note_origin(r, &f);
 	seal(run, r);
 }
 

@@ -345,6 +345,8 @@ list_open(struct list **out, int fd, bool sealed, const char **why)
 	    !good(list, list->head->modified, true, LIST_WORD_MAX) ||
 	    !good(list, list->head->account, true, LIST_WORD_MAX))
 		err = refuse(why, "its head's texts are none");
+	else if (list->head->origin >= LIST_FROMS)
+		err = refuse(why, "it is from nowhere");
 	if (err != 0) {
 		list_drop(&list);
 		return err;

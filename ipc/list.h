@@ -32,6 +32,9 @@
 /* Of a name's suffix, from the best. */
 enum list_quality { LIST_4K, LIST_FHD, LIST_HD, LIST_PLAIN, LIST_SD, LIST_QUALITIES };
 
+/* Where a list is from; a file is private. Lists that an earlier build kept don't say. */
+enum list_from { LIST_UNSAID, LIST_PRIVATE, LIST_PUBLIC, LIST_FROMS };
+
 struct list_entry {
 	uint32_t name; /* as it is shown */
 	uint32_t clean; /* the name as it is compared (guide/name.h); never 0 */
@@ -66,7 +69,7 @@ struct list_head {
 	uint64_t expires_s; /* wall time; 0: never, or not known */
 	uint64_t settings; /* what the job said of them: another number is another choice */
 	uint32_t account; /* the status of an Xtream account, in its server's word; 0: not said */
-	uint32_t spare;
+	uint32_t origin; /* enum list_from */
 	uint64_t source; /* what the job said of where it is from: another number is another source; 0: not said */
 };
 

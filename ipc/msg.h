@@ -173,7 +173,7 @@ struct msg_tune {
 	uint32_t hold_ms; /* ask nobody for anything before so long has passed; viewers are served meanwhile */
 	struct msg_account of; /* of url */
 	uint32_t learned_ms; /* the reserve that outages of this channel taught; 0: none did */
-	uint32_t spare;
+	uint32_t led; /* bit n: source n is named by a list on a public address, and may lead to no private one */
 	struct msg_settings settings;
 	char guide_number[16];
 	char url[URL_MAX];

@@ -136,6 +136,7 @@ tune_pack(
 	if (url == NULL) {
 		url = channel->url;
 		out->source_count += PB_MIN(channel->backup_count, (unsigned)MSG_SOURCES_MAX - 1);
+		out->led = channel->led;
 	}
 	out->of = tune_account(config, channel->provider);
 	err = pack_url(out->url, url, why);

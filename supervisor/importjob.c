@@ -108,8 +108,8 @@ importjob_list(const struct config *config, const struct provider *p, const stru
 	    "\nsource=%016" PRIx64 "\n",
 	    config->fetch.connect_timeout_ms, 2 * config->fetch.try_timeout_ms,
 	    config->fetch.private_targets ? "yes" : "no", importjob_settings(p), importjob_source_id(p));
-	/* What was chosen by other settings is to be read anew, modified or not. */
-	if (list != NULL && importjob_current(list, p)) {
+	/* What was chosen by other settings is to be read anew, modified or not; so is what doesn't say where it is from. */
+	if (list != NULL && importjob_current(list, p) && list->head->origin != LIST_UNSAID) {
 		line(&t, "etag", list_string(list, list->head->etag));
 		line(&t, "modified", list_string(list, list->head->modified));
 	}

@@ -488,6 +488,7 @@ fill(struct merge *m, struct channel *ch, struct channel_more *more, const struc
 			again |= strcmp(urls[k], url) == 0;
 		if (again)
 			continue;
+		ch->led |= (uint16_t)((l->head->origin == LIST_PUBLIC) << urls_n);
 		providers[urls_n] = m->config->providers[m->members[sorted[i]].provider].name;
 		sources[urls_n] = sorted[i];
 		urls[urls_n++] = url;
@@ -554,6 +555,7 @@ override(struct merge *m, struct channel *ch, struct channel_more *more, const s
 		/* Its own source, and whatever goes with that. */
 		ch->url = over->url;
 		ch->provider = over->provider;
+		ch->led &= (uint16_t)~1u;
 		more->request = said->request;
 	}
 	if (over->provider != NULL)
@@ -562,6 +564,7 @@ override(struct merge *m, struct channel *ch, struct channel_more *more, const s
 		more->backups = said->backups;
 		more->backup_providers = said->backup_providers;
 		ch->backup_count = over->backup_count;
+		ch->led &= 1; /* the operator's own are no list's */
 		more->backup_requests = NULL;
 	}
 	if (over->logo != NULL)
@@ -602,6 +605,8 @@ begin_build(struct merge *m)
 	m->sorted = true;
 	return m->made.lineup.channels != NULL ? 0 : PB_ENOMEM;
 }
+
+_Static_assert(CHANNEL_BACKUPS < 16, "channel.led has a bit for each source");
 
 static struct channel *
 next_channel(struct merge *m)

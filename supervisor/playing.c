@@ -35,9 +35,10 @@ pack_source(const struct channel *ch, unsigned n)
 
 	for (unsigned i = 0; i < request.header_count; i++)
 		good = good && json_array_append_new(headers, json_string(request.headers[i])) == 0;
-	o = good ? json_pack("{s:s, s:s*, s:s*, s:O}", "url", channel_url(ch, n), "provider", channel_provider(ch, n),
-		       "user_agent", request.user_agent, "headers", headers)
-		 : NULL;
+	o = good
+	    ? json_pack("{s:s, s:s*, s:s*, s:b, s:O}", "url", channel_url(ch, n), "provider", channel_provider(ch, n),
+		  "user_agent", request.user_agent, "led", ch->led >> n & 1, "headers", headers)
+	    : NULL;
 	json_decref(headers);
 	return o;
 }
@@ -152,6 +153,7 @@ read_source(struct reading *r, unsigned n, const json_t *o)
 	struct url_parts parts;
 
 	r->urls[n] = text_of(json_object_get(o, "url"), URL_MAX);
+	r->channel.led |= (uint16_t)(json_is_true(json_object_get(o, "led")) << n);
 	return r->urls[n] != NULL && url_parse(&parts, r->urls[n]) == 0 &&
 	    may_have(&r->providers[n], o, "provider", URL_MAX) &&
 	    may_have(&r->requests[n].user_agent, o, "user_agent", CHANNEL_HEADERS_LEN) &&

@@ -461,6 +461,7 @@ named(struct fetch *f, int err)
 	struct fetch_pool *p = f->pool;
 	struct verdict_try t;
 	struct verdict v;
+	bool led;
 
 	if (err != 0) {
 		t = known(f, CURLE_OK);
@@ -470,10 +471,13 @@ named(struct fetch *f, int err)
 	}
 	if (p->phases.dns_ms < 0)
 		p->phases.dns_ms = (int)PB_MAX((loop_now(p->loop) - f->naming_at) * 1e3, 0.);
+	led = (p->led >> f->o.source & 1) != 0;
 	if (f->o.channel_url && f->hops == 0 && p->source == SOURCE_UNKNOWN)
-		p->source = resolve_all_private(&f->addrs) ? SOURCE_PRIVATE : SOURCE_PUBLIC;
+		p->source = !led && resolve_all_private(&f->addrs) ? SOURCE_PRIVATE : SOURCE_PUBLIC;
 	if (!fetch_ask_private(f) && resolve_all_private(&f->addrs)) {
-		fetch_because(f, "a public source led to a private address");
+		fetch_because(f,
+		    led ? "a list on a public address led to a private one, and private_targets is no"
+			: "a public source led to a private address, and private_targets is no");
 		fetch_pool_note_trouble(f, TROUBLE_REDIRECT);
 		finish(f, PB_NO);
 		return;

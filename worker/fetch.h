@@ -120,7 +120,7 @@ struct fetch_options {
 	uint32_t making_ms; /* so long its server may still be handing it on as it is made; 0: it is whole there */
 	unsigned
 	    elsewhere; /* on a new connection, where there may be more than one; at the n-th next address. 0: no matter */
-	bool channel_url; /* the operator wrote this URL: its host may be private */
+	bool channel_url; /* the operator wrote this URL, unless its source is `led`: its host may be private */
 	unsigned source; /* which of the channel's it is of, below MSG_SOURCES_MAX: what its requests say */
 
 	void *arg; /* of the callbacks */
@@ -196,6 +196,7 @@ struct fetch_pool_options {
 	const struct msg_request *request; /* to source 0; borrowed for the call. NULL: nothing of its own */
 	uint64_t seed; /* of the jitter; 0: random */
 	const char *ca_file; /* trust these certificates instead of the system's; NULL */
+	uint32_t led; /* as in struct msg_tune: those sources' own URLs are no operator's */
 	/*
 	 * A server answered: of any fetch, each try but redirects; when it is over,
 	 * but a stream that begins is told of at once: it may never be. Nothing but

@@ -51,6 +51,7 @@ struct fetch_pool {
 		uint64_t own, led[FETCH_LED_MAX]; /* hosts, hashed: the operator's; those that only a redirect led to */
 		unsigned led_next;
 	} requests[MSG_SOURCES_MAX]; /* by source */
+	uint32_t led; /* sources that a list on a public address names */
 	enum { SOURCE_UNKNOWN, SOURCE_PUBLIC, SOURCE_PRIVATE } source;
 	uint64_t random;
 	struct fetch_figures figures;

@@ -96,6 +96,7 @@ fetch_pool_new(struct fetch_pool **out, struct ev_loop *loop, const struct fetch
 	interfaces_init(&p->interfaces, o->settings->interfaces);
 	p->settings = *o->settings;
 	p->settings.connections = PB_MAX(p->settings.connections, 1U);
+	p->led = o->led;
 	p->random = o->seed;
 	p->answered = o->answered;
 	p->arg = o->arg;

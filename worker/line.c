@@ -192,6 +192,7 @@ new_pool(void *arg, struct fetch_pool **out)
 		.resolve = l->resolve,
 		.settings = &l->tune.settings,
 		.request = &l->tune.request,
+		.led = l->tune.led,
 		.answered = answered,
 		.arg = l,
 	};

@@ -78,11 +78,63 @@ until_true 20 fetched led || fail "the guide of led is not there: $(bridge log g
 
 bridge stop; [ "$bridge_status" = 0 ] || fail "it ended with $bridge_status"
 
-# The operator's own URL is no link that a public server made: whatever plays meanwhile.
-it "goes back to a channel's first source, which is private, from a backup that is public"
+# A channel at a private address, in lists on either side; and one said over by the operator.
 need_media hi
 common="file=$(media hi),seg=1,win=20,clock=wall"
 origin start --listen 127.0.0.1:0 --listen "${public%:*}:0" --channel "name=near,$common" --channel "name=far,$common"
+printf '#EXTM3U\n' >"$folder/named.m3u"
+for name in inside over; do
+	printf '#EXTINF:-1 tvg-id="%s",%s\n%s/near/master.m3u8\n' $name $name "$(origin url)"
+done >>"$folder/named.m3u"
+printf '#EXTM3U\n#EXTINF:-1 tvg-id="near",near\n%s/near/master.m3u8\n' "$(origin url)" >"$folder/home.m3u"
+sed 's/"near",near/"kept",kept/' "$folder/home.m3u" >"$folder/kept.m3u"
+# named PRIVATE_TARGETS: of these lists.
+named() {
+	bridge config <<-INI
+		[fetch]
+		private_targets = $1
+		[provider abroad]
+		playlist = http://$public/named.m3u
+		first_number = 1
+		[provider home]
+		playlist = @FILES@/home.m3u
+		first_number = 10
+		[provider disk]
+		playlist = $folder/kept.m3u
+		first_number = 20
+	INI
+	chmod -R a+rX "$folder"
+}
+# answer CHANNEL: to its tune, be it no.
+answer() { curl -s -o /dev/null -m "${2:-2}" -w '%{http_code}' "$(bridge url)/auto/v$1"; }
+
+it "plays no channel at a private address that a list on a public one names, but of other lists"
+named no
+bridge start
+bridge ctl refresh >"$T/out" || fail "$(cat "$T/out")"
+equal "named by a list outside" "$(answer 1 20)" 503
+bridge wait-log 'channel=1 .*a list on a public address led to a private one, and private_targets is no'
+equal "named by a list inside" "$(answer 10)" 200
+equal "named by a file" "$(answer 20)" 200
+
+it "plays what the operator says over it"
+printf '[channel 2]\nurl = %s/near/master.m3u8\n' "$(origin url)" >>"$T/plexbridge.ini"
+bridge reload || fail "it is not taken"
+equal "said over by the operator" "$(answer 2)" 200
+
+it "keeps to that with the list that it begins with after a restart"
+bridge stop
+bridge start
+equal "named by a list outside" "$(answer 1 20)" 503
+
+it "plays it where the operator lets it"
+named yes
+bridge reload || fail "it is not taken"
+equal "named by a list outside" "$(answer 1)" 200
+bridge stop; [ "$bridge_status" = 0 ] || fail "it ended with $bridge_status"
+
+# The operator's own URL is no link that a public server made: whatever plays meanwhile.
+it "goes back to a channel's first source, which is private, from a backup that is public"
 bridge config <<'INI'
 [stream]
 reserve = 8s

@@ -34,6 +34,7 @@ static const struct channel whole = { .guide_number = "5.1",
 	.provider = "home",
 	.more = &more,
 	.backup_count = 2,
+	.led = 5,
 	.line = 7 };
 static const struct channel plain = { .guide_number = "6", .name = "Second", .url = "http://a.example/6" };
 static const struct channel unsayable = { .guide_number = "8", .name = "\xff", .url = "http://a.example/8" };
@@ -64,6 +65,7 @@ same(void *user, const struct channel *ch)
 	ck_assert_str_eq(ch->name, want->name);
 	ck_assert_uint_eq(ch->line, want->line != 0);
 	ck_assert_uint_eq(ch->backup_count, want->backup_count);
+	ck_assert_uint_eq(ch->led, want->led);
 	for (unsigned n = 0; n <= want->backup_count; n++) {
 		struct channel_request is = channel_request(ch, n), was = channel_request(want, n);
 
