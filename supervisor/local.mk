@@ -45,6 +45,7 @@ libsupervisor_a_SOURCES += \
 	supervisor/imports.h supervisor/imports.c \
 	supervisor/journal.h supervisor/journal.c \
 	supervisor/learned.h supervisor/learned.c \
+	supervisor/leaving.h supervisor/leaving.c \
 	supervisor/merge.h supervisor/merge.c \
 	supervisor/memory.h supervisor/memory.c \
 	supervisor/notify.h supervisor/notify.c \
