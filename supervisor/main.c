@@ -4,6 +4,7 @@
 #include <ev.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,7 @@ main(int argc, char **argv)
 	bool check = false;
 	int c, err;
 
+	(void)setlocale(LC_CTYPE, "C.UTF-8"); /* what is one letter, and its case, to patterns (units.h) */
 	while ((c = getopt_long(argc, argv, "f:no:vh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'f':

@@ -12,7 +12,7 @@ entries() {
 		printf '#EXTINF:-1 tvg-id="%s%d" group-title="%s",%s %d\n@ORIGIN@/a/master.m3u8?%s%d\n' "$1" "$i" "$2" "$2" "$i" "$1" "$i"
 	done
 }
-{ echo '#EXTM3U'; entries h News 1 3; entries k 'Kids & Co' 1 2; } | playlist home.m3u
+{ echo '#EXTM3U'; entries h News 1 3; entries k 'Kïds & Co' 1 2; } | playlist home.m3u
 { echo '#EXTM3U'; entries w World 1 500; } | playlist away.m3u
 bridge config <<'INI'
 [tuner]
@@ -21,7 +21,7 @@ numbers = 1-99
 tuner_count = 2
 [tuner kids]
 tuner_count = 1
-group = kids*
+group = kÏDS*
 [tuner away]
 path = /far
 tuner_count = 3
@@ -51,7 +51,7 @@ it "each has the part that group, provider and range leave of all lineups, and s
 expect "parts" until_true 20 all_there '[1,2,500,11]'
 equal "devices" "$(shown)" '[["Main",1,2,false],["kids",2,1,false],["away",500,3,true],["A few",11,4,false]]'
 equal "Main" "$(ask /lineup.json | jq -c '[.[].GuideName]')" '["Mine"]'
-equal "kids" "$(ask /kids/lineup.json | jq -c '[.[].GuideName]')" '["Kids & Co 1","Kids & Co 2"]'
+equal "kids" "$(ask /kids/lineup.json | jq -c '[.[].GuideName]')" '["Kïds & Co 1","Kïds & Co 2"]'
 equal "away" "$(ask /far/lineup.json | jq -r 'length, .[0].GuideNumber, .[0].URL' | tr '\n' ' ')" "500 500 $base/far/auto/v500 "
 equal "a few" "$(ask /few/lineup.json | jq -c '[.[].GuideNumber]')" \
     '["501","510","511","512","513","514","515","516","517","518","519"]'
@@ -93,7 +93,7 @@ cp "$T/state/device-kids.json" "$T/kids.was"
 head -c 30 "$T/kids.was" >"$T/state/device-kids.json"
 printf 'no such thing' >"$T/state/device-few.json"
 touch -d '10 minutes ago' "$T"/state/lists/home.list
-{ echo '#EXTM3U'; entries h News 1 3; entries k 'Kids & Co' 1 3; } | playlist home.m3u
+{ echo '#EXTM3U'; entries h News 1 3; entries k 'Kïds & Co' 1 3; } | playlist home.m3u
 bridge start
 base=$(bridge url)
 after=$(for p in '' /kids /far; do ask $p/discover.json | jq -r .DeviceID; done)
