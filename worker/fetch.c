@@ -120,6 +120,12 @@ leave_host(struct fetch *f)
 
 /* Time. */
 
+double
+fetch_answer_s(const struct fetch *f)
+{
+	return f->first_byte > 0 ? PB_MAX(f->first_byte - f->began_at, 0.) : 0;
+}
+
 /*
  * What is asked for until it is missed loses no time to a hold that ends soon:
  * meanwhile nothing else can be had, either.
@@ -127,11 +133,14 @@ leave_host(struct fetch *f)
 static ev_tstamp
 deadline(const struct fetch *f)
 {
-	ev_tstamp hold = f->pool->hold;
+	ev_tstamp hold = f->pool->hold, at = f->o.deadline;
 
-	if (!f->o.persist || f->o.deadline <= 0 || hold <= f->started || hold > f->o.deadline + HELD_MAX_S)
-		return f->o.deadline;
-	return PB_MAX(f->o.deadline, hold + HELD_LEFT_S);
+	if (at <= 0)
+		return at;
+	at += f->tries == 0 ? f->o.queue_s : f->queued_s;
+	if (!f->o.persist || hold <= f->started || hold > at + HELD_MAX_S)
+		return at;
+	return PB_MAX(at, hold + HELD_LEFT_S);
 }
 
 /*
@@ -476,7 +485,8 @@ named(struct fetch *f, int err)
 		p->source = !led && resolve_all_private(&f->addrs) ? SOURCE_PRIVATE : SOURCE_PUBLIC;
 	if (!fetch_ask_private(f) && resolve_all_private(&f->addrs)) {
 		fetch_because(f,
-		    led ? "a list on a public address led to a private one, and private_targets is no"
+		    led && f->o.channel_url && f->hops == 0
+			? "a list on a public address led to a private one, and private_targets is no"
 			: "a public source led to a private address, and private_targets is no");
 		fetch_pool_note_trouble(f, TROUBLE_REDIRECT);
 		finish(f, PB_NO);
@@ -518,7 +528,8 @@ launch(struct fetch *f)
 
 	if (f->hops == 0) {
 		f->active_at = f->began_at = loop_now(f->pool->loop);
-		f->tries++;
+		if (f->tries++ == 0)
+			f->queued_s = PB_MIN(f->began_at - f->started, f->o.queue_s);
 	}
 	f->state = NAMING;
 	f->naming_at = loop_now(f->pool->loop);
@@ -734,6 +745,7 @@ finish(struct fetch *f, int err)
 	r.connect_ms = f->connect_ms;
 	r.ttfb_ms = f->ttfb_ms;
 	r.total_ms = (uint32_t)PB_MAX((loop_now(f->pool->loop) - f->started) * 1e3, 0.);
+	r.answer_s = fetch_answer_s(f);
 	r.retry_after_ms = f->retry_after_ms;
 	r.range_ignored = f->range_ignored;
 	r.reused = f->reused;

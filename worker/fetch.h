@@ -99,6 +99,7 @@ struct fetch_result {
 	unsigned tries;
 	uint32_t connect_ms, ttfb_ms; /* last try: to the connection (0: a kept one), to the first byte */
 	uint32_t total_ms; /* since fetch_start() */
+	double answer_s; /* as of fetch_answer_s() */
 	uint32_t retry_after_ms; /* the server asked for it; 0: it did not */
 	bool range_ignored; /* the whole file came, the range was cut out here */
 	bool reused, http2; /* last try: a kept connection; its protocol */
@@ -112,6 +113,8 @@ struct fetch_options {
 		uint64_t offset, length;
 	} range;
 	ev_tstamp deadline; /* loop time after which nothing is waited for or begun; 0: none */
+	double
+	    queue_s; /* ...later by what its first try waits in the queue, for its turn or a hold; by so much at most */
 	unsigned tries; /* 0: as the settings say */
 	uint32_t hedge_ms; /* after so long without a byte it is late, or earlier by its history; 0: it never is */
 	/* After the last try there are more, as long as the deadline is ahead; and a short hold takes no time from it. */
@@ -223,6 +226,12 @@ void fetch_pool_free(struct fetch_pool **pool);
  * is no header: it is asked without any then, never with another's.
  */
 int fetch_pool_request(struct fetch_pool *pool, unsigned source, const struct msg_request *request);
+
+/*
+ * Seconds from the beginning of the try in hand to the first byte of its body,
+ * all that redirects led through included; 0: there is none yet.
+ */
+double fetch_answer_s(const struct fetch *fetch);
 
 /*
  * The channel has another URL now (a backup): whether it is private, and so

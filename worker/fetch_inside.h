@@ -101,6 +101,7 @@ struct fetch {
 	struct hedge hedge;
 	ev_timer timer;
 	ev_tstamp started, began_at, active_at, wake, missing_since;
+	double queued_s; /* that take nothing from the deadline */
 	ev_tstamp naming_at, named_at; /* of the try in hand: its name was asked for, its transfer began */
 
 	unsigned tries, tries_max;

@@ -42,6 +42,7 @@ hedge_launch(struct fetch *f)
 		return;
 	}
 	f->hedge.began_at = loop_now(p->loop);
+	f->crowd = true; /* two are under way now */
 	f->hedge.ranged = fetch_ask(f, f->hedge.t, true, f->rotate + 1);
 	p->figures.requests++;
 	p->figures.hedges++;

@@ -30,6 +30,8 @@
 #define STARVED_MS 1500 /* with less in hand the source is asked as if the picture stood already: */
 #define STARVED_PAUSE_S 0.5 /* ... so soon after a failure, */
 #define STARVED_TRY_S 2. /* ... and no answer is waited for longer: media is back 2 s after the source is. */
+#define OPENS_TIMES 3 /* ... than so many times what the channel's URL takes to answer, whatever that leads through; */
+#define OPEN_QUEUE_S 10. /* ... and only from when it is asked: a hold, or another one's turn, comes before. */
 #define STARVED_QUICK_S 120. /* After so much of it, it is a long outage, or a source that has become slow: */
 #define STARVED_LONG_S 2. /* ... such a pause, */
 #define STARVED_SLOW 4 /* ... and every so manieth try as patient as ever */
@@ -156,6 +158,13 @@ patience_s(const struct source *s)
 	if (!s->has_media || left_s <= 0)
 		return REOPEN_MAX_S;
 	return PB_MAX(may_be_urged(s) ? left_s / 2 : left_s, REOPEN_FLOOR_S);
+}
+
+/* The longest, and what was long once is forgotten. */
+void
+source_note_opening(struct source *s, double answer_s)
+{
+	s->opens_s = PB_MAX(answer_s, s->opens_s / 2);
 }
 
 /* One more in a row. */
@@ -787,6 +796,8 @@ playlist_done(void *arg, const struct fetch_result *r)
 
 	s->fetch = NULL;
 	source_remember(s, r);
+	if (r->err == 0 && s->what == OPENING)
+		source_note_opening(s, r->answer_s);
 	if (r->err == PB_ELIMIT && s->what == OPENING) {
 		/* No playlist is so long; an endless stream under a playlist's name is met in the wild. */
 		s->sniff = SNIFF_TS;
@@ -830,14 +841,15 @@ static ev_tstamp
 open_deadline(const struct source *s, bool quickly)
 {
 	double left_s = ((double)s->ops->reserve_ms(s->arg) - STARVED_MS) / 1e3;
-	/* A try gets half of the time that there is. */
-	double try_s = PB_MAX(STARVED_TRY_S, atomic_load(&s->figures->latency_ms) * 4e-3);
+	/* A try gets half of the time that there is; and what is as slow as it was before is not cut off. */
+	double least_s = PB_MAX(atomic_load(&s->figures->latency_ms) * 4e-3, s->opens_s * OPENS_TIMES);
 
+	least_s = PB_MAX(least_s, STARVED_TRY_S);
 	if (!s->has_media)
 		return s->tune_deadline;
 	if (quickly)
-		return loop_now(s->loop) + turn_s(s) + try_s;
-	return s->open_failures > 0 && left_s > 0 ? loop_now(s->loop) + PB_MAX(left_s, turn_s(s) + try_s) : 0;
+		return loop_now(s->loop) + least_s;
+	return s->open_failures > 0 && left_s > 0 ? loop_now(s->loop) + PB_MAX(left_s, least_s) : 0;
 }
 
 /* All that was named with a master that is about to expire is named anew; nothing was missed. */
@@ -887,7 +899,7 @@ load(struct source *s)
 		/* Another one is a request away: it is not waited for long. */
 		options.tries = LED_TRIES;
 		options.deadline = PB_MIN(options.deadline,
-		    loop_now(s->loop) + PB_MAX(LED_WAIT_S, atomic_load(&s->figures->target_ms) * 1.5e-3));
+		    loop_now(s->loop) + turn_s(s) + PB_MAX(LED_WAIT_S, atomic_load(&s->figures->target_ms) * 1.5e-3));
 	}
 	if (s->ask_elsewhere)
 		options.elsewhere = ++s->elsewhere;
@@ -917,6 +929,7 @@ open_channel(struct source *s)
 		.kind = text ? FETCH_PLAYLIST : FETCH_STREAM,
 		.url = s->url,
 		.deadline = open_deadline(s, quickly),
+		.queue_s = s->has_media ? PB_MAX(OPEN_QUEUE_S, turn_s(s)) : 0,
 		.tries = quickly ? 1 : 0,
 		.channel_url = true,
 		.source = s->number,
@@ -999,6 +1012,7 @@ source_switch(struct source *s, unsigned number, const char *url, uint64_t seria
 	s->streaming = s->vod = s->resuming = s->adopted = false;
 	s->discontinuity = true;
 	s->open_failures = s->bad_bodies = 0;
+	s->opens_s = 0;
 	s->announced = s->has_media;
 	s->news_at = s->still_at = 0;
 	s->stills = 0;

@@ -48,6 +48,7 @@ struct source {
 	bool has_media;
 	unsigned open_failures; /* in a row; since the first of them, */
 	ev_tstamp failing_since;
+	double opens_s; /* what the channel's URL took to answer, of late; 0: not known */
 	unsigned bad_bodies; /* in a row, before media */
 
 	struct playlist master; /* kind PLAYLIST_INVALID: there is none */
@@ -90,6 +91,9 @@ void source_say(struct source *s, int level, const char *event, const char *why)
 
 /* Before media: it is over, with that code. */
 void source_fail(struct source *s, uint32_t code, const char *reason);
+
+/* So long the channel's URL took to answer. */
+void source_note_opening(struct source *s, double answer_s);
 
 /* One more failure in a row; and the channel's URL once more, later each time. */
 void source_failed_again(struct source *s);

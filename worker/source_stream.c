@@ -117,6 +117,7 @@ source_stream_data(void *arg, const void *buf, size_t len)
 		s->sniff = looks_like_ts(s->sniffed, s->sniffed_len) ? SNIFF_TS : SNIFF_OPEN;
 	if (s->sniff != SNIFF_TS)
 		return 0;
+	source_note_opening(s, fetch_answer_s(s->fetch));
 	begin_streaming(s);
 	err = hand_on_kept(s);
 	return err == PB_AGAIN ? 0 : err; /* these bytes are kept: the next ones wait */

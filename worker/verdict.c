@@ -47,7 +47,8 @@ judge_busy(struct verdict *v, const struct verdict_try *t)
 	    : t->crowd                         ? VERDICT_CROWD_S
 					       : verdict_busy_pause(t->busy);
 
-	if ((t->kind == FETCH_SEGMENT || t->kind == FETCH_KEY || t->crowd) && pause_s < t->left_s) {
+	if ((t->kind == FETCH_SEGMENT || t->kind == FETCH_KEY || t->crowd) &&
+	    (pause_s < t->left_s || (t->crowd && t->left_s == 0))) {
 		v->pause_s = pause_s;
 		set(v, VERDICT_BUSY, PB_NO);
 	} else {
@@ -211,7 +212,7 @@ verdict_transfer(const struct verdict_try *t)
 	struct verdict v = { .fresh = t->fresh };
 
 	if (t->refused && t->code != CURLE_OK) {
-		because(&v, "a public source led to a private address");
+		because(&v, "a public source led to a private address, and private_targets is no");
 		v.trouble = TROUBLE_REDIRECT;
 		set(&v, VERDICT_END, PB_NO);
 	} else if (t->replan) {

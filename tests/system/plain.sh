@@ -12,9 +12,17 @@ for name in refused silent later; do
 	options+=(--channel "name=$name,clock=wall,burst=11,file=$hi"
 		--fault "channel=$name,kind=live,fault=truncate,value=900000,count=1")
 done
+# One more is led to at once, and answers there as slowly as ever: of all answers, that is a slow one now and then.
+# It breaks, and refuses once, with less in hand than the time that it needs.
+options+=(--channel "name=slow,clock=wall,burst=6,file=$hi" --fault channel=slow,kind=live,fault=latency,value=3000
+	--fault channel=slow,kind=live,fault=truncate,value=900000,count=1
+	--fault channel=slow,kind=live,fault=status,value=503,skip=1,count=1)
 origin start "${options[@]}" --fault channel=refused,kind=live,fault=status,value=503,skip=1 \
     --fault channel=silent,kind=live,fault=stall-head,skip=1 \
     --fault channel=later,kind=live,fault=status,value=503,after=5,skip=1
+files start
+printf '%s/slow/live.ts' "$(origin url)" >"$(files dir)/slow.to"
+chmod -R a+rX "$(files dir)"
 bridge config <<-INI
 	[stream]
 	reserve = 4s
@@ -27,9 +35,12 @@ bridge config <<-INI
 	[channel 3]
 	name = later
 	url = @ORIGIN@/later/live.ts
+	[channel 4]
+	name = slow
+	url = @FILES@/slow.to
 INI
 bridge start
-for n in 1 2 3; do
+for n in 1 2 3 4; do
 	viewer start "v$n" "/auto/v$n"
 done
 
@@ -38,7 +49,9 @@ for n in 1 2 3; do
 	bridge wait-log "event=filler.begin channel=$n "
 done
 nap 0.5 # so that it is asked quickly when it comes back
-origin clear
+for name in refused silent later; do
+	origin clear "channel=$name"
+done
 since=$(date +%s%3N)
 
 # media_ms CHANNEL: from the source's return to media again, by the log's own times.
@@ -62,8 +75,11 @@ waits='[.[] | select(.channel == "later") | .time_ms] | .[1:] as $at | [range(1;
 at_least "requests after the first refusal" "$(origin log "$waits | length")" 2
 at_least "milliseconds between two of them" "$(origin log "$waits | min")" 4900
 
+it "a source that is as slow as it was before is not cut off"
+equal "requests" "$(origin log '[.[] | select(.channel == "slow")] | length')" 3
+
 it "the viewers stayed on a clean stream"
-for n in 1 2 3; do
+for n in 1 2 3 4; do
 	viewer wait "v$n" ms=24000
 	viewer check "v$n" status=200 closed=no clean=true continuity_errors=0 pcr_backward=0 pcr_jumps=0 dts_backward=0
 done

@@ -198,7 +198,10 @@ answer(struct conn *c)
 	else if (on("/late-503") && n == 1) {
 		conn_say(c, "HTTP/1.1 503 Sorry\r\nContent-Length: 5\r\n\r\nsorry");
 		c->late = 0.1; /* after the second was asked for */
-	} else if (on("/late-503"))
+	} else if (on("/late-458") && n == 1) {
+		conn_say(c, "HTTP/1.1 458 Sorry\r\nContent-Length: 0\r\n\r\n");
+		c->late = 0.1;
+	} else if (on("/late-503") || on("/late-458"))
 		send_file(c, FILE_LEN, "\"v1\""), c->late = 0.2;
 	else if (on("/tardy")) {
 		send_file(c, FILE_LEN, "\"v1\"");
@@ -919,6 +922,37 @@ START_TEST(an_account_that_counts_connections_is_never_asked_twice)
 }
 END_TEST
 
+/* What waits for its turn, or behind a hold, has its time from when it is asked: if that is what it was promised. */
+START_TEST(the_time_in_the_queue_is_nobodys_fault)
+{
+	struct job *j = job(FETCH_PLAYLIST, "/echo");
+	bool promised = _i == 1;
+
+	ev_now_update(loop);
+	fetch_pool_hold(pool, loop_now(loop) + 0.5);
+	j->o.deadline = loop_now(loop) + 0.3;
+	j->o.queue_s = promised ? 2 : 0;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, promised ? 0 : PB_ETIME);
+	ck_assert_int_eq(site.requests, promised);
+	free(j);
+	if (!promised)
+		return;
+	/* That time is no more than what it was: an answer that doesn't come isn't waited for longer. */
+	j = job(FETCH_PLAYLIST, "/never");
+	fetch_pool_hold(pool, loop_now(loop) + 0.3);
+	j->o.deadline = loop_now(loop) + 0.3;
+	j->o.queue_s = 5;
+	go(j);
+	wait_for(j);
+	ck_assert_int_eq(j->r.err, PB_ETIME);
+	ck_assert_uint_ge(j->r.total_ms, 590);
+	ck_assert_uint_le(j->r.total_ms, 2000);
+	free(j);
+}
+END_TEST
+
 /* Another try would be as slow, and may be one too many where the one before is not forgotten yet. */
 START_TEST(an_answer_that_is_slow_as_ever_is_not_cut_off_for_another_try)
 {
@@ -1304,6 +1338,22 @@ START_TEST(a_short_hold_takes_no_time_from_what_is_asked_for_until_it_is_missed)
 	ck_assert_int_eq(j->r.err, held[_i].err);
 	ck_assert_int_eq(site.requests, held[_i].err == 0);
 	ck_assert_uint_lt(j->r.total_ms, 2000);
+	free(j);
+}
+END_TEST
+
+/* Its own second request is one too many as well as another's; and nobody has to have a deadline for that. */
+START_TEST(what_is_refused_beside_its_own_second_request_is_nobody_elses_matter)
+{
+	struct job *j = job(FETCH_SEGMENT, "/late-458");
+
+	j->o.hedge_ms = 30;
+	go(j);
+	wait_for(j);
+	whole(j);
+	ck_assert_uint_ge(fetch_pool_figures(pool).hedges, 1);
+	ck_assert_uint_le(j->r.total_ms, 1500);
+	ck_assert(heard.crowd);
 	free(j);
 }
 END_TEST
@@ -2000,6 +2050,8 @@ main(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, a_segment_arrives_byte_for_byte);
 	tcase_add_test(tc, the_request_is_on_the_wire_in_the_same_turn);
+	tcase_add_test(tc, what_is_refused_beside_its_own_second_request_is_nobody_elses_matter);
+	tcase_add_loop_test(tc, the_time_in_the_queue_is_nobodys_fault, 0, 2);
 	tcase_add_test(tc, one_connection_serves_one_fetch_after_the_other);
 	tcase_add_loop_test(tc, what_is_asked_elsewhere_has_a_new_connection_where_there_may_be_one, 0, 2);
 	tcase_add_test(tc, the_first_of_many_gets_the_open_connection_and_no_host_gets_too_many);

@@ -91,6 +91,15 @@ fetch_pool_new_source(struct fetch_pool *pool)
 
 static bool one_connection;
 
+static double answer_s;
+
+double
+fetch_answer_s(const struct fetch *fetch)
+{
+	(void)fetch;
+	return answer_s;
+}
+
 bool
 fetch_pool_is_one(const struct fetch_pool *pool)
 {
@@ -238,6 +247,7 @@ create(const char *url)
 	room = 1000;
 	reserve_ms = 20000;
 	stream_full = counts_denials = one_connection = false;
+	answer_s = 0;
 	told[told_len = 0] = '\0';
 	memset(&figures, 0, sizeof(figures));
 	tune.settings.burst_ms = 4000;
@@ -272,6 +282,7 @@ answer(const char *url, const char *body)
 
 	ck_assert_ptr_nonnull(f);
 	r.body_len = r.bytes = strlen(body);
+	r.answer_s = answer_s;
 	asked = NULL;
 	f->o.on_done(f->o.arg, &r);
 	free(f);
@@ -687,11 +698,10 @@ START_TEST(a_stream_that_only_closes_is_opened_later_each_time_and_says_so)
 }
 END_TEST
 
-/* A stream, or a playlist, that played until the source went away; ms of it are left. */
+/* What was asked for plays until the source goes away; ms of it are left. */
 static void
-lost(const char *url, uint32_t left_ms)
+lose(const char *url, uint32_t left_ms)
 {
-	begin(url);
 	if (strcmp(url, PLAIN) == 0)
 		bytes(1880);
 	else
@@ -703,6 +713,13 @@ lost(const char *url, uint32_t left_ms)
 		closed();
 	else
 		source_reopen(s, "it has gone");
+}
+
+static void
+lost(const char *url, uint32_t left_ms)
+{
+	begin(url);
+	lose(url, left_ms);
 }
 
 static const char *const both[] = { PLAIN, CHANNEL };
@@ -741,6 +758,31 @@ START_TEST(what_is_known_to_answer_slowly_has_the_time_for_it)
 		reserve_ms = 0;
 		refuse(503);
 	}
+	over();
+}
+END_TEST
+
+/* Nothing is learnt from a try that was cut off: what the first one took is what the next one has. */
+START_TEST(what_took_long_to_open_has_the_time_for_it)
+{
+	begin(both[_i]);
+	ck_assert_double_eq(asked->o.queue_s, 0);
+	answer_s = 3.2;
+	lose(both[_i], 4000);
+	one_connection = true; /* its turn is waited for beside that */
+	for (unsigned n = 0; n < 4; n++) { /* while there is a reserve, and without one */
+		ck_assert(pass(1));
+		ck_assert_double_eq_tol(asked->o.deadline - now, 9.6, 1e-6);
+		ck_assert_double_ge(asked->o.queue_s, 10);
+		reserve_ms = 0;
+		refuse(503);
+	}
+	/* What was quicker since is believed by and by. */
+	answer_s = 0.1;
+	ck_assert(pass(1));
+	lose(both[_i], 0);
+	ck_assert(pass(1));
+	ck_assert_double_eq_tol(asked->o.deadline - now, 4.8, 1e-6);
 	over();
 }
 END_TEST
@@ -784,6 +826,7 @@ main(void)
 	tcase_add_test(tc, a_stream_that_only_closes_is_opened_later_each_time_and_says_so);
 	tcase_add_loop_test(tc, what_is_asked_while_there_is_a_reserve_is_over_with_it, 0, (int)NITEMS(both));
 	tcase_add_loop_test(tc, what_is_known_to_answer_slowly_has_the_time_for_it, 0, (int)NITEMS(both));
+	tcase_add_loop_test(tc, what_took_long_to_open_has_the_time_for_it, 0, (int)NITEMS(both));
 	tcase_add_loop_test(tc, a_denial_that_counts_is_not_asked_about_quickly, 0, (int)NITEMS(both));
 	suite_add_tcase(suite, tc);
 	srunner_set_tap(sr, "-");

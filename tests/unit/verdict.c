@@ -48,7 +48,7 @@ static const struct {
 	{ { SEGMENT, .wanted = true, .stop_err = PB_ELIMIT, .code = CURLE_WRITE_ERROR, .pos = 9 }, VERDICT_END,
 	    PB_ELIMIT, 0, "" },
 	{ { .refused = true, .code = CURLE_COULDNT_CONNECT }, VERDICT_END, PB_NO, 0,
-	    "a public source led to a private address" },
+	    "a public source led to a private address, and private_targets is no" },
 	{ { .refused = true, .wanted = true }, VERDICT_DONE, 0, 0, "" }, /* by another address of it */
 	/* Its status says so. */
 	{ { STATUS(302), .location = true }, VERDICT_REDIRECT, PB_NO, 0, "" },
