@@ -7,6 +7,7 @@
  */
 #include "guide/fetch.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <netdb.h>
@@ -52,6 +53,21 @@ keep(char *out, size_t size, const char *value, size_t len)
 	out[len] = '\0';
 }
 
+/* Is what answered at an address that is everybody's? One was tried before, perhaps, that didn't. */
+static bool
+is_public(CURL *curl)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+	const char *ip = NULL;
+
+	if (curl_easy_getinfo(curl, CURLINFO_PRIMARY_IP, &ip) != CURLE_OK || ip == NULL)
+		return true;
+	if (inet_pton(AF_INET, ip, &v4.sin_addr) == 1)
+		return !private_sockaddr((const struct sockaddr *)&v4);
+	return inet_pton(AF_INET6, ip, &v6.sin6_addr) != 1 || !private_sockaddr((const struct sockaddr *)&v6);
+}
+
 static size_t
 on_header(char *line, size_t size, size_t count, void *user)
 {
@@ -60,6 +76,8 @@ on_header(char *line, size_t size, size_t count, void *user)
 
 	if (len > 5 && strncasecmp(line, "HTTP/", 5) == 0) { /* another answer: behind a redirect */
 		r->f->etag_now[0] = r->f->modified_now[0] = '\0';
+		if (!r->answered)
+			r->f->from_public = is_public(r->curl);
 		r->answered = true;
 	} else if (len > 5 && strncasecmp(line, "ETag:", 5) == 0)
 		keep(r->f->etag_now, sizeof(r->f->etag_now), line + 5, len - 5);
@@ -136,7 +154,6 @@ on_open(void *user, curlsocktype purpose, struct curl_sockaddr *sa)
 		r->refused = true;
 		return CURL_SOCKET_BAD;
 	}
-	r->f->from_public |= !r->answered && !private_sockaddr(&sa->addr);
 	return socket(sa->family, sa->socktype | SOCK_CLOEXEC, sa->protocol);
 }
 

@@ -36,7 +36,7 @@ struct fetch {
 	char etag_now[128], modified_now[64];
 	long status; /* 0: no answer, or a descriptor */
 	long retry_after_s;
-	bool from_public; /* a connection to url itself, before any redirect, was to a public address */
+	bool from_public; /* what answered at url itself, before any redirect, was at a public address */
 	uint64_t bytes;
 	char why[FETCH_WHY_MAX];
 };

@@ -91,7 +91,8 @@ importjob_source_id(const struct provider *p)
 bool
 importjob_current(const struct list *list, const struct provider *p)
 {
-	return list->head->source == importjob_source_id(p) && list->head->settings == importjob_settings(p);
+	return list->head->source == importjob_source_id(p) && list->head->settings == importjob_settings(p) &&
+	    list->head->origin != LIST_UNSAID;
 }
 
 struct blob *
@@ -109,7 +110,7 @@ importjob_list(const struct config *config, const struct provider *p, const stru
 	    config->fetch.connect_timeout_ms, 2 * config->fetch.try_timeout_ms,
 	    config->fetch.private_targets ? "yes" : "no", importjob_settings(p), importjob_source_id(p));
 	/* What was chosen by other settings is to be read anew, modified or not; so is what doesn't say where it is from. */
-	if (list != NULL && importjob_current(list, p) && list->head->origin != LIST_UNSAID) {
+	if (list != NULL && importjob_current(list, p)) {
 		line(&t, "etag", list_string(list, list->head->etag));
 		line(&t, "modified", list_string(list, list->head->modified));
 	}

@@ -485,7 +485,12 @@ fill(struct merge *m, struct channel *ch, struct channel_more *more, const struc
 		if (ch->group == NULL)
 			ch->group = list_string(l, o->group);
 		for (size_t k = 0; k < urls_n; k++)
-			again |= strcmp(urls[k], url) == 0;
+			if (strcmp(urls[k], url) == 0) {
+				again = true;
+				/* One that may name it is enough. */
+				if (l->head->origin != LIST_PUBLIC)
+					ch->led &= (uint16_t) ~(1u << k);
+			}
 		if (again)
 			continue;
 		ch->led |= (uint16_t)((l->head->origin == LIST_PUBLIC) << urls_n);

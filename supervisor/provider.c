@@ -123,6 +123,9 @@ hears_good(struct provider_limit *l, double now)
 	l->bans_row = 0;
 	if (l->breaker == BREAKER_CLOSED)
 		return false;
+	/* What led to a ban was paid for with it: the next refusal is a first one. */
+	if (l->breaker == BREAKER_BAN)
+		l->row = 0;
 	l->breaker = BREAKER_CLOSED;
 	return true;
 }

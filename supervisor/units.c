@@ -85,7 +85,8 @@ static void
 mark(struct units_making *m, size_t end)
 {
 	const char *pattern = m->tuner->group.items[m->pattern];
-	bool is_regex = pattern[0] == '~';
+	const char *last = NULL; /* group; lists have theirs in rows, and a pattern costs more than to compare */
+	bool is_regex = pattern[0] == '~', last_in = false;
 
 	/* It was right when it was read: else there is no memory, and it has none. */
 	if (is_regex && m->at == 0)
@@ -96,8 +97,11 @@ mark(struct units_making *m, size_t end)
 		if (m->in[m->at])
 			continue;
 		group = group != NULL ? group : "";
-		m->in[m->at] = is_regex ? m->compiled && regexec(&m->regex, group, 0, NULL, 0) == 0
-					: fnmatch(pattern, group, FNM_CASEFOLD) == 0;
+		if (last == NULL || strcmp(last, group) != 0)
+			last_in = is_regex ? m->compiled && regexec(&m->regex, group, 0, NULL, 0) == 0
+					   : fnmatch(pattern, group, FNM_CASEFOLD) == 0;
+		last = group;
+		m->in[m->at] = last_in;
 	}
 }
 

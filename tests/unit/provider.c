@@ -141,6 +141,12 @@ START_TEST(an_hour_that_it_asks_for_is_believed_the_longer_the_more_often_it_is_
 	ck_assert(hears(1, LIMIT_BUSY, 503, 3600, now));
 	ck_assert_int_eq(limit.breaker, BREAKER_BAN);
 	ck_assert_double_eq_tol(provider_wait(&limit, 0, 0, now), 3600, 1e-6);
+	/* When that is over and it answers, the next refusal is a first one. */
+	now += 3601;
+	ck_assert(hears(1, LIMIT_GOOD, 200, 0, now));
+	ck_assert(hears(1, LIMIT_BUSY, 429, 0, now + 30));
+	ck_assert_int_eq(limit.breaker, BREAKER_OPEN);
+	ck_assert_double_eq_tol(provider_wait(&limit, 0, 0, now + 30), 2, 1e-6);
 }
 END_TEST
 
