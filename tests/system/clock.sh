@@ -26,7 +26,7 @@ set_clock() {
 # ages: all that status shows of how long something has been there, the least and the most of them.
 ages() {
 	bridge status '[.supervisor.uptime_s, .spare.uptime_s, (.streams[] | .seconds, .worker.uptime_s,
-		(.last_handover // { seconds_ago: 0 }).seconds_ago, .clients[].seconds)] | "\(min) \(max)"'
+		.last_handover.seconds_ago, .clients[].seconds)] | map(numbers) | "\(min) \(max)"'
 }
 
 # ages_true WHEN: no age is more than this test's own, nor less than none.
