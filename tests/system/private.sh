@@ -83,11 +83,12 @@ need_media hi
 common="file=$(media hi),seg=1,win=20,clock=wall"
 origin start --listen 127.0.0.1:0 --listen "${public%:*}:0" --channel "name=near,$common" --channel "name=far,$common"
 printf '#EXTM3U\n' >"$folder/named.m3u"
-for name in inside over; do
+for name in inside over both; do
 	printf '#EXTINF:-1 tvg-id="%s",%s\n%s/near/master.m3u8\n' $name $name "$(origin url)"
 done >>"$folder/named.m3u"
 printf '#EXTM3U\n#EXTINF:-1 tvg-id="near",near\n%s/near/master.m3u8\n' "$(origin url)" >"$folder/home.m3u"
 sed 's/"near",near/"kept",kept/' "$folder/home.m3u" >"$folder/kept.m3u"
+sed -n 's/"near",near/"both",both/p; /^http/p' "$folder/home.m3u" >>"$folder/kept.m3u"
 # named PRIVATE_TARGETS: of these lists.
 named() {
 	bridge config <<-INI
@@ -122,6 +123,7 @@ equal "named by a list outside" "$(answer 1)" 503
 bridge wait-log 'channel=1 .*a list on a public address led to a private one, and private_targets is no'
 equal "named by a list inside" "$(answer 10)" 200
 equal "named by a file" "$(answer 20)" 200
+equal "named by a list outside and by a file" "$(answer 3)" 200
 
 it "plays what the operator says over it"
 printf '[channel 2]\nurl = %s/near/master.m3u8\n' "$(origin url)" >>"$T/plexbridge.ini"
