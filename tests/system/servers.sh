@@ -119,7 +119,7 @@ if command -v cvlc >/dev/null && [ "$(id -u)" = 0 ]; then
 	refused=$(bridge log 'event=tune.refused channel=6' | wc -l)
 	mkdir "$T/vlc"
 	chown nobody "$T/vlc"
-	HOME=$T/vlc timeout 20 setpriv --reuid="$(id -u nobody)" --regid="$(id -g nobody)" --clear-groups \
+	HOME=$T/vlc timeout 60 setpriv --reuid="$(id -u nobody)" --regid="$(id -g nobody)" --clear-groups \
 	    cvlc -q --no-audio --no-video --play-and-exit "$base/auto/v6" vlc://quit >"$T/vlc.out" 2>&1
 	equal "requests" "$(($(bridge log 'event=tune.refused channel=6' | wc -l) - refused))" 2
 else
