@@ -563,9 +563,11 @@ plan_skip(struct client *c)
 
 	if (!place(cs, &offset))
 		return false;
-	slot->prelude_len += (uint32_t)prelude_fill(cs, offset, atomic_load(&cs->state->head),
-	    slot->prelude + slot->prelude_len, STATE_PRELUDE_MAX - slot->prelude_len);
 	(void)client_written(c->fd, &written);
+	/* One that has had no media yet (its worker died before) knows no counters: it begins, with PAT and PMT. */
+	if (written != slot->base_written || atomic_load(&slot->skips) > 0)
+		slot->prelude_len += (uint32_t)prelude_fill(cs, offset, atomic_load(&cs->state->head),
+		    slot->prelude + slot->prelude_len, STATE_PRELUDE_MAX - slot->prelude_len);
 	slot->plan_written = written;
 	slot->plan_offset = offset;
 	PB_FAULT("plan");

@@ -639,6 +639,37 @@ START_TEST(a_successor_carries_out_a_skip_that_was_planned)
 }
 END_TEST
 
+/* Its worker died before its first byte, and by the time of the next one the window is elsewhere. */
+START_TEST(one_that_had_nothing_yet_begins_and_does_not_skip)
+{
+	static uint8_t buf[1 << 16];
+	struct msg_client from = { .client = 3, .slot = 2, .resume = 1 };
+	struct state_slot *slot = &state->slots[2];
+	size_t head = sizeof(HEAD) - 1, got;
+	int pair[2];
+
+	stream(100);
+	tcp_pair(pair, 0);
+	slot->client = 3;
+	slot->head_len = (uint32_t)head;
+	memcpy(slot->head, HEAD, head);
+	slot->base_offset = 5 * TICK_BYTES;
+	slot->base_written = head;
+	atomic_store(&slot->phase, SLOT_BODY);
+	atomic_store(&state->tail, 50 * TICK_BYTES);
+	ck_assert_int_eq(clients_resume(clients, &from, pair[0]), 0);
+	stream(1);
+	got = viewer_read(pair[1], buf, sizeof(buf));
+	ck_assert_uint_ge(got, head + 10 * TICK_BYTES);
+	ck_assert_mem_eq(buf, HEAD, head);
+	ck_assert_uint_eq(ts_pid(buf + head), TS_PID_PAT);
+	ck_assert_uint_eq(ts_af_flags(buf + head) & TS_AF_DISCONTINUITY, 0);
+	ck_assert_uint_eq(tick_of(buf + head) % 5, 0);
+	ck_assert_uint_eq(tick_of(buf + got - TS_PACKET), ticks - 1);
+	close(pair[1]);
+}
+END_TEST
+
 START_TEST(a_slot_that_lies_is_not_believed)
 {
 	struct msg_client from = { .client = 9, .slot = 2, .resume = 1 };
@@ -692,6 +723,7 @@ main(void)
 	tcase_add_test(tc, many_viewers_get_the_very_bytes);
 	tcase_add_loop_test(tc, a_successor_goes_on_to_the_byte, 0, 20);
 	tcase_add_loop_test(tc, a_successor_carries_out_a_skip_that_was_planned, 0, 6);
+	tcase_add_test(tc, one_that_had_nothing_yet_begins_and_does_not_skip);
 	tcase_add_test(tc, a_slot_that_lies_is_not_believed);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
