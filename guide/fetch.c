@@ -57,15 +57,15 @@ keep(char *out, size_t size, const char *value, size_t len)
 static bool
 is_public(CURL *curl)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
 	const char *ip = NULL;
+	struct in6_addr v6;
+	struct in_addr v4;
 
 	if (curl_easy_getinfo(curl, CURLINFO_PRIMARY_IP, &ip) != CURLE_OK || ip == NULL)
 		return true;
-	if (inet_pton(AF_INET, ip, &v4.sin_addr) == 1)
-		return !private_sockaddr((const struct sockaddr *)&v4);
-	return inet_pton(AF_INET6, ip, &v6.sin6_addr) != 1 || !private_sockaddr((const struct sockaddr *)&v6);
+	if (inet_pton(AF_INET, ip, &v4) == 1)
+		return !private_v4(ntohl(v4.s_addr));
+	return inet_pton(AF_INET6, ip, &v6) != 1 || !private_v6(v6.s6_addr);
 }
 
 static size_t

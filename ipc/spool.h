@@ -63,7 +63,7 @@ ssize_t spool_send(int fd, int sock, uint64_t at, size_t len);
  * The same bytes to many sockets: their pages are looked up once and lent to
  * each (splice(2), tee(2)), for to look them up is a good part of what a
  * sendfile(2) costs. They are held until spool_fan_forget(), hole or not.
- * Four descriptors, once it is used; zeroed by spool_fan_init() it is none.
+ * It has four descriptors once it is used; none as spool_fan_init() leaves it.
  */
 struct spool_fan {
 	int held[2]; /* a pipe with the pages of [at, at + len); -1: none */

@@ -23,7 +23,7 @@ uint64_t importjob_settings(const struct provider *provider);
 /* A number for where it comes from, and for whom; never 0. */
 uint64_t importjob_source_id(const struct provider *provider);
 
-/* Is it from there, and chosen by the settings that the provider has now? */
+/* Is it from there, does it say where that is, and was it chosen by the settings that the provider has now? */
 bool importjob_current(const struct list *list, const struct provider *provider);
 
 /* Where it comes from, without secrets. Gives out. */

@@ -8,7 +8,8 @@
  * them waits for its socket and holds nobody back.
  *
  *   slow     a client that fell out of the window skips: the packet in hand
- *            is finished, then a prelude (an adaptation-only packet per PID
+ *            is finished, then (but for one that has had no media yet) a
+ *            prelude (an adaptation-only packet per PID
  *            with discontinuity_indicator), then a key frame
  *   paused   it acknowledges, but does not read: kept up to paused_ms
  *   ghost    its host is gone: 30 s without an ACK while bytes are

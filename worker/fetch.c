@@ -128,7 +128,8 @@ fetch_answer_s(const struct fetch *f)
 
 /*
  * What is asked for until it is missed loses no time to a hold that ends soon:
- * meanwhile nothing else can be had, either.
+ * meanwhile nothing else can be had, either. Nor does a first try to the queue,
+ * as far as it was promised that.
  */
 static ev_tstamp
 deadline(const struct fetch *f)
@@ -144,10 +145,6 @@ deadline(const struct fetch *f)
 }
 
 /*
- * Each try is more patient than the one before, as long as there is time: it
- * leaves half of what the deadline leaves to the next one.
- */
-/*
  * Of the time left. Half, so that there is another try: but where a second
  * request goes out beside a late one, that is the other try, and an answer
  * that is slow is not cut off for one that would be as slow.
@@ -158,6 +155,10 @@ try_share(const struct fetch *f)
 	return f->o.hedge_ms > 0 && !f->pool->hosts.one ? TRY_SHARE_HEDGED : TRY_SHARE;
 }
 
+/*
+ * Each try is more patient than the one before, as long as there is time: it
+ * leaves some of what the deadline leaves to the next one.
+ */
 static double
 try_timeout(const struct fetch *f)
 {
